@@ -1,1 +1,33 @@
-//! placeholder
+//! Clipqueue's tables as types: one file per table, typed ids, millisecond timestamps.
+//!
+//! Nothing here knows a rule of the product. Who may write a table, and when, is decided in the
+//! application's `domain` (and `queue` for the job tables). The schema itself is the `migration`
+//! crate's; a test compares the two on SQLite and PostgreSQL.
+
+pub mod account;
+pub mod account_key;
+pub mod account_token;
+pub mod api_key;
+pub mod creator_snapshot;
+pub mod cron_slot;
+pub mod event;
+pub mod evidence;
+pub mod idempotency_key;
+pub mod ids;
+pub mod job;
+pub mod job_attempt;
+pub mod media;
+pub mod media_segment;
+pub mod oauth_state;
+pub mod post;
+pub mod post_attempt;
+pub mod queue_control;
+pub mod sealed;
+pub mod time;
+pub mod user;
+
+pub use ids::{
+    AccountId, ApiKeyId, AttemptId, EvidenceId, IdParseError, JobId, MediaId, PostId, UserId,
+};
+pub use sealed::Sealed;
+pub use time::Timestamp;

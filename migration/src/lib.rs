@@ -1,1 +1,29 @@
-//! placeholder
+//! The history of Clipqueue's schema. It never imports the entities: a migration describes the
+//! schema as it was on its day, whatever the entities become.
+//!
+//! Migrations expand first and contract in a later release, go up and down, and give the same
+//! schema on SQLite and PostgreSQL. Instants are 64-bit integers of UTC milliseconds. The caller
+//! holds the lock that keeps two processes from migrating at once.
+
+pub use sea_orm_migration::{MigratorTrait, SchemaManager};
+
+mod m20261121_000001_identity;
+mod m20261121_000002_media;
+mod m20261121_000003_posts;
+mod m20261121_000004_queue;
+
+/// Runs the migrations in order.
+#[derive(Debug)]
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn sea_orm_migration::MigrationTrait>> {
+        vec![
+            Box::new(m20261121_000001_identity::Migration),
+            Box::new(m20261121_000002_media::Migration),
+            Box::new(m20261121_000003_posts::Migration),
+            Box::new(m20261121_000004_queue::Migration),
+        ]
+    }
+}

@@ -1,0 +1,17 @@
+//! Written by its owner.
+
+use sea_orm_migration::prelude::*;
+
+#[derive(DeriveMigrationName)]
+pub(crate) struct Migration;
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, _schema: &SchemaManager<'_>) -> Result<(), DbErr> {
+        Ok(())
+    }
+
+    async fn down(&self, _schema: &SchemaManager<'_>) -> Result<(), DbErr> {
+        Ok(())
+    }
+}

@@ -1,0 +1,109 @@
+//! The database handle: where reads go, where writes go, and how a write transaction begins.
+//!
+//! SQLite has one writer. Its write pool holds a single connection and its transactions begin
+//! IMMEDIATE, so writers queue up here instead of failing with SQLITE_BUSY in the middle of their
+//! work. PostgreSQL uses one pool for both. A function that writes inside a transaction takes the
+//! transaction, never the handle: asking for a second writer while holding the first would wait for
+//! itself.
+
+use std::time::Duration;
+
+use sea_orm::{
+    ConnectOptions, Database, DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    sqlx::{self, sqlite::SqliteSynchronous},
+};
+
+/// How long a writer waits for its turn.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long SQLite waits for another process's lock.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Readers beside the one writer of SQLite.
+const SQLITE_READERS: u32 = 4;
+
+/// Connections to one database.
+#[derive(Clone, Debug)]
+pub struct Db {
+    read: DatabaseConnection,
+    write: DatabaseConnection,
+}
+
+impl Db {
+    /// Connects to `url` (`sqlite:…` or `postgres://…`), making an SQLite file when it is missing.
+    pub async fn connect(url: &str, max_connections: u32) -> Result<Self, DbErr> {
+        if url.starts_with("sqlite:") {
+            // The writer comes first: it makes the file and turns WAL on before a reader looks.
+            let write = sqlite(url, 1).await?;
+            let read = sqlite(url, SQLITE_READERS).await?;
+            Ok(Self { read, write })
+        } else {
+            let mut options = ConnectOptions::new(url.to_owned());
+            options
+                .max_connections(max_connections)
+                .acquire_timeout(ACQUIRE_TIMEOUT)
+                .sqlx_logging(false)
+                .map_sqlx_postgres_opts(|options| {
+                    options.application_name("clipqueue").options([
+                        ("statement_timeout", "30s"),
+                        ("idle_in_transaction_session_timeout", "60s"),
+                    ])
+                });
+            let pool = Database::connect(options).await?;
+            Ok(Self {
+                read: pool.clone(),
+                write: pool,
+            })
+        }
+    }
+
+    /// For statements that only read.
+    pub fn read(&self) -> &DatabaseConnection {
+        &self.read
+    }
+
+    /// For a single writing statement that needs no transaction.
+    pub fn write(&self) -> &DatabaseConnection {
+        &self.write
+    }
+
+    /// Begins a writing transaction.
+    pub async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
+        self.write
+            .begin_with_options(TransactionOptions {
+                sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+                ..Default::default()
+            })
+            .await
+    }
+
+    /// Which of the two databases this is.
+    pub fn backend(&self) -> DatabaseBackend {
+        self.write.get_database_backend()
+    }
+
+    /// Closes every connection.
+    pub async fn close(&self) -> Result<(), DbErr> {
+        self.read.close_by_ref().await?;
+        self.write.close_by_ref().await
+    }
+}
+
+async fn sqlite(url: &str, connections: u32) -> Result<DatabaseConnection, DbErr> {
+    let mut options = ConnectOptions::new(url.to_owned());
+    options
+        .max_connections(connections)
+        .min_connections(1)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .sqlx_logging(false)
+        .map_sqlx_sqlite_opts(|options| {
+            options
+                .create_if_missing(true)
+                .journal_mode(sqlx::sqlite::SqliteJournalMode::Wal)
+                // Tokens rotate: a commit that a power cut undoes could cost a creator's grant.
+                .synchronous(SqliteSynchronous::Full)
+                .busy_timeout(BUSY_TIMEOUT)
+                .foreign_keys(true)
+                .optimize_on_close(true, None)
+        });
+    Database::connect(options).await
+}
