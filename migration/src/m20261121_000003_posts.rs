@@ -7,7 +7,7 @@ pub(crate) struct Migration;
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
-    async fn up(&self, schema: &SchemaManager<'_>) -> Result<(), DbErr> {
+    async fn up(&self, schema: &SchemaManager) -> Result<(), DbErr> {
         schema
             .create_table(
                 Table::create()
@@ -181,7 +181,7 @@ impl MigrationTrait for Migration {
         Ok(())
     }
 
-    async fn down(&self, schema: &SchemaManager<'_>) -> Result<(), DbErr> {
+    async fn down(&self, schema: &SchemaManager) -> Result<(), DbErr> {
         for table in ["events", "evidence", "post_attempts", "posts"] {
             schema
                 .drop_table(Table::drop().table(table).to_owned())

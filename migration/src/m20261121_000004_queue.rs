@@ -7,11 +7,11 @@ pub(crate) struct Migration;
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
-    async fn up(&self, _schema: &SchemaManager<'_>) -> Result<(), DbErr> {
+    async fn up(&self, _schema: &SchemaManager) -> Result<(), DbErr> {
         Ok(())
     }
 
-    async fn down(&self, _schema: &SchemaManager<'_>) -> Result<(), DbErr> {
+    async fn down(&self, _schema: &SchemaManager) -> Result<(), DbErr> {
         Ok(())
     }
 }
