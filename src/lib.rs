@@ -6,4 +6,7 @@
 //! 1. [`clock`], [`db`]: time and the database handle.
 
 pub mod clock;
+pub mod config;
 pub mod db;
+pub mod secrets;
+pub mod telemetry;
