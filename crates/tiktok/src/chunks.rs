@@ -34,7 +34,9 @@ pub enum PlanError {
         max: u64,
     },
     /// The three numbers break TikTok's chunk rules.
-    #[error("{count} chunks of {chunk_size} bytes do not make a file of {size} bytes by TikTok's rules")]
+    #[error(
+        "{count} chunks of {chunk_size} bytes do not make a file of {size} bytes by TikTok's rules"
+    )]
     Inconsistent {
         /// Bytes of the file.
         size: u64,
@@ -250,18 +252,37 @@ mod tests {
             (64_000_001, 32_000_000, 2, 32_000_001, "32000000-64000000"),
             (66_259_900, 32_000_000, 2, 34_259_900, "32000000-66259899"),
             (121_000_000, 32_000_000, 3, 57_000_000, "64000000-120999999"),
-            (602_285_541, 32_000_000, 18, 58_285_541, "544000000-602285540"),
-            (4_000_000_000, 32_000_000, 125, 32_000_000, "3968000000-3999999999"),
+            (
+                602_285_541,
+                32_000_000,
+                18,
+                58_285_541,
+                "544000000-602285540",
+            ),
+            (
+                4_000_000_000,
+                32_000_000,
+                125,
+                32_000_000,
+                "3968000000-3999999999",
+            ),
         ];
         for (size, chunk_size, count, last_len, last_range) in vectors {
             let plan = plan(size).unwrap();
-            assert_eq!((plan.chunk_size(), plan.count()), (chunk_size, count), "{size}");
+            assert_eq!(
+                (plan.chunk_size(), plan.count()),
+                (chunk_size, count),
+                "{size}"
+            );
             let last = plan.ranges().last().unwrap();
             assert_eq!(last.len(), last_len, "{size}");
             assert_eq!(last.content_range(), format!("bytes {last_range}/{size}"));
         }
         assert_eq!(plan(0), Err(PlanError::Empty));
-        assert!(matches!(plan(4_000_000_001), Err(PlanError::TooLarge { .. })));
+        assert!(matches!(
+            plan(4_000_000_001),
+            Err(PlanError::TooLarge { .. })
+        ));
         assert!(matches!(plan(u64::MAX), Err(PlanError::TooLarge { .. })));
     }
 
@@ -291,7 +312,9 @@ mod tests {
             1..=VIDEO_MAX_BYTES,
             1..=1000u64,
             (1u64..=125, -2i64..=2).prop_map(|(n, d)| {
-                (n * CHUNK_SIZE).saturating_add_signed(d).clamp(1, VIDEO_MAX_BYTES)
+                (n * CHUNK_SIZE)
+                    .saturating_add_signed(d)
+                    .clamp(1, VIDEO_MAX_BYTES)
             }),
         ]
     }

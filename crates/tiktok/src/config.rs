@@ -69,7 +69,9 @@ pub enum ConfigError {
         field: &'static str,
     },
     /// A base address is unusable.
-    #[error("{field} must be https (http for loopback hosts only), without credentials, query and fragment")]
+    #[error(
+        "{field} must be https (http for loopback hosts only), without credentials, query and fragment"
+    )]
     Base {
         /// Name of the field of [`Config`].
         field: &'static str,
@@ -141,14 +143,27 @@ mod tests {
 
         let good = Config::new("key", SecretString::from("secret"));
         assert!(good.check().is_ok());
-        for bad in ["http://open.tiktokapis.com", "https://u@x.example", "https://x.example?a", "ftp://localhost"] {
+        for bad in [
+            "http://open.tiktokapis.com",
+            "https://u@x.example",
+            "https://x.example?a",
+            "ftp://localhost",
+        ] {
             let mut config = good.clone();
             config.api_base = Url::parse(bad).unwrap();
-            assert!(matches!(config.check(), Err(ConfigError::Base { field: "api_base" })), "{bad}");
+            assert!(
+                matches!(config.check(), Err(ConfigError::Base { field: "api_base" })),
+                "{bad}"
+            );
         }
         let mut config = good.clone();
         config.client_secret = SecretString::from("");
-        assert!(matches!(config.check(), Err(ConfigError::Empty { field: "client_secret" })));
+        assert!(matches!(
+            config.check(),
+            Err(ConfigError::Empty {
+                field: "client_secret"
+            })
+        ));
         assert!(!format!("{good:?}").contains("\"secret\""));
     }
 }

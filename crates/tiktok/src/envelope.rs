@@ -203,49 +203,102 @@ mod tests {
 
     #[test]
     fn success_needs_status_and_code() {
-        let opened = raw(200, r#"{"data":{"a":"b"},"error":{"code":"ok","log_id":"L1"}}"#).open_wrapped().unwrap();
+        let opened = raw(
+            200,
+            r#"{"data":{"a":"b"},"error":{"code":"ok","log_id":"L1"}}"#,
+        )
+        .open_wrapped()
+        .unwrap();
         assert_eq!(opened.fields.text("a"), Some("b"));
         assert_eq!(opened.logs.body.as_ref().unwrap().as_str(), "L1");
         assert_eq!(opened.logs.header.as_ref().unwrap().as_str(), "HEADER");
 
-        let error = raw(500, r#"{"data":{"a":"b"},"error":{"code":"ok"}}"#).open_wrapped().unwrap_err();
-        assert!(matches!(error, Error::Status { http_status: 500, .. }));
+        let error = raw(500, r#"{"data":{"a":"b"},"error":{"code":"ok"}}"#)
+            .open_wrapped()
+            .unwrap_err();
+        assert!(matches!(
+            error,
+            Error::Status {
+                http_status: 500,
+                ..
+            }
+        ));
         assert_eq!(error.outcome(), Outcome::Unknown);
     }
 
     #[test]
     fn a_code_in_a_200_is_a_refusal() {
-        let error = raw(200, r#"{"data":{},"error":{"code":"reached_active_user_cap","message":"m","logid":"L2"}}"#)
-            .open_wrapped()
-            .unwrap_err();
+        let error = raw(
+            200,
+            r#"{"data":{},"error":{"code":"reached_active_user_cap","message":"m","logid":"L2"}}"#,
+        )
+        .open_wrapped()
+        .unwrap_err();
         assert_eq!(error.class(), Class::AppUserCap);
         assert_eq!(error.logs().unwrap().any().unwrap().as_str(), "L2");
     }
 
     #[test]
     fn the_other_shapes() {
-        let bare = raw(400, r#"{"code":"invalid_params","message":"m","log_id":"L3"}"#).open_wrapped().unwrap_err();
+        let bare = raw(
+            400,
+            r#"{"code":"invalid_params","message":"m","log_id":"L3"}"#,
+        )
+        .open_wrapped()
+        .unwrap_err();
         assert_eq!(bare.class(), Class::BadRequest);
         assert_eq!(bare.logs().unwrap().any().unwrap().as_str(), "L3");
-        let flat = raw(200, r#"{"error":"invalid_grant","error_description":"d","log_id":"L4"}"#).open_flat().unwrap_err();
+        let flat = raw(
+            200,
+            r#"{"error":"invalid_grant","error_description":"d","log_id":"L4"}"#,
+        )
+        .open_flat()
+        .unwrap_err();
         assert_eq!(flat.class(), Class::GrantDead);
         assert_eq!(flat.logs().unwrap().any().unwrap().as_str(), "L4");
     }
 
     #[test]
     fn data_without_an_error_object_counts_so_that_no_publish_id_is_lost() {
-        let opened = raw(200, r#"{"data":{"publish_id":"p"}}"#).open_wrapped().unwrap();
+        let opened = raw(200, r#"{"data":{"publish_id":"p"}}"#)
+            .open_wrapped()
+            .unwrap();
         assert_eq!(opened.fields.text("publish_id"), Some("p"));
-        for body in ["{}", r#"{"error":null}"#, r#"{"error":""}"#, r#"{"data":null}"#] {
+        for body in [
+            "{}",
+            r#"{"error":null}"#,
+            r#"{"error":""}"#,
+            r#"{"data":null}"#,
+        ] {
             let error = raw(200, body).open_wrapped().unwrap_err();
-            assert!(matches!(error, Error::Decode { problem: Malformed::Missing("data"), .. }), "{body}");
+            assert!(
+                matches!(
+                    error,
+                    Error::Decode {
+                        problem: Malformed::Missing("data"),
+                        ..
+                    }
+                ),
+                "{body}"
+            );
         }
-        assert!(raw(200, r#"{"error":{"code":"ok"}}"#).open_wrapped().is_ok());
+        assert!(
+            raw(200, r#"{"error":{"code":"ok"}}"#)
+                .open_wrapped()
+                .is_ok()
+        );
     }
 
     #[test]
     fn unreadable_bodies_never_show_themselves() {
-        let cases = [("", 200), ("<html>secret</html>", 200), (r#"{"data":{"t":"secret"#, 200), ("[1]", 200), ("secret", 502), ("", 503)];
+        let cases = [
+            ("", 200),
+            ("<html>secret</html>", 200),
+            (r#"{"data":{"t":"secret"#, 200),
+            ("[1]", 200),
+            ("secret", 502),
+            ("", 503),
+        ];
         for (body, status) in cases {
             let error = raw(status, body).open_wrapped().unwrap_err();
             assert_eq!(error.class(), Class::Ambiguous, "{body}");

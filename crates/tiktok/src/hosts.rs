@@ -34,7 +34,9 @@ enum PortPattern {
 
 /// Why a text is no host rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("\"{rule}\" is no host rule ({problem}); write \"*.example.com\", \"host.example.com\", \"host:port\" or \"localhost:*\"")]
+#[error(
+    "\"{rule}\" is no host rule ({problem}); write \"*.example.com\", \"host.example.com\", \"host:port\" or \"localhost:*\""
+)]
 pub struct InvalidHostRule {
     rule: String,
     problem: &'static str,
@@ -48,7 +50,9 @@ impl HostRule {
         let name = host.to_string();
         let host_fits = match &self.host {
             HostPattern::Exact(exact) => *exact == name,
-            HostPattern::Below(suffix) => matches!(host, Host::Domain(_)) && name.ends_with(suffix.as_str()),
+            HostPattern::Below(suffix) => {
+                matches!(host, Host::Domain(_)) && name.ends_with(suffix.as_str())
+            }
         };
         // `Url::port` is `None` for the scheme's default port.
         let port_fits = match self.port {
@@ -95,6 +99,9 @@ impl FromStr for HostRule {
             let Host::Domain(name) = host else {
                 return Err(fail("a wildcard needs a domain name"));
             };
+            if name.contains('*') {
+                return Err(fail("the host is malformed"));
+            }
             if !name.contains('.') {
                 return Err(fail("the wildcard covers a whole top-level domain"));
             }
@@ -108,6 +115,10 @@ impl FromStr for HostRule {
             Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
             _ => (rule, None),
         };
+        // A star is a legal character of a URL's host, but nobody means it so.
+        if host.contains('*') {
+            return Err(fail("a wildcard stands for the first label"));
+        }
         let host = Host::parse(host).map_err(|_| fail("the host is malformed"))?;
         let port = match port {
             None => PortPattern::Default,
@@ -152,7 +163,10 @@ mod tests {
     #[test]
     fn suffix_rules() {
         let rule = "*.tiktokapis.com";
-        assert!(allows(rule, "https://open-upload.tiktokapis.com/video/?a=b"));
+        assert!(allows(
+            rule,
+            "https://open-upload.tiktokapis.com/video/?a=b"
+        ));
         assert!(allows(rule, "https://upload.us.TikTokApis.com/"));
         for refused in [
             "https://tiktokapis.com/",
@@ -181,7 +195,18 @@ mod tests {
 
     #[test]
     fn malformed_rules_say_why() {
-        for bad in ["", "*", "*.com", "*.127.0.0.1", "example.com:*", "a b", "host:99999", "https://x.y"] {
+        for bad in [
+            "",
+            "*",
+            "*.com",
+            "a.*.com",
+            "*.*.com",
+            "*.127.0.0.1",
+            "example.com:*",
+            "a b",
+            "host:99999",
+            "https://x.y",
+        ] {
             let error = bad.parse::<HostRule>().unwrap_err();
             assert!(error.to_string().contains("no host rule"), "{error}");
         }

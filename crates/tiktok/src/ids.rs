@@ -113,7 +113,11 @@ mod tests {
 
     #[test]
     fn ids_above_the_floats_stay_exact() {
-        for text in ["9007199254740993", "7412345678901234567", "18446744073709551615"] {
+        for text in [
+            "9007199254740993",
+            "7412345678901234567",
+            "18446744073709551615",
+        ] {
             let number: serde_json::Value = serde_json::from_str(text).unwrap();
             let string = serde_json::Value::String(text.to_owned());
             assert_eq!(PostId::from_json(&number).unwrap().as_str(), text);
@@ -123,7 +127,16 @@ mod tests {
 
     #[test]
     fn a_number_that_needs_a_float_is_no_id() {
-        for text in ["7.4e18", "18446744073709551616", "-1", "true", "null", "[]", "\"\"", "\"7a\""] {
+        for text in [
+            "7.4e18",
+            "18446744073709551616",
+            "-1",
+            "true",
+            "null",
+            "[]",
+            "\"\"",
+            "\"7a\"",
+        ] {
             let value: serde_json::Value = serde_json::from_str(text).unwrap();
             assert_eq!(PostId::from_json(&value), None, "{text}");
         }
@@ -131,7 +144,10 @@ mod tests {
 
     #[test]
     fn opaque_ids_keep_their_dashes_and_refuse_white_space() {
-        assert_eq!(OpenId::parse("-000Te-st_Id").unwrap().as_str(), "-000Te-st_Id");
+        assert_eq!(
+            OpenId::parse("-000Te-st_Id").unwrap().as_str(),
+            "-000Te-st_Id"
+        );
         assert!(OpenId::parse("").is_err());
         assert!(PublishId::parse("v_pub_file~v2-1.7 1").is_err());
         assert!(PublishId::parse("x".repeat(257)).is_err());

@@ -247,7 +247,12 @@ mod tests {
     #[test]
     fn a_code_is_decoded_exactly_once() {
         let query = "code=abc%2A0%21v%25215236.s1&scopes=user.info.basic%2Cvideo.publish&state=st";
-        let Callback::Granted { code, scopes, state } = Callback::parse(query).unwrap() else {
+        let Callback::Granted {
+            code,
+            scopes,
+            state,
+        } = Callback::parse(query).unwrap()
+        else {
             panic!("granted");
         };
         assert_eq!(code.secret(), "abc*0!v%215236.s1");
@@ -257,14 +262,29 @@ mod tests {
 
     #[test]
     fn denials_and_broken_callbacks() {
-        let denied = Callback::parse("error=access_denied&error_description=No%0Away&state=s").unwrap();
-        let Callback::Denied { error, description, state } = denied else {
+        let denied =
+            Callback::parse("error=access_denied&error_description=No%0Away&state=s").unwrap();
+        let Callback::Denied {
+            error,
+            description,
+            state,
+        } = denied
+        else {
             panic!("denied");
         };
-        assert_eq!((error.as_str(), description.as_str()), ("access_denied", "No way"));
+        assert_eq!(
+            (error.as_str(), description.as_str()),
+            ("access_denied", "No way")
+        );
         assert!(state.is_some());
         assert_eq!(Callback::parse("").unwrap_err(), InvalidCallback("code"));
-        assert_eq!(Callback::parse("code=a").unwrap_err(), InvalidCallback("state"));
-        assert_eq!(Callback::parse("code=&state=a").unwrap_err(), InvalidCallback("code"));
+        assert_eq!(
+            Callback::parse("code=a").unwrap_err(),
+            InvalidCallback("state")
+        );
+        assert_eq!(
+            Callback::parse("code=&state=a").unwrap_err(),
+            InvalidCallback("code")
+        );
     }
 }

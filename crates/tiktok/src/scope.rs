@@ -123,7 +123,10 @@ mod tests {
         let scopes = Scopes::parse("video.publish,user.info.basic, research.adlib");
         assert!(scopes.contains(&Scope::VideoPublish));
         assert!(scopes.contains(&Scope::Other("research.adlib".into())));
-        assert_eq!(scopes.to_string(), "user.info.basic,video.publish,research.adlib");
+        assert_eq!(
+            scopes.to_string(),
+            "user.info.basic,video.publish,research.adlib"
+        );
         assert_eq!(Scopes::parse(&scopes.to_string()), scopes);
         let wanted = Scopes::parse("video.publish,video.upload");
         assert_eq!(scopes.missing(&wanted).to_string(), "video.upload");

@@ -92,8 +92,14 @@ mod tests {
             AccessToken::new("act.s3cret"),
             RefreshToken::new("rft.s3cret")
         );
-        assert!(!shown.contains("s3cret") && !shown.contains("up.example"), "{shown}");
-        assert_eq!(url.expose(), "https://up.example/video/?upload_token=s3cret");
+        assert!(
+            !shown.contains("s3cret") && !shown.contains("up.example"),
+            "{shown}"
+        );
+        assert_eq!(
+            url.expose(),
+            "https://up.example/video/?upload_token=s3cret"
+        );
     }
 
     #[test]

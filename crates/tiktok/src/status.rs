@@ -150,9 +150,17 @@ mod tests {
             r#"{"publicaly_available_post_id":7412345678901234567}"#,
             r#"{"publicly_available_post_id":[7412345678901234567, null, {}]}"#,
         ] {
-            assert_eq!(read(data).post_ids, [PostId::from(7_412_345_678_901_234_567)], "{data}");
+            assert_eq!(
+                read(data).post_ids,
+                [PostId::from(7_412_345_678_901_234_567)],
+                "{data}"
+            );
         }
-        for data in [r#"{"publicaly_available_post_id":[]}"#, r#"{"publicaly_available_post_id":null}"#, "{}"] {
+        for data in [
+            r#"{"publicaly_available_post_id":[]}"#,
+            r#"{"publicaly_available_post_id":null}"#,
+            "{}",
+        ] {
             assert!(read(data).post_ids.is_empty());
         }
     }

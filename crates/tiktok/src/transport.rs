@@ -41,10 +41,7 @@ impl Http {
                 .timeout(timeouts.call)
                 .build()
                 .map_err(ConfigError::Http)?,
-            uploads: builder()
-                .http1_only()
-                .build()
-                .map_err(ConfigError::Http)?,
+            uploads: builder().http1_only().build().map_err(ConfigError::Http)?,
         })
     }
 }

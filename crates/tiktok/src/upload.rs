@@ -31,6 +31,9 @@ type BoxError = Box<dyn StdError + Send + Sync>;
 /// least one within the stall timeout.
 const PIECE: usize = 128 * 1024;
 
+/// Bytes of an answer's body that are worth reading to keep the connection.
+const DRAIN_MAX: usize = 64 * 1024;
+
 /// What a video file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum VideoType {
@@ -101,7 +104,12 @@ impl Client {
         body: ChunkBody,
     ) -> Result<Answer<Accepted>, Error> {
         let url = to.to_url();
-        if !self.config.upload_hosts.iter().any(|rule| rule.allows(&url)) {
+        if !self
+            .config
+            .upload_hosts
+            .iter()
+            .any(|rule| rule.allows(&url))
+        {
             let host = match (url.host_str(), url.port()) {
                 (Some(host), Some(port)) => format!("{host}:{port}"),
                 (host, _) => host.unwrap_or_default().to_owned(),
@@ -127,12 +135,17 @@ impl Client {
             .header(CONTENT_RANGE, chunk.content_range())
             .body(reqwest::Body::wrap_stream(metered));
         let sent = watched(request, progress, chunk.len(), &self.config.timeouts).await;
-        if let Some((read, source)) = failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some((read, source)) = failure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+        {
             return Err(Error::Source { read, source });
         }
-        // The answer's body is not documented and decides nothing, so it is not read.
         let response = sent?;
-        judge(chunk, response.status().as_u16(), response.headers())
+        let judged = judge(chunk, response.status().as_u16(), response.headers());
+        drain(response, &self.config.timeouts).await;
+        judged
     }
 }
 
@@ -167,6 +180,21 @@ async fn watched(
             }
         }
     }
+}
+
+/// Reads the answer's body away, so that the connection can carry the next chunk. The body is not documented and decides
+/// nothing, so its errors do not matter either.
+async fn drain(mut response: reqwest::Response, timeouts: &Timeouts) {
+    let read = async {
+        let mut left = DRAIN_MAX;
+        while let Ok(Some(piece)) = response.chunk().await {
+            let Some(rest) = left.checked_sub(piece.len()) else {
+                break;
+            };
+            left = rest;
+        }
+    };
+    let _ = timeout(timeouts.upload_stall, read).await;
 }
 
 /// Reads the meaning of the status. Any success means that the chunk was taken: 206 and 201 are documented, and

@@ -123,9 +123,13 @@ mod tests {
 
     #[test]
     fn only_covered_fields_are_asked_for() {
-        let some = UserFields::covered_by(&Scopes::parse("user.info.basic,user.info.stats")).unwrap();
+        let some =
+            UserFields::covered_by(&Scopes::parse("user.info.basic,user.info.stats")).unwrap();
         assert!(some.0.contains(&"open_id") && some.0.contains(&"video_count"));
         assert!(!some.0.contains(&"username"));
-        assert_eq!(UserFields::covered_by(&Scopes::parse("video.publish")), None);
+        assert_eq!(
+            UserFields::covered_by(&Scopes::parse("video.publish")),
+            None
+        );
     }
 }

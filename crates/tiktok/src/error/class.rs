@@ -197,15 +197,31 @@ mod tests {
             ("invalid_params", 400, Class::BadRequest),
             ("invalid_file_upload", 400, Class::BadMedia),
             ("invalid_publish_id", 400, Class::NotFoundYet),
-            ("token_not_authorized_for_specified_publish_id", 400, Class::OurFault),
+            (
+                "token_not_authorized_for_specified_publish_id",
+                400,
+                Class::OurFault,
+            ),
             ("publish_not_cancellable", 400, Class::NotCancellable),
             ("app_version_check_failed", 400, Class::CreatorAppTooOld),
             ("spam_risk_too_many_posts", 403, Class::CreatorCap),
             ("spam_risk_too_many_posts", 200, Class::CreatorCap),
-            ("spam_risk_too_many_pending_share", 403, Class::PendingDraftsCap),
-            ("spam_risk_user_banned_from_posting", 403, Class::CreatorBanned),
+            (
+                "spam_risk_too_many_pending_share",
+                403,
+                Class::PendingDraftsCap,
+            ),
+            (
+                "spam_risk_user_banned_from_posting",
+                403,
+                Class::CreatorBanned,
+            ),
             ("reached_active_user_cap", 403, Class::AppUserCap),
-            ("unaudited_client_can_only_post_to_private_accounts", 403, Class::UnauditedClient),
+            (
+                "unaudited_client_can_only_post_to_private_accounts",
+                403,
+                Class::UnauditedClient,
+            ),
             ("url_ownership_unverified", 403, Class::UrlNotOwned),
             ("privacy_level_option_mismatch", 403, Class::PrivacyMismatch),
             ("rate_limit_exceeded", 429, Class::RateLimited),
@@ -218,14 +234,21 @@ mod tests {
             let error = api(code, "", status);
             assert_eq!(error.class(), class, "{code} {status}");
             assert_eq!(error.code(), code);
-            let expected = if class == Class::Ambiguous { Outcome::Unknown } else { Outcome::NotProcessed };
+            let expected = if class == Class::Ambiguous {
+                Outcome::Unknown
+            } else {
+                Outcome::NotProcessed
+            };
             assert_eq!(error.outcome(), expected);
         }
     }
 
     #[test]
     fn spellings_in_the_wild() {
-        assert_eq!(ErrorCode::from_wire("invalid_param", ""), ErrorCode::InvalidParams);
+        assert_eq!(
+            ErrorCode::from_wire("invalid_param", ""),
+            ErrorCode::InvalidParams
+        );
         for code in ["invalid_param", "invalid_params"] {
             let error = api(code, "invalid_publish_id", 400);
             assert_eq!(error.class(), Class::NotFoundYet);

@@ -174,14 +174,22 @@ mod tests {
             ("file_format_check_failed", Who::Creator, Retry::AfterChange),
             ("duration_check_failed", Who::Creator, Retry::AfterChange),
             ("frame_rate_check_failed", Who::Creator, Retry::AfterChange),
-            ("picture_size_check_failed", Who::Creator, Retry::AfterChange),
+            (
+                "picture_size_check_failed",
+                Who::Creator,
+                Retry::AfterChange,
+            ),
             ("internal", Who::TikTok, Retry::Now),
             ("video_pull_failed", Who::Operator, Retry::Now),
             ("photo_pull_failed", Who::Operator, Retry::Now),
             ("publish_cancelled", Who::Nobody, Retry::OnRequest),
             ("auth_removed", Who::Creator, Retry::AfterChange),
             ("spam_risk_too_many_posts", Who::Time, Retry::AfterWindow),
-            ("spam_risk_user_banned_from_posting", Who::Creator, Retry::Never),
+            (
+                "spam_risk_user_banned_from_posting",
+                Who::Creator,
+                Retry::Never,
+            ),
             ("spam_risk_text", Who::Creator, Retry::AfterChange),
             ("spam_risk", Who::Creator, Retry::Never),
             ("spam_risk_new", Who::Operator, Retry::OnRequest),
@@ -192,7 +200,10 @@ mod tests {
             assert_eq!((reason.who(), reason.retry()), (who, retry), "{text}");
             assert_eq!(reason.retryable(), retry == Retry::Now);
         }
-        assert_eq!(FailReason::from_wire("internal_error"), FailReason::Internal);
+        assert_eq!(
+            FailReason::from_wire("internal_error"),
+            FailReason::Internal
+        );
         let new = FailReason::from_wire("spam_risk_new");
         assert_eq!(new, FailReason::Unknown("spam_risk_new".into()));
     }
