@@ -2,7 +2,10 @@
 //!
 //! Two HTTP clients: calls share one under a total timeout; chunks have one of their own, on
 //! HTTP/1.1, where one upload has one connection and nobody else's flow control. Neither follows
-//! redirects (they would carry tokens elsewhere) nor uses a proxy from the environment.
+//! redirects (they would carry tokens elsewhere) nor uses a proxy from the environment. Nothing is repeated, except what
+//! HTTP/2 itself declares unprocessed: requests above the last stream of a connection that says goodbye.
+
+use std::time::Duration;
 
 use reqwest::header::HeaderMap;
 use reqwest::{RequestBuilder, Response, redirect};
@@ -15,6 +18,10 @@ use crate::ids::LogId;
 
 /// TikTok's reference for an answer.
 const LOG_ID_HEADER: &str = "x-tt-logid";
+
+/// How long an idle connection is kept. Short, because a request on a connection that the other side is just closing is
+/// of unknown outcome.
+const POOL_IDLE: Duration = Duration::from_secs(15);
 
 /// The two HTTP clients.
 #[derive(Debug, Clone)]
@@ -30,7 +37,7 @@ impl Http {
         let builder = || {
             reqwest::Client::builder()
                 .redirect(redirect::Policy::none())
-                .retry(reqwest::retry::never())
+                .pool_idle_timeout(POOL_IDLE)
                 .no_proxy()
                 .referer(false)
                 .connect_timeout(timeouts.connect)

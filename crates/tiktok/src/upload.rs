@@ -21,7 +21,7 @@ use crate::chunks::{Chunk, ChunkPlan};
 use crate::client::{Answer, Client};
 use crate::config::Timeouts;
 use crate::endpoint::Endpoint;
-use crate::error::{Error, LogIds, UploadRefusal};
+use crate::error::{Error, LogIds, Malformed, UploadRefusal};
 use crate::secrets::UploadUrl;
 use crate::transport::{header_log_id, network_error};
 
@@ -117,6 +117,7 @@ impl Client {
             return Err(Error::HostNotAllowed { host });
         }
         let (moved, progress) = watch::channel(0);
+        let handed_over = progress.clone();
         let failure = Arc::new(Mutex::new(None));
         let metered = Metered {
             source: body.0,
@@ -143,7 +144,8 @@ impl Client {
             return Err(Error::Source { read, source });
         }
         let response = sent?;
-        let judged = judge(chunk, response.status().as_u16(), response.headers());
+        let whole = *handed_over.borrow() == chunk.len();
+        let judged = judge(chunk, whole, response.status().as_u16(), response.headers());
         drain(response, &self.config.timeouts).await;
         judged
     }
@@ -198,14 +200,27 @@ async fn drain(mut response: reqwest::Response, timeouts: &Timeouts) {
 }
 
 /// Reads the meaning of the status. Any success means that the chunk was taken: 206 and 201 are documented, and
-/// clients disagree on which comes when.
-fn judge(chunk: Chunk, http_status: u16, headers: &HeaderMap) -> Result<Answer<Accepted>, Error> {
+/// clients disagree on which comes when. A success before the chunk was sent as a `whole` is not believed.
+fn judge(
+    chunk: Chunk,
+    whole: bool,
+    http_status: u16,
+    headers: &HeaderMap,
+) -> Result<Answer<Accepted>, Error> {
     let logs = LogIds {
         body: None,
         header: header_log_id(headers),
     };
     let reported_offset = reported_offset(chunk.plan(), headers);
     let refusal = match http_status {
+        200..=299 if !whole => {
+            return Err(Error::Decode {
+                endpoint: Endpoint::ChunkUpload,
+                problem: Malformed::Early,
+                http_status,
+                logs,
+            });
+        }
         200..=299 => {
             return Ok(Answer {
                 value: Accepted {

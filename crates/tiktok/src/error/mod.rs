@@ -178,6 +178,9 @@ pub enum Malformed {
         /// Column, from 1.
         column: usize,
     },
+    /// It came before the request was sent as a whole.
+    #[error("it came before all bytes were sent")]
+    Early,
     /// It is JSON, but no object.
     #[error("the JSON is no object")]
     NotAnObject,

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use futures::stream;
 use tiktok::upload::{Accepted, ChunkBody, VideoType};
 use tiktok::{Chunk, Class, Error, Outcome, Sent, UploadUrl, chunks};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use crate::support::{Fake, Reply, assert_discreet, client, hasty_client};
@@ -298,4 +299,38 @@ async fn an_absent_upload_host_is_told_without_its_url() {
         "{error:?}"
     );
     assert_discreet(&error);
+}
+
+/// A server that answers as soon as it has the headers, and then neither reads nor closes.
+async fn hasty_server(status_line: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let mut head = [0; 64];
+        let _ = socket.read(&mut head).await.unwrap();
+        let answer = format!("HTTP/1.1 {status_line}\r\ncontent-length: 0\r\n\r\n");
+        socket.write_all(answer.as_bytes()).await.unwrap();
+        std::future::pending::<()>().await;
+    });
+    base
+}
+
+#[tokio::test]
+async fn an_early_refusal_counts_and_an_early_success_does_not() {
+    let chunk = chunks::plan(64_000_000).unwrap().range(0).unwrap();
+    for (status_line, class) in [
+        ("403 Forbidden", Class::UploadDead),
+        ("201 Created", Class::Ambiguous),
+    ] {
+        let base = hasty_server(status_line).await;
+        let to = UploadUrl::parse(format!("{base}/?upload_token=s3cret")).unwrap();
+        let body = ChunkBody::bytes(vec![7; 64_000_000]);
+        let error = client(&base)
+            .upload_chunk(&to, chunk, VideoType::Mp4, body)
+            .await
+            .unwrap_err();
+        assert_eq!(error.class(), class, "{error:?}");
+        assert!(error.http_status().is_some(), "{error:?}");
+    }
 }
