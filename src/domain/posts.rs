@@ -675,7 +675,8 @@ fn check_consent(consent: bool, keep_draft: bool, refusals: &mut Vec<Refusal>) {
     }
 }
 
-fn check_media(media: &media::Model, refusals: &mut Vec<Refusal>) {
+/// Whether the video can be sent.
+pub fn check_media(media: &media::Model, refusals: &mut Vec<Refusal>) {
     use media::MediaState;
     match media.state {
         MediaState::Ready => {}
