@@ -4,6 +4,10 @@
 //! them to it):
 //!
 //! 1. [`clock`], [`db`]: time and the database handle.
+//! 2. [`media`]: uploaded files.
+//! 3. [`http`]: what is served.
 
 pub mod clock;
 pub mod db;
+pub mod http;
+pub mod media;
