@@ -137,7 +137,12 @@ pub(crate) struct Accounts {
 
 impl Accounts {
     /// Creates the account if it is new, and applies the patch.
-    pub(crate) fn upsert(&mut self, client_key: &str, username: &str, patch: AccountPatch) -> Account {
+    pub(crate) fn upsert(
+        &mut self,
+        client_key: &str,
+        username: &str,
+        patch: AccountPatch,
+    ) -> Account {
         let account = self
             .by_username
             .entry(username.to_owned())

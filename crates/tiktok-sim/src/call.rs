@@ -199,11 +199,15 @@ impl State {
         let granted = |scope: &&str| bearer.scopes.iter().any(|have| have == *scope);
         let fitting: Vec<&&str> = scopes.iter().filter(|scope| granted(scope)).collect();
         if fitting.is_empty() {
-            call.broke(Rule::ScopeNotGranted, format!("needs {}", scopes.join(" or ")));
+            call.broke(
+                Rule::ScopeNotGranted,
+                format!("needs {}", scopes.join(" or ")),
+            );
             return Err(Refusal::scope());
         }
         // Without the product the scope is worth nothing, and the client cannot know.
-        if !self.config.direct_post_enabled && fitting.iter().all(|scope| **scope == "video.publish")
+        if !self.config.direct_post_enabled
+            && fitting.iter().all(|scope| **scope == "video.publish")
         {
             return Err(Refusal::scope());
         }

@@ -55,7 +55,12 @@ pub(crate) fn short_hash(secret: &str) -> String {
 /// The id of a user within one app: stable, with the dashes and underscores real ones contain.
 pub(crate) fn open_id(client_key: &str, username: &str) -> String {
     let digest = hex::encode(Sha256::digest(format!("open:{client_key}:{username}")));
-    format!("-000{}-{}_{}", &digest[..12], &digest[12..20], &digest[20..32])
+    format!(
+        "-000{}-{}_{}",
+        &digest[..12],
+        &digest[12..20],
+        &digest[20..32]
+    )
 }
 
 /// The id of a user across one developer's apps.

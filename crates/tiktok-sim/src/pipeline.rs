@@ -117,7 +117,10 @@ impl State {
         let scripted = publish.script.fail_reason.clone();
         let reason = scripted.or_else(|| self.config.pipeline.fail_reason.clone());
         let unreadable = self.config.pipeline.check_container
-            && publish.upload.as_ref().is_some_and(|up| !up.container_fits());
+            && publish
+                .upload
+                .as_ref()
+                .is_some_and(|up| !up.container_fits());
         if let Some(reason) = reason {
             self.fail(id, &reason, now);
         } else if unreadable {

@@ -83,7 +83,11 @@ impl State {
         let mut groups: BTreeMap<(&str, &str, &str), Vec<&Published>> = BTreeMap::new();
         for published in self.published.iter().filter(|row| !row.by_creator) {
             if let Some(sha256) = &published.sha256 {
-                let key = (published.account.as_str(), sha256.as_str(), published.caption.as_str());
+                let key = (
+                    published.account.as_str(),
+                    sha256.as_str(),
+                    published.caption.as_str(),
+                );
                 groups.entry(key).or_default().push(published);
             }
         }

@@ -15,6 +15,7 @@ use url::Url;
 use crate::account::{Account, AccountPatch, Script};
 use crate::clock::Clock;
 use crate::config::SimConfig;
+use crate::deliver;
 use crate::endpoint::AUTHORIZE_PATH;
 use crate::fault::{Fault, InstalledFault};
 use crate::ledger::{Entry, LedgerFilter, Rule, RuleBroken, Verdict};
@@ -25,7 +26,6 @@ use crate::server::{Doorman, KillSwitch};
 use crate::state::{Core, State};
 use crate::video::{Counters, Video};
 use crate::webhook::WebhookRecord;
-use crate::deliver;
 
 /// Why a simulator could not start.
 #[derive(Debug, thiserror::Error)]
@@ -156,7 +156,10 @@ impl Sim {
     pub fn script(&self, username: &str, script: Script) -> Result<(), SimError> {
         self.core.with(|state, _| {
             let account = state.accounts.get_mut(username);
-            account.ok_or(SimError::NoSuchAccount)?.scripts.push_back(script);
+            account
+                .ok_or(SimError::NoSuchAccount)?
+                .scripts
+                .push_back(script);
             Ok(())
         })
     }
@@ -165,7 +168,10 @@ impl Sim {
     /// `authorization.removed`.
     pub fn disconnect(&self, username: &str, reason: u8) -> Result<(), SimError> {
         self.core.with(|state, now| {
-            state.accounts.get(username).ok_or(SimError::NoSuchAccount)?;
+            state
+                .accounts
+                .get(username)
+                .ok_or(SimError::NoSuchAccount)?;
             state.disconnect(username, reason, now);
             Ok(())
         })

@@ -75,7 +75,9 @@ pub(crate) enum RefreshFault {
     /// The grant is gone.
     Revoked,
     /// It was replaced; `excused` if the replacement may never have arrived.
-    Replaced { excused: bool },
+    Replaced {
+        excused: bool,
+    },
 }
 
 /// All grants and the strings that prove them.

@@ -85,8 +85,8 @@ impl Outbox {
 
 /// The `TikTok-Signature` header for a body sent at `t` (Unix seconds).
 pub(crate) fn sign(secret: &str, t: i64, body: &str) -> String {
-    let mut mac = <Hmac<Sha256>>::new_from_slice(secret.as_bytes())
-        .expect("HMAC takes a key of any length");
+    let mut mac =
+        <Hmac<Sha256>>::new_from_slice(secret.as_bytes()).expect("HMAC takes a key of any length");
     mac.update(format!("{t}.{body}").as_bytes());
     format!("t={t},s={}", hex::encode(mac.finalize().into_bytes()))
 }
@@ -117,7 +117,11 @@ impl State {
         let known = self.accounts.get(account);
         // The portal's test button sends an id that belongs to nobody.
         let open_id = known.map_or("test-user", |account| account.open_id.as_str());
-        let create_time = if config.ms_timestamps { now } else { now / SECOND };
+        let create_time = if config.ms_timestamps {
+            now
+        } else {
+            now / SECOND
+        };
         let body = json!({
             "client_key": self.config.client_key,
             "event": event,

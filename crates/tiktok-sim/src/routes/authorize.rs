@@ -81,18 +81,31 @@ pub(crate) fn check(state: &State, query: &str) -> Result<Asked, Wrong> {
         return Err(("response_type", "must be code".into()));
     }
     let scopes: Vec<String> = need("scope")?.split(',').map(str::to_owned).collect();
-    if let Some(unknown) = scopes.iter().find(|scope| !SCOPES.contains(&scope.as_str())) {
-        return Err(("scope", format!("{unknown} is not a scope; separate by commas")));
+    if let Some(unknown) = scopes
+        .iter()
+        .find(|scope| !SCOPES.contains(&scope.as_str()))
+    {
+        return Err((
+            "scope",
+            format!("{unknown} is not a scope; separate by commas"),
+        ));
     }
     let redirect_uri = need("redirect_uri")?;
     check_redirect(&state.config.redirect_uris, redirect_uri)?;
     let csrf = need("state")?;
-    if given.get("disable_auto_auth").is_some_and(|value| !["0", "1"].contains(value)) {
+    if given
+        .get("disable_auto_auth")
+        .is_some_and(|value| !["0", "1"].contains(value))
+    {
         return Err(("disable_auto_auth", "must be 0 or 1".into()));
     }
     let challenge = given.get("code_challenge").copied();
     let desktop = redirect_uri.starts_with("http://");
-    check_challenge(challenge, given.get("code_challenge_method").copied(), desktop)?;
+    check_challenge(
+        challenge,
+        given.get("code_challenge_method").copied(),
+        desktop,
+    )?;
     Ok(Asked {
         scopes,
         redirect_uri: redirect_uri.to_owned(),
@@ -161,7 +174,10 @@ pub(crate) fn settle(
     consent: &Consent,
     now: i64,
 ) -> Result<String, SimError> {
-    let account = state.accounts.get(username).ok_or(SimError::NoSuchAccount)?;
+    let account = state
+        .accounts
+        .get(username)
+        .ok_or(SimError::NoSuchAccount)?;
     let back = &asked.redirect_uri;
     let csrf = encode(&asked.state);
     let chosen = |scope: &&String| match consent {
@@ -207,11 +223,19 @@ pub(crate) fn visit(state: &mut State, query: &str, now: i64) -> Result<Asked, W
     let checked = check(state, query);
     let uri = Uri::from_static(AUTHORIZE_PATH);
     let headers = HeaderMap::new();
-    let mut call = Call::new(now, Endpoint::Authorize, &Method::GET, &uri, headers, Bytes::new());
+    let mut call = Call::new(
+        now,
+        Endpoint::Authorize,
+        &Method::GET,
+        &uri,
+        headers,
+        Bytes::new(),
+    );
     call.entry.answered = true;
     match &checked {
         Ok(asked) => {
-            call.entry.summary = json!({"scopes": asked.scopes, "redirect_uri": asked.redirect_uri});
+            call.entry.summary =
+                json!({"scopes": asked.scopes, "redirect_uri": asked.redirect_uri});
             call.entry.status = 200;
             call.entry.code = "ok".into();
         }
@@ -230,12 +254,14 @@ pub(crate) async fn show(
     AxumState(core): AxumState<Arc<Core>>,
     RawQuery(query): RawQuery,
 ) -> Response {
-    core.look(|state, now| match visit(state, &query.unwrap_or_default(), now) {
-        Ok(asked) => Html(page::consent(&asked, state)).into_response(),
-        Err((parameter, why)) => {
-            (StatusCode::BAD_REQUEST, Html(page::wrong(parameter, &why))).into_response()
-        }
-    })
+    core.look(
+        |state, now| match visit(state, &query.unwrap_or_default(), now) {
+            Ok(asked) => Html(page::consent(&asked, state)).into_response(),
+            Err((parameter, why)) => {
+                (StatusCode::BAD_REQUEST, Html(page::wrong(parameter, &why))).into_response()
+            }
+        },
+    )
 }
 
 /// POST from the page: carries the query along, and the decision.

@@ -5,10 +5,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::extract::{Json, Path, State as AxumState};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, patch, post};
-use axum::Router;
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -176,7 +176,9 @@ async fn clear_all(AxumState(core): On) -> Answered {
 }
 
 async fn clear(AxumState(core): On, Path(id): Path<u64>) -> Answered {
-    Ok(Json(json!({ "cleared": handle(core).clear_faults(Some(id)) })))
+    Ok(Json(
+        json!({ "cleared": handle(core).clear_faults(Some(id)) }),
+    ))
 }
 
 #[derive(Deserialize)]

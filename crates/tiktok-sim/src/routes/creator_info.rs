@@ -27,8 +27,8 @@ pub(crate) fn query(state: &mut State, call: &mut Call) -> Reply {
     if account.banned {
         return Err(ok_but("spam_risk_user_banned_from_posting"));
     }
-    let posted = state.publishes.direct_today(&account.username, now)
-        + account.posts_elsewhere as usize;
+    let posted =
+        state.publishes.direct_today(&account.username, now) + account.posts_elsewhere as usize;
     if posted >= account.post_cap.unwrap_or(caps.posts_per_creator) as usize {
         return Err(ok_but("spam_risk_too_many_posts"));
     }

@@ -69,7 +69,10 @@ pub(crate) fn init(state: &mut State, call: &mut Call) -> Reply {
         (Some("PHOTO"), Some("DIRECT_POST")) => Flow::DirectPhoto,
         (Some("PHOTO"), Some("MEDIA_UPLOAD")) => Flow::DraftPhoto,
         (media, mode) => {
-            call.broke(Rule::BadBody, format!("media_type {media:?}, post_mode {mode:?}"));
+            call.broke(
+                Rule::BadBody,
+                format!("media_type {media:?}, post_mode {mode:?}"),
+            );
             return Err(Refusal::params("Invalid media_type or post_mode"));
         }
     };

@@ -83,11 +83,13 @@ fn source(call: &mut Call, value: Value) -> Result<Source, Refusal> {
     call.entry.summary["numbers"] = json!(numbers);
     match (info.source.as_str(), info.video_url, numbers) {
         ("FILE_UPLOAD", None, (Some(size), Some(chunk), Some(count))) => {
-            Plan::parse(size, chunk, count).map(Source::File).map_err(|error| {
-                let detail = format!("{}: {size} in {count} of {chunk}", error.message());
-                call.broke(Rule::ChunkArithmetic, detail);
-                Refusal::params(error.message())
-            })
+            Plan::parse(size, chunk, count)
+                .map(Source::File)
+                .map_err(|error| {
+                    let detail = format!("{}: {size} in {count} of {chunk}", error.message());
+                    call.broke(Rule::ChunkArithmetic, detail);
+                    Refusal::params(error.message())
+                })
         }
         ("PULL_FROM_URL", Some(url), (None, None, None)) => Ok(Source::Urls(vec![url])),
         (source, _, _) => {

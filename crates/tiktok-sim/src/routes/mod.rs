@@ -6,13 +6,13 @@
 pub(crate) mod authorize;
 mod cancel;
 pub(crate) mod control;
-mod records;
 mod creator_info;
 mod init_photo;
 mod init_video;
 mod oauth;
 mod open;
 mod page;
+mod records;
 mod status;
 mod upload;
 mod upload_check;
@@ -49,10 +49,7 @@ pub(crate) type Reply = Result<Value, Refusal>;
 /// All routes of the simulator.
 pub(crate) fn router(core: Arc<Core>) -> Router {
     Router::new()
-        .route(
-            AUTHORIZE_PATH,
-            get(authorize::show).post(authorize::decide),
-        )
+        .route(AUTHORIZE_PATH, get(authorize::show).post(authorize::decide))
         .nest("/_sim", control::router())
         .fallback(dispatch)
         .with_state(core)
@@ -77,7 +74,14 @@ async fn dispatch(
         None => (Endpoint::Unknown, false),
     };
     let now = core.clock.now_ms();
-    let mut call = Call::new(now, endpoint, &parts.method, &parts.uri, parts.headers, body);
+    let mut call = Call::new(
+        now,
+        endpoint,
+        &parts.method,
+        &parts.uri,
+        parts.headers,
+        body,
+    );
     if !fits {
         return misrouted(&core, call);
     }
@@ -112,14 +116,21 @@ fn form_value(body: &Bytes, name: &str) -> Option<String> {
     found.map(|(_, value)| value)
 }
 
-async fn carry_out(core: Arc<Core>, kill: KillSwitch, mut call: Call, hit: Option<Hit>) -> Response {
+async fn carry_out(
+    core: Arc<Core>,
+    kill: KillSwitch,
+    mut call: Call,
+    hit: Option<Hit>,
+) -> Response {
     let kind = hit.map(|hit| hit.kind);
     let (mut answer, seq) = core.with(|state, now| {
         call.now = now;
         if call.entry.account.is_none() {
             call.entry.account = caller(state, &call);
         }
-        let early = kind.as_ref().and_then(|kind| refuse_early(state, &call, kind));
+        let early = kind
+            .as_ref()
+            .and_then(|kind| refuse_early(state, &call, kind));
         let mut answer = early.unwrap_or_else(|| run(state, &mut call));
         if let Some(kind) = kind.as_ref().filter(|kind| kind.hides_effect()) {
             hide(state, &call, kind, &mut answer);
@@ -155,7 +166,13 @@ async fn carry_out(core: Arc<Core>, kill: KillSwitch, mut call: Call, hit: Optio
 pub(crate) fn refuse_early(state: &mut State, call: &Call, kind: &FaultKind) -> Option<Answer> {
     let refusal = match kind {
         FaultKind::LostBeforeEffect | FaultKind::CutChunk { .. } => {
-            return Some(Answer::plain(0, "connection_lost", "", "text/plain", &call.log_id));
+            return Some(Answer::plain(
+                0,
+                "connection_lost",
+                "",
+                "text/plain",
+                &call.log_id,
+            ));
         }
         FaultKind::Status { status } => return Some(gateway(*status, &call.log_id)),
         FaultKind::RateLimit => Refusal::rate_limit(),
@@ -180,7 +197,12 @@ pub(crate) fn refuse_early(state: &mut State, call: &Call, kind: &FaultKind) -> 
         | FaultKind::TruncatedJson => return None,
     };
     let quirks = &state.config.quirks;
-    Some(Answer::refused(&refusal, call.endpoint, quirks, &call.log_id))
+    Some(Answer::refused(
+        &refusal,
+        call.endpoint,
+        quirks,
+        &call.log_id,
+    ))
 }
 
 /// After the effect: the answer is replaced by a gateway's, and a refresh that may not have arrived is

@@ -38,7 +38,10 @@ fn form(
         .unwrap_or_default()
         .to_owned();
     if !media.starts_with("application/x-www-form-urlencoded") {
-        call.broke(Rule::WrongContentType, format!("{media:?} instead of a form"));
+        call.broke(
+            Rule::WrongContentType,
+            format!("{media:?} instead of a form"),
+        );
         return Err(invalid_request("The request is not form-encoded."));
     }
     let form: Form = Call::pairs(&call.body).into_iter().collect();
@@ -46,7 +49,9 @@ fn form(
     for name in form.keys() {
         if !required.contains(&name.as_str()) && !optional.contains(&name.as_str()) {
             call.broke(Rule::UnknownField, format!("form field {name}"));
-            return Err(invalid_request("The request contains an unknown parameter."));
+            return Err(invalid_request(
+                "The request contains an unknown parameter.",
+            ));
         }
     }
     for name in required {
@@ -76,7 +81,13 @@ fn invalid_grant(description: &str) -> Refusal {
 
 /// Trades a code for a pair. A failed exchange uses the code up too.
 pub(crate) fn exchange(state: &mut State, call: &mut Call) -> Reply {
-    let required = ["client_key", "client_secret", "grant_type", "code", "redirect_uri"];
+    let required = [
+        "client_key",
+        "client_secret",
+        "grant_type",
+        "code",
+        "redirect_uri",
+    ];
     let form = form(state, call, &required, &["code_verifier"])?;
     let Some(code) = state.tokens.consume_code(&form["code"]) else {
         return Err(invalid_grant("Authorization code is expired."));
@@ -97,7 +108,9 @@ pub(crate) fn exchange(state: &mut State, call: &mut Call) -> Reply {
         let verifier = form.get("code_verifier").map_or("", String::as_str);
         if let Some(fault) = verifier_fault(verifier, challenge) {
             call.broke(Rule::BadVerifier, fault);
-            return Err(invalid_request("Code verifier or code challenge is invalid."));
+            return Err(invalid_request(
+                "Code verifier or code challenge is invalid.",
+            ));
         }
     }
     let pair = state.tokens.open(&code, &state.config.tokens, call.now);
@@ -143,7 +156,12 @@ pub(crate) fn refresh(state: &mut State, call: &mut Call) -> Reply {
 
 /// A client token, or the refusal of an unknown grant type.
 pub(crate) fn client(state: &mut State, call: &mut Call) -> Reply {
-    let form = form(state, call, &["client_key", "client_secret", "grant_type"], &[])?;
+    let form = form(
+        state,
+        call,
+        &["client_key", "client_secret", "grant_type"],
+        &[],
+    )?;
     if form["grant_type"] != "client_credentials" {
         call.broke(Rule::BadBody, format!("grant_type {}", form["grant_type"]));
         return Err(Refusal::oauth(

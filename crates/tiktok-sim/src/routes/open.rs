@@ -52,7 +52,11 @@ pub(crate) struct Opening {
 }
 
 /// Refuses text over `max` UTF-16 code units.
-pub(crate) fn check_text(call: &mut Call, text: Option<&String>, max: usize) -> Result<(), Refusal> {
+pub(crate) fn check_text(
+    call: &mut Call,
+    text: Option<&String>,
+    max: usize,
+) -> Result<(), Refusal> {
     let units = text.map_or(0, |text| text.encode_utf16().count());
     if units > max {
         call.broke(
@@ -115,8 +119,7 @@ fn check_caps(state: &State, account: &Account, direct: bool, now: i64) -> Resul
         }
         return Ok(());
     }
-    let posted =
-        publishes.direct_today(&account.username, now) + account.posts_elsewhere as usize;
+    let posted = publishes.direct_today(&account.username, now) + account.posts_elsewhere as usize;
     if posted >= account.post_cap.unwrap_or(caps.posts_per_creator) as usize {
         return Err(Refusal::forbidden("spam_risk_too_many_posts"));
     }

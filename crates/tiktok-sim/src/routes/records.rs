@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::{Json, Path, Query, State as AxumState};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, patch, post};
-use axum::Router;
 use http::header::CONTENT_TYPE;
 use serde::Deserialize;
 use serde_json::json;

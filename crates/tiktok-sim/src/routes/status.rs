@@ -45,7 +45,9 @@ pub(crate) fn named(
     let config = &state.config.pipeline;
     let lag = publish.script.status_lag_ms.unwrap_or(config.status_lag_ms);
     let age = call.now - publish.created_ms;
-    let forgotten = config.publish_id_retention_ms.is_some_and(|keep| age > keep);
+    let forgotten = config
+        .publish_id_retention_ms
+        .is_some_and(|keep| age > keep);
     if age < lag || forgotten {
         call.entry.expected = true;
         return Err(unknown);

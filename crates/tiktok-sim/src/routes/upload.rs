@@ -52,7 +52,9 @@ pub(crate) async fn put(core: Arc<Core>, kill: KillSwitch, request: Request) -> 
     let (hit, pace) = core.look(|state, now| {
         call.now = now;
         upload_check::identify(state, &mut call);
-        let hit = state.faults.take(Endpoint::Upload, call.entry.account.as_deref());
+        let hit = state
+            .faults
+            .take(Endpoint::Upload, call.entry.account.as_deref());
         (hit, state.config.uploads.bytes_per_second)
     });
     call.entry.fault = hit.as_ref().map(|hit| hit.name.clone());
@@ -159,7 +161,10 @@ fn commit(state: &mut State, call: &mut Call, ticket: Ticket) -> Answer {
         return plain(call, 404, "upload_not_found");
     };
     if ticket.read != ticket.last + 1 - ticket.first {
-        call.broke(Rule::BadUploadHeaders, "the body is not as long as its range");
+        call.broke(
+            Rule::BadUploadHeaders,
+            "the body is not as long as its range",
+        );
         return plain(call, 400, "bad_upload_headers");
     }
     if upload.received != ticket.first {

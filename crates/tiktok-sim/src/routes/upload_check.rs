@@ -146,10 +146,6 @@ pub(crate) fn content_length(call: &Call) -> Option<u64> {
 fn parse_range(text: &str) -> Option<(u64, u64, u64)> {
     let (range, total) = text.strip_prefix("bytes ")?.split_once('/')?;
     let (first, last) = range.split_once('-')?;
-    let (first, last, total) = (
-        first.parse().ok()?,
-        last.parse().ok()?,
-        total.parse().ok()?,
-    );
+    let (first, last, total) = (first.parse().ok()?, last.parse().ok()?, total.parse().ok()?);
     (first <= last && last < total).then_some((first, last, total))
 }

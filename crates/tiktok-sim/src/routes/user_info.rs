@@ -39,7 +39,11 @@ pub(crate) fn get(state: &mut State, call: &mut Call) -> Reply {
     if let Some(missing) = needed.iter().find(|scope| !has(&bearer.scopes, scope)) {
         call.broke(Rule::ScopeNotGranted, format!("a field needs {missing}"));
         return Err(if state.config.quirks.scope_permission_missed {
-            Refusal::new(400, "scope_permission_missed", "Additional scopes are needed.")
+            Refusal::new(
+                400,
+                "scope_permission_missed",
+                "Additional scopes are needed.",
+            )
         } else {
             Refusal::scope()
         });

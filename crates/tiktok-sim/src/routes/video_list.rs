@@ -61,7 +61,9 @@ fn start(state: &mut State, call: &mut Call) -> Result<(Bearer, Vec<String>), Re
     state.within_limit(call, &bearer)?;
     let fields = call.only_query("fields")?.unwrap_or_default();
     let fields: Vec<String> = fields.split(',').map(str::to_owned).collect();
-    let unknown = fields.iter().find(|field| !FIELDS.contains(&field.as_str()));
+    let unknown = fields
+        .iter()
+        .find(|field| !FIELDS.contains(&field.as_str()));
     if let Some(unknown) = unknown {
         call.broke(Rule::UnknownField, format!("video field {unknown:?}"));
         return Err(Refusal::params("fields is missing or has an unknown field"));
@@ -122,7 +124,10 @@ fn listed(video: &Video) -> bool {
 fn object(state: &State, now: i64, video: &Video, fields: &[String]) -> Value {
     let counters = video.counters_at(now, state.config.pipeline.views_per_hour);
     let caption: String = video.caption.chars().take(MAX_DESCRIPTION).collect();
-    let page = format!("https://www.tiktok.com/@{}/video/{}", video.account, video.id);
+    let page = format!(
+        "https://www.tiktok.com/@{}/video/{}",
+        video.account, video.id
+    );
     let embed = format!("https://www.tiktok.com/embed/v2/{}", video.id);
     let mut object = Map::new();
     for field in fields {
@@ -130,7 +135,9 @@ fn object(state: &State, now: i64, video: &Video, fields: &[String]) -> Value {
             "id" => json!(video.id.to_string()),
             "create_time" => json!(video.created_ms / SECOND),
             "cover_image_url" => json!(format!("{}/_sim/cover/{}.svg", state.base_url, video.id)),
-            "share_url" => json!(format!("{page}?utm_campaign=simulated&utm_source=simulator")),
+            "share_url" => json!(format!(
+                "{page}?utm_campaign=simulated&utm_source=simulator"
+            )),
             "video_description" | "title" => json!(caption),
             // The simulator does not decode videos; every one is a portrait of this length.
             "duration" => json!(15),
