@@ -4,8 +4,8 @@
 use serde_json::json;
 
 use crate::account::{PUBLIC, SELF_ONLY};
+use crate::error::SimError;
 use crate::publish::Stage;
-use crate::sim::SimError;
 use crate::state::State;
 use crate::video::Counters;
 

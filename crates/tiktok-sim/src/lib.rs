@@ -10,7 +10,7 @@
 //! - `pipeline`: what becomes of a publish over time; `creator`: what creators do in their app;
 //!   `webhook`, `deliver`, `pull`: events out, media in.
 //! - `fault`, `ledger`: what goes wrong on purpose, and what happened; [`Verdict`] is what a test asserts on.
-//! - `state`, `call`, `envelope`, `routes`, `server`: the lock, a call, an answer, the endpoints, the sockets.
+//! - `start`, `state`, `call`, `envelope`, `routes`, `server`: the lock, a call, an answer, the endpoints, the sockets.
 //! - [`Sim`] drives all of it in process; `/_sim/...` offers the same over HTTP.
 //!
 //! Simulated time is real time plus an offset. Delayed steps are dated and carried out in order whenever
@@ -21,10 +21,12 @@ mod call;
 mod chunks;
 mod clock;
 mod config;
+mod config_transfer;
 mod creator;
 mod deliver;
 mod endpoint;
 mod envelope;
+mod error;
 mod fault;
 mod ids;
 mod ledger;
@@ -36,6 +38,7 @@ mod report;
 mod routes;
 mod server;
 mod sim;
+mod start;
 mod state;
 mod tokens;
 mod video;
@@ -44,14 +47,17 @@ mod webhook;
 pub use account::{Account, AccountPatch, Script};
 pub use clock::Clock;
 pub use config::{
-    CapConfig, LimitConfig, LimitKey, PipelineConfig, PostIdMode, ProgressHeader, PullConfig,
-    QuirkConfig, SimConfig, TokenConfig, UploadConfig, WebhookConfig,
+    CapConfig, LimitConfig, LimitKey, PipelineConfig, PostIdMode, QuirkConfig, SimConfig,
+    TokenConfig,
 };
+pub use config_transfer::{ProgressHeader, PullConfig, UploadConfig, WebhookConfig};
 pub use endpoint::Endpoint;
+pub use error::{SimError, StartError};
 pub use fault::{Fault, FaultKind, InstalledFault};
 pub use ledger::{Entry, LedgerFilter, Rule, RuleBroken, Verdict};
 pub use pipeline::Published;
 pub use report::{Duplicate, InitReport, UploadReport};
-pub use sim::{Consent, Sim, SimError, StartError, serve};
+pub use sim::{Consent, Sim};
+pub use start::serve;
 pub use video::{Counters, Video};
 pub use webhook::{WebhookAttempt, WebhookRecord};

@@ -9,7 +9,7 @@ use futures::StreamExt;
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use crate::config::PullConfig;
+use crate::config_transfer::PullConfig;
 use crate::publish::Stage;
 use crate::state::Core;
 

@@ -1,67 +1,26 @@
-//! The simulator as a handle: start it, steer it, ask it what happened.
+//! The simulator as a handle: steer it, ask it what happened.
 //!
 //! Handles are cheap to clone; when the last is dropped, the simulator stops.
 
-use std::future::Future;
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use serde_json::json;
-use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use url::Url;
 
 use crate::account::{Account, AccountPatch, Script};
 use crate::clock::Clock;
 use crate::config::SimConfig;
-use crate::deliver;
 use crate::endpoint::AUTHORIZE_PATH;
+use crate::error::SimError;
 use crate::fault::{Fault, InstalledFault};
 use crate::ledger::{Entry, LedgerFilter, Rule, RuleBroken, Verdict};
 use crate::pipeline::Published;
 use crate::report::{Duplicate, InitReport, UploadReport};
-use crate::routes::{self, authorize};
-use crate::server::{Doorman, KillSwitch};
-use crate::state::{Core, State};
+use crate::routes::authorize;
+use crate::state::Core;
 use crate::video::{Counters, Video};
 use crate::webhook::WebhookRecord;
-
-/// Why a simulator could not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// No address to listen on.
-    #[error("cannot listen")]
-    Listen(#[from] io::Error),
-    /// No HTTP client for webhooks and pulls.
-    #[error("cannot build the HTTP client for webhooks and pulls")]
-    Client(#[from] reqwest::Error),
-}
-
-/// Why an action could not be taken.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SimError {
-    /// No account has this username.
-    #[error("no such account")]
-    NoSuchAccount,
-    /// No init gave this publish id.
-    #[error("no such publish")]
-    NoSuchPublish,
-    /// No video has this id.
-    #[error("no such video")]
-    NoSuchVideo,
-    /// The publish is not a draft that its creator can act on.
-    #[error("not a draft in the creator's inbox")]
-    NotADraftInTheInbox,
-    /// The consent page would show an error.
-    #[error("the consent page refuses {parameter}: {why}")]
-    BadAuthorizeUrl {
-        /// The parameter it names.
-        parameter: String,
-        /// What is wrong with it.
-        why: String,
-    },
-}
 
 /// What a user decides on the consent page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,41 +42,6 @@ pub struct Sim {
 }
 
 impl Sim {
-    /// Starts on a free port of 127.0.0.1.
-    pub async fn start(config: SimConfig) -> Result<Self, StartError> {
-        let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await?;
-        Self::start_on(config, listener)
-    }
-
-    /// Starts on a given listener. Needs a tokio runtime.
-    pub fn start_on(config: SimConfig, listener: TcpListener) -> Result<Self, StartError> {
-        let base_url = base_of(listener.local_addr()?);
-        let upload_base = config.public_url.clone();
-        let upload_base = upload_base.unwrap_or_else(|| base_url.clone());
-        let state = State::new(config, upload_base.trim_end_matches('/').to_owned());
-        let core = Arc::new(Core::new(state, http_client()?));
-        let stop = CancellationToken::new();
-        tokio::spawn(deliver::run(Arc::clone(&core), stop.clone()));
-        let app = routes::router(Arc::clone(&core));
-        let app = app.into_make_service_with_connect_info::<KillSwitch>();
-        let stopped = stop.clone();
-        tokio::spawn(async move {
-            tokio::select! {
-                served = async { axum::serve(Doorman(listener), app).await } => {
-                    if let Err(error) = served {
-                        tracing::error!(%error, "the simulator stopped serving");
-                    }
-                }
-                () = stopped.cancelled() => {}
-            }
-        });
-        Ok(Self {
-            core,
-            base_url,
-            _stop: Arc::new(stop.drop_guard()),
-        })
-    }
-
     /// Where it listens, without a slash at the end. The consent page, the API and the upload host are all here.
     pub fn base_url(&self) -> &str {
         &self.base_url
@@ -318,47 +242,17 @@ impl Sim {
             .with(|state, now| state.emit("tiktok.ping", "", &content, now));
     }
 
-    pub(crate) fn of(core: Arc<Core>) -> Self {
+    /// A handle on a started simulator; `stop` ends it with the last clone.
+    pub(crate) fn on(core: Arc<Core>, base_url: String, stop: DropGuard) -> Self {
         Self {
             core,
-            base_url: String::new(),
-            _stop: Arc::new(CancellationToken::new().drop_guard()),
+            base_url,
+            _stop: Arc::new(stop),
         }
     }
-}
 
-/// Serves a simulator on `listener` until `shutdown` resolves.
-pub async fn serve(
-    config: SimConfig,
-    listener: TcpListener,
-    shutdown: impl Future<Output = ()>,
-) -> Result<(), StartError> {
-    let sim = Sim::start_on(config, listener)?;
-    tracing::info!(base_url = sim.base_url(), "the simulator is listening");
-    shutdown.await;
-    Ok(())
-}
-
-fn base_of(address: SocketAddr) -> String {
-    // An unspecified address is listened on, but nobody can call it.
-    if address.ip().is_unspecified() {
-        format!("http://127.0.0.1:{}", address.port())
-    } else {
-        format!("http://{address}")
+    /// A handle that keeps nothing alive, for the control endpoints.
+    pub(crate) fn of(core: Arc<Core>) -> Self {
+        Self::on(core, String::new(), CancellationToken::new().drop_guard())
     }
-}
-
-/// A client that follows no redirect and uses no proxy. Without system certificates it speaks plain HTTP
-/// only, which is enough for loopback.
-fn http_client() -> Result<reqwest::Client, reqwest::Error> {
-    // Fails only if a provider is installed already, which is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let builder = || {
-        reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-    };
-    builder()
-        .build()
-        .or_else(|_| builder().tls_certs_only(Vec::new()).build())
 }

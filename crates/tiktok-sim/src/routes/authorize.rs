@@ -17,9 +17,10 @@ use super::page;
 use crate::call::Call;
 use crate::clock::SECOND;
 use crate::endpoint::{AUTHORIZE_PATH, Endpoint};
+use crate::error::SimError;
 use crate::ledger::Rule;
 use crate::pull::is_loopback;
-use crate::sim::{Consent, SimError};
+use crate::sim::Consent;
 use crate::state::{Core, State};
 use crate::tokens::Code;
 

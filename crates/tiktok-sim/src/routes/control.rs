@@ -15,8 +15,9 @@ use serde_json::{Value, json};
 
 use super::records;
 use crate::account::{AccountPatch, Script};
+use crate::error::SimError;
 use crate::fault::Fault;
-use crate::sim::{Consent, Sim, SimError};
+use crate::sim::{Consent, Sim};
 use crate::state::Core;
 
 /// What the endpoints work on.

@@ -10,7 +10,7 @@ use crate::account::{Account, SELF_ONLY};
 use crate::call::Call;
 use crate::chunks::Plan;
 use crate::clock::SECOND;
-use crate::config::PullConfig;
+use crate::config_transfer::PullConfig;
 use crate::endpoint::UPLOAD_PATH;
 use crate::envelope::Refusal;
 use crate::ids;

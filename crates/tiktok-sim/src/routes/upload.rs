@@ -15,7 +15,7 @@ use sha2::Digest;
 use super::upload_check::{self, Ticket};
 use super::{gateway, refuse_early};
 use crate::call::Call;
-use crate::config::ProgressHeader;
+use crate::config_transfer::ProgressHeader;
 use crate::endpoint::Endpoint;
 use crate::envelope::Answer;
 use crate::fault::{FaultKind, Hit};

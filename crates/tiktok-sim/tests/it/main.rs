@@ -8,6 +8,7 @@ mod faults;
 mod oauth;
 mod photos;
 mod posting;
+mod refusals;
 mod support;
 mod uploads;
 mod webhooks;
