@@ -35,13 +35,11 @@ impl Sim {
         let app = app.into_make_service_with_connect_info::<KillSwitch>();
         let stopped = stop.clone();
         tokio::spawn(async move {
-            tokio::select! {
-                served = async { axum::serve(Doorman(listener), app).await } => {
-                    if let Err(error) = served {
-                        tracing::error!(%error, "the simulator stopped serving");
-                    }
-                }
-                () = stopped.cancelled() => {}
+            // Stops accepting at once and closes idle connections; calls under way are answered.
+            let end = async move { stopped.cancelled().await };
+            let served = axum::serve(Doorman(listener), app).with_graceful_shutdown(end);
+            if let Err(error) = served.await {
+                tracing::error!(%error, "the simulator stopped serving");
             }
         });
         Ok(Self::on(core, base_url, stop.drop_guard()))

@@ -120,14 +120,15 @@ pub(crate) async fn put(core: Arc<Core>, kill: KillSwitch, request: Request) -> 
     call.entry.status = answer.status;
     call.entry.code.clone_from(&answer.code);
     let lost = kind == Some(FaultKind::LostAfterEffect);
-    call.entry.answered = !lost;
-    core.look(|state, _| state.ledger.push(call.entry));
+    let seq = core.look(|state, _| state.ledger.push(call.entry));
     if lost {
         kill.cut();
+        return answer.into_response();
     }
     if let Some(FaultKind::StallAfterEffect { ms }) = kind {
         tokio::time::sleep(Duration::from_millis(ms)).await;
     }
+    core.look(|state, _| state.ledger.mark_answered(seq));
     answer.into_response()
 }
 

@@ -122,3 +122,19 @@ async fn serve_ends_with_its_shutdown() {
     stop.send(()).unwrap();
     running.await.unwrap().unwrap();
 }
+
+#[tokio::test]
+async fn dropping_the_last_handle_stops_it() {
+    let World { sim, http } = World::new().await;
+    let health = format!("{}/_sim/health", sim.base_url());
+    assert_eq!(http.get(&health).send().await.unwrap().status(), 200);
+    let other = sim.clone();
+    drop(sim);
+    assert_eq!(http.get(&health).send().await.unwrap().status(), 200);
+    drop(other);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while http.get(&health).send().await.is_ok() {
+        assert!(std::time::Instant::now() < deadline, "it still answers");
+        tokio::task::yield_now().await;
+    }
+}

@@ -187,3 +187,27 @@ async fn a_client_that_leaves_mid_chunk_can_send_it_again() {
     );
     world.assert_clean();
 }
+
+#[tokio::test]
+async fn two_puts_for_one_place_cannot_both_count() {
+    let world = World::new().await;
+    world
+        .sim
+        .configure(|config| config.uploads.bytes_per_second = Some(10_000_000));
+    let token = world.connect("mia").await;
+    let size = 1_000_000;
+    let opened = world.draft(&token, &one_chunk(size)).await;
+    let url = opened.data("upload_url").as_str().unwrap();
+    let range = (0, size - 1);
+    let start = std::time::Instant::now();
+    let (a, b) = tokio::join!(
+        world.put(url, mp4(size), range, size),
+        world.put(url, mp4(size), range, size)
+    );
+    assert!(start.elapsed() >= std::time::Duration::from_millis(90));
+    let mut statuses = [a.status().as_u16(), b.status().as_u16()];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [201, 416]);
+    assert_eq!(world.sim.broken()[0].rule, Rule::ParallelPut);
+    assert_eq!(world.sim.uploads()[0].received, size as u64);
+}
