@@ -168,7 +168,27 @@ async fn faults(AxumState(core): On) -> Answered {
     Ok(Json(json!(handle(core).faults())))
 }
 
-async fn install(AxumState(core): On, Json(fault): Json<Fault>) -> Answered {
+/// The keys of a fault. Its kind is flattened into it, so serde cannot refuse the others.
+const FAULT_KEYS: [&str; 10] = [
+    "name",
+    "endpoint",
+    "account",
+    "after",
+    "times",
+    "kind",
+    "status",
+    "ms",
+    "after_bytes",
+    "code",
+];
+
+async fn install(AxumState(core): On, Json(fault): Json<Value>) -> Answered {
+    let refused = |why: String| ControlError(StatusCode::BAD_REQUEST, why);
+    let mut keys = fault.as_object().into_iter().flat_map(|map| map.keys());
+    if let Some(unknown) = keys.find(|key| !FAULT_KEYS.contains(&key.as_str())) {
+        return Err(refused(format!("a fault has no {unknown}")));
+    }
+    let fault: Fault = serde_json::from_value(fault).map_err(|error| refused(error.to_string()))?;
     Ok(Json(json!({ "id": handle(core).fault(fault) })))
 }
 

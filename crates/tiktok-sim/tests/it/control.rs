@@ -55,6 +55,8 @@ async fn another_process_can_do_all_of_it() {
 
     let fault = json!({"endpoint": "inbox_init", "kind": "status", "status": 503});
     assert_eq!(call(&world, "POST", "/faults", &fault).await.1["id"], 1);
+    let typo = json!({"endpoint": "status", "kind": "rate_limit", "time": 2});
+    assert_eq!(call(&world, "POST", "/faults", &typo).await.0, 400);
     let body = json!({ "source_info": crate::support::one_chunk(100) });
     let init = world.url("/v2/post/publish/inbox/video/init/");
     let hit = world
