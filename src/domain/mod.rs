@@ -9,7 +9,7 @@
 //! - TikTok accounts: [`connect`], [`accounts`], [`tokens`], [`creator`]
 //! - Posts: [`posts`], [`post_settings`], [`post_state`], [`post_change`], [`preflight`],
 //!   [`attempts`], [`reconcile`], [`poll_plan`], [`next_action`], [`sweep`]
-//! - Across: [`events`], [`idempotency`], [`retention`], [`error`]
+//! - Across: [`key_canary`], [`events`], [`idempotency`], [`retention`], [`error`]
 
 pub mod accounts;
 pub mod actor;
@@ -20,6 +20,7 @@ pub mod creator;
 pub mod error;
 pub mod events;
 pub mod idempotency;
+pub mod key_canary;
 pub mod next_action;
 pub mod poll_plan;
 pub mod post_change;

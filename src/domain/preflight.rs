@@ -3,7 +3,7 @@
 //! `preflight` in the API shows the list for a request; the upload job runs the same checks right
 //! before init and acts on the first that does not pass.
 
-use clipqueue_entities::{AccountId, MediaId, account, media};
+use clipqueue_entities::{AccountId, MediaId, account};
 
 use super::{
     accounts,
@@ -13,7 +13,7 @@ use super::{
     post_settings::{DirectSettings, against_creator, caption_refusal},
     posts,
 };
-use crate::app::App;
+use crate::{app::App, media::Media};
 
 /// How a check came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +85,7 @@ pub async fn checks(app: &App, actor: &Actor, plan: &Plan) -> Result<Vec<Check>>
         Err(Error::NotFound) => None,
         Err(error) => return Err(error),
     };
-    let media = app.media.get(actor.user_id, plan.media_id).await?;
+    let media = posts::find_media(app, actor.user_id, plan.media_id).await?;
     match &account {
         None => checks.extend(Check::of(
             "account",
@@ -118,7 +118,7 @@ async fn creator_checks(
     app: &App,
     account: &account::Model,
     direct: &DirectSettings,
-    media: Option<&media::Model>,
+    media: Option<&Media>,
 ) -> Result<Vec<Check>> {
     Ok(match creator::recent(app, account).await? {
         Known::Options(options) => Check::of(
@@ -135,7 +135,7 @@ async fn creator_checks(
 }
 
 /// The verdicts that the media got when its upload ended.
-fn media_checks(media: Option<&media::Model>) -> Vec<Check> {
+fn media_checks(media: Option<&Media>) -> Vec<Check> {
     let Some(media) = media else {
         return Check::of(
             "media",

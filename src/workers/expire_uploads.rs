@@ -1,4 +1,4 @@
-//! `ExpireUploads`: ends uploads that nobody finished and frees what they stored.
+//! `ExpireUploads`: ends uploads that nobody finished, and frees what is stored for nobody.
 
 use super::Step;
 use crate::app::App;
@@ -7,14 +7,16 @@ use crate::app::App;
 const BATCH: u64 = 100;
 
 pub(super) async fn run(app: &App) -> Step {
-    loop {
-        let ended = app
-            .media
-            .expire_due(app.clock.now(), BATCH)
-            .await
-            .map_err(anyhow::Error::from)?;
-        if ended < BATCH {
-            return Ok(());
-        }
-    }
+    let swept = app
+        .media
+        .sweep(BATCH)
+        .await
+        .map_err(anyhow::Error::from)?;
+    tracing::info!(
+        media.finished = swept.finished,
+        media.expired = swept.expired,
+        media.purged = swept.purged,
+        "uploads were swept"
+    );
+    Ok(())
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use clipqueue_entities::{account, media, post};
+use clipqueue_entities::{account, post};
 
 use super::super::{Halt, Step};
 use super::verdict;
@@ -19,6 +19,7 @@ use crate::{
         posts,
         tokens::{self, NoToken, Usable},
     },
+    media::Media,
     queue::Lease,
 };
 
@@ -28,7 +29,7 @@ const TOKEN_NEEDED: Duration = Duration::from_secs(10 * 60);
 /// Everything that init needs.
 pub(super) struct Ready {
     pub(super) post: post::Model,
-    pub(super) media: media::Model,
+    pub(super) media: Media,
     pub(super) settings: Option<DirectSettings>,
     pub(super) token: Usable,
 }
@@ -47,7 +48,7 @@ pub(super) async fn run(app: &App, lease: &Lease, post: post::Model) -> Step<Rea
         };
         return Err(verdict::hold(app, lease, post, reason, None, &refusal.message).await);
     }
-    let media = match app.media.get(post.user_id, post.media_id).await.map_err(anyhow::Error::from)? {
+    let media = match posts::find_media(app, post.user_id, post.media_id).await? {
         Some(media) => {
             posts::check_media(&media, &mut refusals);
             media
@@ -94,7 +95,7 @@ async fn ask_creator(
     post: &post::Model,
     account: &account::Model,
     direct: &DirectSettings,
-    media: &media::Model,
+    media: &Media,
 ) -> Step {
     match creator::fetch(app, account).await {
         Ok((options, _)) => {

@@ -39,8 +39,7 @@ pub(super) async fn run(
     if let Some(wait) = app.budget(post.account_id, endpoint).await? {
         return Err(Halt::snooze(wait));
     }
-    let size = u64::try_from(media.size).unwrap_or_default();
-    let plan = chunks::plan(size).map_err(anyhow::Error::from)?;
+    let plan = chunks::plan(media.size).map_err(anyhow::Error::from)?;
     let (post, attempt) = attempts::begin(app, lease, post, &plan).await?;
     prove(lease, app).await?;
     let source = VideoSource::FileUpload(plan);

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use clipqueue_entities::{
-    media, post,
+    post,
     post_attempt::{self, AttemptPhase},
 };
 use serde_json::json;
@@ -27,6 +27,7 @@ use crate::{
         post_state::PostEvent,
         reconcile,
     },
+    media::{Media, Reader},
     queue::Lease,
 };
 
@@ -41,7 +42,7 @@ struct Sending<'a> {
     lease: &'a Lease,
     plan: ChunkPlan,
     url: UploadUrl,
-    media: media::Model,
+    bytes: Reader,
     video_type: VideoType,
 }
 
@@ -72,15 +73,19 @@ pub(super) async fn run(
         .media
         .get(post.user_id, post.media_id)
         .await
-        .map_err(anyhow::Error::from)?
-        .ok_or_else(|| Halt::retry(anyhow::anyhow!("the video is no longer stored")))?;
+        .map_err(anyhow::Error::from)?;
+    let bytes = app
+        .media
+        .open(post.user_id, post.media_id)
+        .await
+        .map_err(anyhow::Error::from)?;
     let sending = Sending {
         app,
         lease,
         plan,
         url,
         video_type: video_type(&media),
-        media,
+        bytes,
     };
     sending.all(post, attempt).await
 }
@@ -200,10 +205,7 @@ impl Sending<'_> {
     }
 
     async fn put(&self, chunk: Chunk) -> Result<Accepted, Error> {
-        let bytes = self
-            .app
-            .media
-            .read_range(&self.media, chunk.first(), chunk.len());
+        let bytes = self.bytes.read_range(chunk.first()..chunk.first() + chunk.len());
         let body = ChunkBody::stream(bytes);
         self.app
             .tiktok
@@ -219,7 +221,7 @@ impl Sending<'_> {
     }
 }
 
-fn video_type(media: &media::Model) -> VideoType {
+fn video_type(media: &Media) -> VideoType {
     match media.content_type.as_deref() {
         Some("video/quicktime") => VideoType::QuickTime,
         Some("video/webm") => VideoType::WebM,
