@@ -4,6 +4,9 @@
 //! them to it):
 //!
 //! 1. [`clock`], [`db`]: time and the database handle.
+//! 2. [`graphql`]: what the API offers. [`http`]: the doors through which it is reached.
 
 pub mod clock;
 pub mod db;
+pub mod graphql;
+pub mod http;
