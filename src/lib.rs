@@ -7,6 +7,9 @@
 //! 2. [`graphql`]: what the API offers. [`http`]: the doors through which it is reached.
 
 pub mod clock;
+pub mod config;
 pub mod db;
 pub mod graphql;
 pub mod http;
+pub mod secrets;
+pub mod telemetry;

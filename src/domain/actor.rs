@@ -1,0 +1,123 @@
+//! Who calls, and what the caller may do.
+
+use std::{fmt, str::FromStr};
+
+use clipqueue_entities::{ApiKeyId, Timestamp, UserId};
+
+use super::error::{Error, Result};
+
+/// One permission of an API key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// Connect TikTok accounts.
+    AccountsConnect,
+    /// See connected accounts.
+    AccountsRead,
+    /// Make and revoke API keys.
+    KeysAdmin,
+    /// See uploaded files.
+    MediaRead,
+    /// Upload files.
+    MediaWrite,
+    /// See jobs and queues of the whole installation.
+    OpsRead,
+    /// Steer jobs and queues of the whole installation.
+    OpsWrite,
+    /// See posts.
+    PostsRead,
+    /// Make, change and stop posts.
+    PostsWrite,
+}
+
+impl Scope {
+    /// Every scope.
+    pub const ALL: [Self; 9] = [
+        Self::AccountsConnect,
+        Self::AccountsRead,
+        Self::KeysAdmin,
+        Self::MediaRead,
+        Self::MediaWrite,
+        Self::OpsRead,
+        Self::OpsWrite,
+        Self::PostsRead,
+        Self::PostsWrite,
+    ];
+
+    /// The scopes of a front end's key: all but the operators' and the keys'.
+    pub const CREATOR: [Self; 6] = [
+        Self::AccountsConnect,
+        Self::AccountsRead,
+        Self::MediaRead,
+        Self::MediaWrite,
+        Self::PostsRead,
+        Self::PostsWrite,
+    ];
+
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AccountsConnect => "accounts:connect",
+            Self::AccountsRead => "accounts:read",
+            Self::KeysAdmin => "keys:admin",
+            Self::MediaRead => "media:read",
+            Self::MediaWrite => "media:write",
+            Self::OpsRead => "ops:read",
+            Self::OpsWrite => "ops:write",
+            Self::PostsRead => "posts:read",
+            Self::PostsWrite => "posts:write",
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The text names no scope.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a scope; the scopes are accounts:connect, accounts:read, keys:admin, media:read, media:write, ops:read, ops:write, posts:read and posts:write")]
+pub struct UnknownScope(String);
+
+impl FromStr for Scope {
+    type Err = UnknownScope;
+
+    fn from_str(text: &str) -> std::result::Result<Self, UnknownScope> {
+        Self::ALL
+            .into_iter()
+            .find(|scope| scope.as_str() == text)
+            .ok_or_else(|| UnknownScope(text.to_owned()))
+    }
+}
+
+/// An authenticated caller.
+#[derive(Clone, Debug)]
+pub struct Actor {
+    /// The tenant.
+    pub user_id: UserId,
+    /// The tenant's name.
+    pub user_name: String,
+    /// The key that was shown.
+    pub key_id: ApiKeyId,
+    /// What the key may do.
+    pub scopes: Vec<Scope>,
+    /// When the key stops working.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl Actor {
+    /// Whether the key has `scope`.
+    pub fn may(&self, scope: Scope) -> bool {
+        self.scopes.contains(&scope)
+    }
+
+    /// Refuses unless the key has `scope`.
+    pub fn require(&self, scope: Scope) -> Result<()> {
+        if self.may(scope) {
+            Ok(())
+        } else {
+            Err(Error::Forbidden(scope.as_str()))
+        }
+    }
+}

@@ -1,0 +1,385 @@
+//! The ledger of attempts: what may have been sent to TikTok, written before it is sent.
+//!
+//! Every function is one fenced transaction: it first proves that the worker still holds the newest
+//! token of its job, then moves the attempt, the post and whatever follows together. A worker that
+//! lost its lease can therefore neither open an attempt nor close one.
+
+use std::time::Duration;
+
+use clipqueue_entities::{
+    AttemptId, PostId, Sealed, Timestamp, post,
+    post_attempt::{self, AttemptPhase},
+};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DatabaseTransaction, EntityTrait as _,
+    IntoActiveModel as _, QueryFilter as _, QueryOrder as _,
+};
+use secrecy::ExposeSecret as _;
+use serde_json::json;
+use tiktok::{ChunkPlan, PublishId, UploadUrl, limits::UPLOAD_URL_LIFE};
+
+use super::{
+    error::{Error, Result},
+    events::{self, NewEvent},
+    post_change::{Change, Evidence, apply_in_tx},
+    post_state::PostEvent,
+    tokens,
+};
+use crate::{app::App, job::Job, queue::Lease, secrets::Place};
+
+/// An upload address this close to its end is not started with.
+const URL_SPARE: Duration = Duration::from_secs(60);
+
+/// The open attempt of a post, if there is one.
+pub async fn open(db: &impl ConnectionTrait, post: PostId) -> Result<Option<post_attempt::Model>> {
+    Ok(post_attempt::Entity::find()
+        .filter(post_attempt::Column::OpenKey.eq(post.to_string()))
+        .one(db)
+        .await?)
+}
+
+/// All attempts of a post, first to last.
+pub async fn list(db: &impl ConnectionTrait, post: PostId) -> Result<Vec<post_attempt::Model>> {
+    Ok(post_attempt::Entity::find()
+        .filter(post_attempt::Column::PostId.eq(post))
+        .order_by_asc(post_attempt::Column::Number)
+        .all(db)
+        .await?)
+}
+
+/// The newest attempt that has a publish id: the one to ask TikTok about.
+pub async fn newest_published(
+    db: &impl ConnectionTrait,
+    post: PostId,
+) -> Result<Option<post_attempt::Model>> {
+    Ok(post_attempt::Entity::find()
+        .filter(post_attempt::Column::PostId.eq(post))
+        .filter(post_attempt::Column::PublishId.is_not_null())
+        .order_by_desc(post_attempt::Column::Number)
+        .one(db)
+        .await?)
+}
+
+/// Begins a transaction in which `lease` is proved to be the newest.
+pub async fn fenced(app: &App, lease: &Lease) -> Result<DatabaseTransaction> {
+    let tx = app.db.begin().await?;
+    lease
+        .prove_in_tx(&tx)
+        .await
+        .map_err(|lost| Error::Internal(lost.into()))?;
+    Ok(tx)
+}
+
+/// Opens an attempt: PREFLIGHT → INIT_SENT. The init call may follow once this has returned.
+pub async fn begin(
+    app: &App,
+    lease: &Lease,
+    post: post::Model,
+    plan: &ChunkPlan,
+) -> Result<(post::Model, post_attempt::Model)> {
+    let tx = fenced(app, lease).await?;
+    let number = list(&tx, post.id)
+        .await?
+        .last()
+        .map_or(1, |attempt| attempt.number + 1);
+    let attempt = post_attempt::Model {
+        id: AttemptId::new(),
+        post_id: post.id,
+        number,
+        phase: AttemptPhase::InitSent,
+        open_key: Some(post.id.to_string()),
+        publish_id: None,
+        upload_url_sealed: None,
+        upload_url_expires_at: None,
+        video_size: i64::try_from(plan.size()).unwrap_or(i64::MAX),
+        chunk_size: i64::try_from(plan.chunk_size()).unwrap_or(i64::MAX),
+        chunk_count: i32::try_from(plan.count()).unwrap_or(i32::MAX),
+        bytes_acked: 0,
+        last_chunk_at: None,
+        outcome: None,
+        error_code: None,
+        log_id: None,
+        created_at: app.clock.now(),
+        closed_at: None,
+    };
+    post_attempt::Entity::insert(attempt.clone().into_active_model().reset_all())
+        .exec_without_returning(&tx)
+        .await?;
+    let evidence = Evidence::own("attempt.opened")
+        .of(attempt.id)
+        .with("attempt", number);
+    let change = Change::new(PostEvent::InitStarted, evidence).edit(|row| {
+        row.bytes_sent = Set(0);
+    });
+    let post = apply_in_tx(app, &tx, post, change).await?;
+    tx.commit().await?;
+    app.announce(post.user_id);
+    Ok((post, attempt))
+}
+
+/// TikTok answered init: INIT_SENT → UPLOADING, with everything needed to go on after a crash.
+pub async fn accepted(
+    app: &App,
+    lease: &Lease,
+    post: post::Model,
+    attempt: &post_attempt::Model,
+    publish_id: &PublishId,
+    upload_url: &UploadUrl,
+    evidence: Evidence,
+) -> Result<(post::Model, post_attempt::Model)> {
+    let tx = fenced(app, lease).await?;
+    let key = tokens::data_key(app, &tx, post.account_id).await?;
+    let row = attempt.id.to_string();
+    let sealed = key.seal(url_place(&row), upload_url.expose().as_bytes());
+    let expires_at = app.clock.now() + UPLOAD_URL_LIFE;
+    let attempt = update(&tx, attempt.id, |row| {
+        row.phase = Set(AttemptPhase::Uploading);
+        row.publish_id = Set(Some(publish_id.to_string()));
+        row.upload_url_sealed = Set(Some(sealed));
+        row.upload_url_expires_at = Set(Some(expires_at));
+    })
+    .await?;
+    let change = Change::new(PostEvent::InitAccepted, evidence.of(attempt.id));
+    let post = apply_in_tx(app, &tx, post, change).await?;
+    tx.commit().await?;
+    app.announce(post.user_id);
+    Ok((post, attempt))
+}
+
+/// Where the bytes of an open attempt go; none once the address is about to end.
+pub async fn upload_url(app: &App, post: &post::Model, attempt: &post_attempt::Model) -> Result<Option<UploadUrl>> {
+    let (Some(sealed), Some(expires_at)) =
+        (&attempt.upload_url_sealed, attempt.upload_url_expires_at)
+    else {
+        return Ok(None);
+    };
+    if expires_at <= app.clock.now() + URL_SPARE {
+        return Ok(None);
+    }
+    open_url(app, post, attempt, sealed).await.map(Some)
+}
+
+async fn open_url(
+    app: &App,
+    post: &post::Model,
+    attempt: &post_attempt::Model,
+    sealed: &Sealed,
+) -> Result<UploadUrl> {
+    let key = tokens::data_key(app, app.db.read(), post.account_id).await?;
+    let row = attempt.id.to_string();
+    let text = key
+        .open_text(url_place(&row), sealed)
+        .map_err(anyhow::Error::from)?;
+    Ok(UploadUrl::new(text.expose_secret()))
+}
+
+/// TikTok acknowledged every byte before `offset`.
+pub async fn acknowledged(
+    app: &App,
+    lease: &Lease,
+    post: &post::Model,
+    attempt: &post_attempt::Model,
+    offset: u64,
+) -> Result<post_attempt::Model> {
+    let offset = i64::try_from(offset).unwrap_or(i64::MAX);
+    let now = app.clock.now();
+    let tx = fenced(app, lease).await?;
+    let attempt = update(&tx, attempt.id, |row| {
+        row.bytes_acked = Set(offset);
+    })
+    .await?;
+    let mut row = post::ActiveModel::default();
+    row.bytes_sent = Set(offset);
+    row.updated_at = Set(now);
+    post::Entity::update_many()
+        .set(row)
+        .filter(post::Column::Id.eq(post.id))
+        .exec(&tx)
+        .await?;
+    events::append_in_tx(
+        &tx,
+        now,
+        NewEvent {
+            user_id: post.user_id,
+            account_id: Some(post.account_id),
+            post_id: Some(post.id),
+            kind: "post.progress",
+            data: json!({ "bytes_sent": offset, "bytes_total": post.bytes_total }),
+            evidence_id: None,
+        },
+    )
+    .await?;
+    tx.commit().await?;
+    app.announce(post.user_id);
+    Ok(attempt)
+}
+
+/// The last chunk is about to be sent: from here on a lost answer is never repeated blindly.
+pub async fn last_chunk_started(
+    app: &App,
+    lease: &Lease,
+    attempt: &post_attempt::Model,
+) -> Result<post_attempt::Model> {
+    let now = app.clock.now();
+    let tx = fenced(app, lease).await?;
+    let attempt = update(&tx, attempt.id, |row| {
+        row.phase = Set(AttemptPhase::LastChunk);
+        row.last_chunk_at = Set(Some(now));
+    })
+    .await?;
+    tx.commit().await?;
+    Ok(attempt)
+}
+
+/// TikTok acknowledged the last byte: → PROCESSING, and somebody must ask how it fares.
+pub async fn sent(
+    app: &App,
+    lease: &Lease,
+    post: post::Model,
+    attempt: &post_attempt::Model,
+    evidence: Evidence,
+) -> Result<post::Model> {
+    let tx = fenced(app, lease).await?;
+    update(&tx, attempt.id, |row| {
+        row.phase = Set(AttemptPhase::Sent);
+        row.bytes_acked = Set(attempt.video_size);
+    })
+    .await?;
+    let total = post.bytes_total;
+    let change = Change::new(PostEvent::BytesAcknowledged, evidence.of(attempt.id))
+        .edit(|row| row.bytes_sent = Set(total));
+    ask_later(app, tx, post, change, Duration::from_secs(FIRST_POLL_S)).await
+}
+
+/// TikTok is seldom done sooner.
+const FIRST_POLL_S: u64 = 3;
+
+/// The answer to the last chunk was lost: → UNCONFIRMED, and TikTok is asked at once.
+pub async fn answer_lost(
+    app: &App,
+    lease: &Lease,
+    post: post::Model,
+    attempt: &post_attempt::Model,
+    evidence: Evidence,
+) -> Result<post::Model> {
+    let tx = fenced(app, lease).await?;
+    let change = Change::new(PostEvent::AnswerLost, evidence.of(attempt.id));
+    ask_later(app, tx, post, change, Duration::ZERO).await
+}
+
+async fn ask_later(
+    app: &App,
+    tx: DatabaseTransaction,
+    post: post::Model,
+    change: Change,
+    wait: Duration,
+) -> Result<post::Model> {
+    let post = apply_in_tx(app, &tx, post, change).await?;
+    app.enqueue_in_tx(&tx, poll_job(&post), Some(app.clock.now() + wait))
+        .await?;
+    tx.commit().await?;
+    app.announce(post.user_id);
+    app.nudge();
+    Ok(post)
+}
+
+/// The job that asks TikTok about `post`.
+pub fn poll_job(post: &post::Model) -> Job {
+    Job::PollPost {
+        post_id: post.id,
+        account_id: post.account_id,
+    }
+}
+
+/// Carries out `change` and closes the post's open attempt, if there is one, as `outcome`.
+///
+/// Only for changes that are proof that the attempt cannot post, or that it has.
+pub async fn close(
+    app: &App,
+    tx: DatabaseTransaction,
+    post: post::Model,
+    outcome: &str,
+    error: Option<&tiktok::Error>,
+    change: Change,
+) -> Result<post::Model> {
+    close_in_tx(app, &tx, &post, outcome, error).await?;
+    let post = apply_in_tx(app, &tx, post, change).await?;
+    tx.commit().await?;
+    app.announce(post.user_id);
+    Ok(post)
+}
+
+/// Closes the open attempt of `post`, if there is one.
+pub async fn close_in_tx(
+    app: &App,
+    tx: &impl ConnectionTrait,
+    post: &post::Model,
+    outcome: &str,
+    error: Option<&tiktok::Error>,
+) -> Result<()> {
+    let Some(attempt) = open(tx, post.id).await? else {
+        return Ok(());
+    };
+    let now = app.clock.now();
+    update(tx, attempt.id, |row| {
+        row.phase = Set(AttemptPhase::Closed);
+        row.open_key = Set(None);
+        // The address is as good as a password, and nobody needs it any more.
+        row.upload_url_sealed = Set(None);
+        row.outcome = Set(Some(outcome.to_owned()));
+        row.closed_at = Set(Some(now));
+        if let Some(error) = error {
+            row.error_code = Set(error.code());
+            row.log_id = Set(error.log_id().map(ToString::to_string));
+        }
+    })
+    .await?;
+    Ok(())
+}
+
+/// TikTok says that it lacks bytes from `offset` on: the attempt goes back to UPLOADING.
+pub async fn resume_in_tx(
+    tx: &impl ConnectionTrait,
+    attempt: AttemptId,
+    offset: i64,
+) -> Result<post_attempt::Model> {
+    update(tx, attempt, |row| {
+        row.phase = Set(AttemptPhase::Uploading);
+        row.bytes_acked = Set(offset);
+    })
+    .await
+}
+
+/// Whether the upload address of `attempt` has ended for certain.
+pub fn url_has_ended(attempt: &post_attempt::Model, now: Timestamp) -> bool {
+    attempt
+        .upload_url_expires_at
+        .is_none_or(|at| at + URL_SPARE < now)
+}
+
+async fn update(
+    tx: &impl ConnectionTrait,
+    id: AttemptId,
+    edit: impl FnOnce(&mut post_attempt::ActiveModel),
+) -> Result<post_attempt::Model> {
+    let mut row = post_attempt::ActiveModel::default();
+    edit(&mut row);
+    post_attempt::Entity::update_many()
+        .set(row)
+        .filter(post_attempt::Column::Id.eq(id))
+        .exec(tx)
+        .await?;
+    post_attempt::Entity::find_by_id(id)
+        .one(tx)
+        .await?
+        .ok_or(Error::NotFound)
+}
+
+fn url_place(row: &str) -> Place<'_> {
+    Place {
+        table: "post_attempts",
+        column: "upload_url",
+        row,
+        version: 0,
+    }
+}

@@ -1,0 +1,183 @@
+//! What TikTok says that a creator may choose and do, asked fresh or remembered for a short while.
+
+use std::time::Duration;
+
+use clipqueue_entities::{Timestamp, account, creator_snapshot};
+use sea_orm::{ActiveValue::Set, EntityTrait as _, sea_query::OnConflict};
+use tiktok::{Class, Endpoint};
+
+use super::{
+    error::{Code, Refusal, Result},
+    post_settings::CreatorOptions,
+    tokens::{self, NoToken},
+};
+use crate::app::App;
+
+/// An answer this young still speaks for the account when a post is accepted. Before a post is sent
+/// the question is asked anew in any case.
+const RECENT: Duration = Duration::from_secs(60);
+
+/// What is known about a creator.
+#[derive(Clone, Debug)]
+pub enum Known {
+    /// The account's options.
+    Options(Box<CreatorOptions>),
+    /// TikTok says that the creator cannot post now.
+    CannotPost(Refusal),
+    /// TikTok could not be asked.
+    Nothing,
+}
+
+/// Why the options cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum Unavailable {
+    /// No usable token.
+    #[error("there is no usable access token")]
+    Token(#[source] NoToken),
+    /// Too many questions; ask again then.
+    #[error("TikTok may not be asked so soon again")]
+    Wait(Duration),
+    /// TikTok refused or could not be reached.
+    #[error("TikTok did not give the creator's options")]
+    Tiktok(#[source] Box<tiktok::Error>),
+    /// Something inside failed.
+    #[error("the creator's options cannot be stored")]
+    Internal(#[source] anyhow::Error),
+}
+
+/// Asks TikTok.
+pub async fn fetch(
+    app: &App,
+    account: &account::Model,
+) -> std::result::Result<(CreatorOptions, Timestamp), Unavailable> {
+    let usable = tokens::usable(app, account, Duration::ZERO)
+        .await
+        .map_err(Unavailable::Token)?;
+    if let Some(wait) = app
+        .budget(account.id, Endpoint::CreatorInfo)
+        .await
+        .map_err(Unavailable::Internal)?
+    {
+        return Err(Unavailable::Wait(wait));
+    }
+    let answer = match app.tiktok.creator_info(&usable.token).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            if error.class() == Class::TokenRejected {
+                tokens::suspect(app, account.id, usable.generation)
+                    .await
+                    .map_err(|error| Unavailable::Internal(error.into()))?;
+            }
+            return Err(Unavailable::Tiktok(Box::new(error)));
+        }
+    };
+    let info = answer.value;
+    let options = CreatorOptions {
+        username: info.username.unwrap_or_default(),
+        nickname: info.nickname.unwrap_or_default(),
+        avatar_url: info.avatar_url,
+        privacy_levels: info
+            .privacy_levels
+            .iter()
+            .map(|level| level.as_str().to_owned())
+            .chain(info.unknown_privacy_levels)
+            .collect(),
+        comment_disabled: info.comment_disabled,
+        duet_disabled: info.duet_disabled,
+        stitch_disabled: info.stitch_disabled,
+        max_duration_s: info
+            .max_video_duration
+            .map(|limit| i32::try_from(limit.as_secs()).unwrap_or(i32::MAX)),
+    };
+    let now = app.clock.now();
+    store(app, account, &options, now)
+        .await
+        .map_err(|error| Unavailable::Internal(error.into()))?;
+    Ok((options, now))
+}
+
+async fn store(
+    app: &App,
+    account: &account::Model,
+    options: &CreatorOptions,
+    now: Timestamp,
+) -> Result<()> {
+    let info = serde_json::to_value(options).map_err(anyhow::Error::from)?;
+    creator_snapshot::Entity::insert(creator_snapshot::ActiveModel {
+        account_id: Set(account.id),
+        info: Set(info),
+        fetched_at: Set(now),
+    })
+    .on_conflict(
+        OnConflict::column(creator_snapshot::Column::AccountId)
+            .update_columns([
+                creator_snapshot::Column::Info,
+                creator_snapshot::Column::FetchedAt,
+            ])
+            .to_owned(),
+    )
+    .exec_without_returning(app.db.write())
+    .await?;
+    Ok(())
+}
+
+/// What is known within [`RECENT`], asking TikTok when it is older.
+pub async fn recent(app: &App, account: &account::Model) -> Result<Known> {
+    let stored = creator_snapshot::Entity::find_by_id(account.id)
+        .one(app.db.read())
+        .await?;
+    if let Some(stored) = &stored
+        && app.clock.now().since(stored.fetched_at) < RECENT
+    {
+        let options = serde_json::from_value(stored.info.clone()).map_err(anyhow::Error::from)?;
+        return Ok(Known::Options(Box::new(options)));
+    }
+    match fetch(app, account).await {
+        Ok((options, _)) => Ok(Known::Options(Box::new(options))),
+        Err(Unavailable::Internal(error)) => Err(error.into()),
+        Err(Unavailable::Tiktok(error)) => Ok(cannot_post(app, &error)
+            .map_or(Known::Nothing, Known::CannotPost)),
+        Err(Unavailable::Token(_) | Unavailable::Wait(_)) => Ok(Known::Nothing),
+    }
+}
+
+/// A refusal, when TikTok's error says that the creator or the app cannot post now.
+pub fn cannot_post(app: &App, error: &tiktok::Error) -> Option<Refusal> {
+    let message = match error.class() {
+        Class::CreatorCap => {
+            "TikTok says that this creator has posted too much today; try again tomorrow"
+        }
+        Class::CreatorBanned => {
+            "TikTok does not let this creator post; the creator must settle that with TikTok"
+        }
+        Class::AppUserCap => {
+            "the app has reached TikTok's daily number of creators; try again tomorrow"
+        }
+        Class::Transient
+        | Class::RateLimited
+        | Class::TokenRejected
+        | Class::ScopeMissing
+        | Class::GrantDead
+        | Class::PendingDraftsCap
+        | Class::UnauditedClient
+        | Class::PrivacyMismatch
+        | Class::UrlNotOwned
+        | Class::CreatorAppTooOld
+        | Class::NotFoundYet
+        | Class::NotCancellable
+        | Class::BadMedia
+        | Class::BadRequest
+        | Class::OurFault
+        | Class::UploadDead
+        | Class::UploadOutOfStep { .. }
+        | Class::SourceFailed
+        | Class::Ambiguous => return None,
+    };
+    Some(Refusal {
+        retry_at: error
+            .class()
+            .wait_hint()
+            .map(|wait| app.clock.now() + wait),
+        ..Refusal::new("accountId", Code::CreatorCannotPost, message)
+    })
+}

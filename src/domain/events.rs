@@ -1,0 +1,103 @@
+//! The log of what happened, per tenant: appended in the transaction of the change, read by cursor.
+//!
+//! A cursor is a `seq`. For one tenant events become visible in the order of `seq`: on PostgreSQL
+//! appending takes a lock on the tenant before it draws the number and holds it until the
+//! transaction ends; SQLite has one writer anyway. So a reader that has seen `n` misses nothing by
+//! asking for what comes after `n`.
+
+use clipqueue_entities::{AccountId, EvidenceId, PostId, Timestamp, UserId, event};
+use sea_orm::{
+    ActiveValue::{NotSet, Set},
+    ColumnTrait as _, ConnectionTrait, DatabaseBackend, DbErr, EntityTrait as _, QueryFilter as _,
+    QueryOrder as _, QuerySelect as _, Statement,
+};
+use serde_json::Value;
+
+/// First key of the advisory locks that order one tenant's events; any constant of our own.
+const LOCK_CLASS: i32 = 0x4351_4556;
+
+/// What to append.
+#[derive(Clone, Debug)]
+pub struct NewEvent {
+    /// The tenant.
+    pub user_id: UserId,
+    /// The account that it is about.
+    pub account_id: Option<AccountId>,
+    /// The post that it is about.
+    pub post_id: Option<PostId>,
+    /// A dotted word.
+    pub kind: &'static str,
+    /// The particulars.
+    pub data: Value,
+    /// The proof.
+    pub evidence_id: Option<EvidenceId>,
+}
+
+/// Appends one event; gives its cursor.
+pub async fn append_in_tx(
+    tx: &impl ConnectionTrait,
+    now: Timestamp,
+    new: NewEvent,
+) -> Result<i64, DbErr> {
+    if tx.get_database_backend() == DatabaseBackend::Postgres {
+        let (_, low) = new.user_id.0.as_u64_pair();
+        // The low 32 bits are random in a UUIDv7; two tenants sharing a lock only wait for each other.
+        let key = u32::try_from(low & 0xFFFF_FFFF).unwrap_or_default().cast_signed();
+        tx.execute_raw(Statement::from_sql_and_values(
+            DatabaseBackend::Postgres,
+            "SELECT pg_advisory_xact_lock($1, $2)",
+            [LOCK_CLASS.into(), key.into()],
+        ))
+        .await?;
+    }
+    let inserted = event::Entity::insert(event::ActiveModel {
+        seq: NotSet,
+        user_id: Set(new.user_id),
+        account_id: Set(new.account_id),
+        post_id: Set(new.post_id),
+        kind: Set(new.kind.to_owned()),
+        data: Set(new.data),
+        evidence_id: Set(new.evidence_id),
+        created_at: Set(now),
+    })
+    .exec(tx)
+    .await?;
+    Ok(inserted.last_insert_id)
+}
+
+/// At most `limit` events of a tenant after a cursor, oldest first; of one post, when given.
+pub async fn after(
+    db: &impl ConnectionTrait,
+    user: UserId,
+    post: Option<PostId>,
+    cursor: i64,
+    limit: u64,
+) -> Result<Vec<event::Model>, DbErr> {
+    let mut query = event::Entity::find()
+        .filter(event::Column::UserId.eq(user))
+        .filter(event::Column::Seq.gt(cursor));
+    if let Some(post) = post {
+        query = query.filter(event::Column::PostId.eq(post));
+    }
+    query
+        .order_by_asc(event::Column::Seq)
+        .limit(limit)
+        .all(db)
+        .await
+}
+
+/// The newest cursor of a tenant; zero when nothing has happened.
+pub async fn newest(db: &impl ConnectionTrait, user: UserId) -> Result<i64, DbErr> {
+    Ok(event::Entity::find()
+        .filter(event::Column::UserId.eq(user))
+        .order_by_desc(event::Column::Seq)
+        .limit(1)
+        .one(db)
+        .await?
+        .map_or(0, |event| event.seq))
+}
+
+/// The topic on which the transport wakes a tenant's subscriptions.
+pub fn topic(user: UserId) -> String {
+    format!("events:{user}")
+}

@@ -1,0 +1,290 @@
+//! The only way in which a post changes state: the rule, the row, the proof and the event, in one
+//! transaction.
+
+use std::time::Duration;
+
+use clipqueue_entities::{
+    AttemptId, EvidenceId, Timestamp,
+    evidence::{self, EvidenceSource},
+    post::{self, PostState},
+};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _,
+};
+use serde_json::{Map, Value, json};
+
+use super::{
+    error::{Code, Refusal, Result},
+    events::{self, NewEvent},
+    post_state::{self, PostEvent},
+};
+use crate::{app::App, config};
+
+/// How long the checks before sending may take, retries included.
+const PREFLIGHT_DEADLINE: Duration = Duration::from_secs(3600);
+/// TikTok's upload address lives one hour; an hour more leaves room for a fresh attempt.
+const UPLOAD_DEADLINE: Duration = Duration::from_secs(2 * 3600);
+/// A doubt that is older than this is an alert.
+const UNCONFIRMED_DEADLINE: Duration = Duration::from_secs(24 * 3600);
+
+/// The proof of a change.
+#[derive(Clone, Debug)]
+pub struct Evidence {
+    source: EvidenceSource,
+    subject: String,
+    attempt_id: Option<AttemptId>,
+    http_status: Option<i32>,
+    code: Option<String>,
+    log_id: Option<String>,
+    body: Value,
+}
+
+impl Evidence {
+    fn new(source: EvidenceSource, subject: impl Into<String>) -> Self {
+        Self {
+            source,
+            subject: subject.into(),
+            attempt_id: None,
+            http_status: None,
+            code: None,
+            log_id: None,
+            body: json!({}),
+        }
+    }
+
+    /// The owner's own request.
+    pub fn creator(request: &'static str) -> Self {
+        Self::new(EvidenceSource::Creator, request)
+    }
+
+    /// What we saw ourselves.
+    pub fn own(observation: &'static str) -> Self {
+        Self::new(EvidenceSource::Clipqueue, observation)
+    }
+
+    /// An answer of TikTok's that was a success.
+    pub fn answer<T>(call: &'static str, answer: &tiktok::Answer<T>, body: Value) -> Self {
+        Self {
+            http_status: Some(i32::from(answer.http_status)),
+            code: Some("ok".to_owned()),
+            log_id: answer.logs.any().map(ToString::to_string),
+            body,
+            ..Self::new(EvidenceSource::TiktokApi, call)
+        }
+    }
+
+    /// A call to TikTok that ended in an error, or in silence.
+    pub fn error(call: &'static str, error: &tiktok::Error) -> Self {
+        Self {
+            http_status: error.http_status().map(i32::from),
+            code: error.code(),
+            log_id: error.log_id().map(ToString::to_string),
+            body: json!({ "error": error.to_string() }),
+            ..Self::new(EvidenceSource::TiktokApi, call)
+        }
+    }
+
+    /// Names the attempt that it is about.
+    pub fn of(mut self, attempt: AttemptId) -> Self {
+        self.attempt_id = Some(attempt);
+        self
+    }
+
+    /// Adds a particular.
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        if let Value::Object(map) = &mut self.body {
+            map.insert(name.to_owned(), value.into());
+        }
+        self
+    }
+}
+
+/// Why a post failed, for its owner.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// Who can do something about it, as a word.
+    pub class: &'static str,
+    /// TikTok's code or ours.
+    pub code: String,
+    /// A sentence: what happened and what to do.
+    pub message: String,
+    /// Whether `retryPost` may help.
+    pub retryable: bool,
+}
+
+/// A change to carry out.
+#[derive(Clone, Debug)]
+pub struct Change {
+    event: PostEvent,
+    evidence: Evidence,
+    hold: Option<(String, Option<Timestamp>)>,
+    failure: Option<Failure>,
+    edits: post::ActiveModel,
+}
+
+impl Change {
+    /// `event` happened, as `evidence` shows.
+    pub fn new(event: PostEvent, evidence: Evidence) -> Self {
+        Self {
+            event,
+            evidence,
+            hold: None,
+            failure: None,
+            edits: post::ActiveModel::default(),
+        }
+    }
+
+    /// Why it is held, and when it is tried again by itself.
+    pub fn hold(mut self, reason: impl Into<String>, until: Option<Timestamp>) -> Self {
+        self.hold = Some((reason.into(), until));
+        self
+    }
+
+    /// Why it failed.
+    pub fn failure(mut self, failure: Failure) -> Self {
+        self.failure = Some(failure);
+        self
+    }
+
+    /// Further columns that change with it.
+    pub fn edit(mut self, edit: impl FnOnce(&mut post::ActiveModel)) -> Self {
+        edit(&mut self.edits);
+        self
+    }
+}
+
+/// Carries out `change` on `post` as it was read; refuses when the rules or another writer forbid it.
+pub async fn apply_in_tx(
+    app: &App,
+    tx: &impl ConnectionTrait,
+    post: post::Model,
+    change: Change,
+) -> Result<post::Model> {
+    let now = app.clock.now();
+    let from = post.state;
+    let to = post_state::next(from, change.event)?;
+    let evidence_id = insert_evidence(tx, now, &post, change.evidence).await?;
+
+    let mut data = Map::new();
+    data.insert("event".into(), format!("{:?}", change.event).into());
+    data.insert("from".into(), state_word(from).into());
+    data.insert("to".into(), state_word(to).into());
+
+    let mut row = change.edits;
+    row.state = Set(to);
+    row.updated_at = Set(now);
+    if to != from {
+        row.state_since = Set(now);
+        row.deadline_at = Set(deadline(&app.config.posts, &post, to, now));
+    }
+    let (reason, until) = match change.hold {
+        Some((reason, until)) => {
+            data.insert("reason".into(), reason.clone().into());
+            (Some(reason), until)
+        }
+        None => (None, None),
+    };
+    row.hold_reason = Set(reason);
+    row.hold_until = Set(until);
+    if let Some(failure) = change.failure {
+        data.insert("code".into(), failure.code.clone().into());
+        data.insert("message".into(), failure.message.clone().into());
+        row.failure_class = Set(Some(failure.class.to_owned()));
+        row.failure_code = Set(Some(failure.code));
+        row.failure_message = Set(Some(failure.message));
+        row.failure_retryable = Set(failure.retryable);
+    } else if to != PostState::Failed {
+        row.failure_class = Set(None);
+        row.failure_code = Set(None);
+        row.failure_message = Set(None);
+        row.failure_retryable = Set(false);
+    }
+    let changed = post::Entity::update_many()
+        .set(row)
+        .filter(post::Column::Id.eq(post.id))
+        .filter(post::Column::State.eq(from))
+        .exec(tx)
+        .await?;
+    if changed.rows_affected != 1 {
+        return Err(Refusal::whole(
+            Code::WrongState,
+            "the post changed in the meantime; read it again and decide anew",
+        )
+        .into());
+    }
+    events::append_in_tx(
+        tx,
+        now,
+        NewEvent {
+            user_id: post.user_id,
+            account_id: Some(post.account_id),
+            post_id: Some(post.id),
+            kind: "post.state",
+            data: Value::Object(data),
+            evidence_id: Some(evidence_id),
+        },
+    )
+    .await?;
+    post::Entity::find_by_id(post.id)
+        .one(tx)
+        .await?
+        .ok_or(super::error::Error::NotFound)
+}
+
+/// Stores a proof that changes no state.
+pub async fn insert_evidence(
+    tx: &impl ConnectionTrait,
+    now: Timestamp,
+    post: &post::Model,
+    proof: Evidence,
+) -> Result<EvidenceId> {
+    let id = EvidenceId::new();
+    evidence::Entity::insert(evidence::ActiveModel {
+        id: Set(id),
+        post_id: Set(post.id),
+        attempt_id: Set(proof.attempt_id),
+        source: Set(proof.source),
+        subject: Set(proof.subject),
+        http_status: Set(proof.http_status),
+        code: Set(proof.code),
+        log_id: Set(proof.log_id),
+        body: Set(proof.body),
+        created_at: Set(now),
+    })
+    .exec_without_returning(tx)
+    .await?;
+    Ok(id)
+}
+
+/// When a post that comes into `state` is overdue.
+fn deadline(
+    rules: &config::Posts,
+    post: &post::Model,
+    state: PostState,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    match state {
+        PostState::Scheduled => {
+            let due = post.publish_at.unwrap_or(now);
+            Some(due.max(now) + rules.late_limit)
+        }
+        PostState::Held => Some(now + rules.held_deadline),
+        PostState::Preflight => Some(now + PREFLIGHT_DEADLINE),
+        PostState::InitSent | PostState::Uploading => Some(now + UPLOAD_DEADLINE),
+        PostState::Processing => Some(now + rules.processing_deadline),
+        PostState::InInbox => Some(now + rules.inbox_deadline),
+        PostState::Unconfirmed => Some(now + UNCONFIRMED_DEADLINE),
+        PostState::Draft
+        | PostState::Published
+        | PostState::Failed
+        | PostState::Cancelled
+        | PostState::Missed
+        | PostState::Lapsed => None,
+    }
+}
+
+/// The stored word of a state.
+pub fn state_word(state: PostState) -> String {
+    use sea_orm::ActiveEnum as _;
+    state.to_value()
+}

@@ -1,0 +1,334 @@
+//! The life of a post as a pure function: `(State, Event) → State`, or [`Illegal`].
+//!
+//! ```text
+//! DRAFT ─submit─▶ SCHEDULED ─start─▶ PREFLIGHT ─init is about to be sent─▶ INIT_SENT
+//!                  ▲  │  ▲                │ ▲                                  │ publish id stored
+//!             retry│  │  └──release── HELD┘ └──attempt abandoned, nothing──────┤
+//!                  │  └─time passed─▶ MISSED        can be posted              ▼
+//!              FAILED ◀──refused, or TikTok says failed──────────────────  UPLOADING
+//!                                                                              │ every byte acknowledged
+//!   UNCONFIRMED ◀─answer lost past the commit point, or silence too long── PROCESSING
+//!        │                                                                     │
+//!        └──evidence──▶ PROCESSING, IN_INBOX, PUBLISHED, FAILED    IN_INBOX ◀──┴──▶ PUBLISHED
+//!                                                                      └─▶ PUBLISHED or LAPSED
+//! ```
+//!
+//! The commit point of a file upload is the last chunk: before it TikTok has nothing to post, so a
+//! lost answer abandons the attempt; from it on a lost answer makes the post UNCONFIRMED. TikTok's
+//! later word wins over an earlier doubt, which is why even final states take `Published`.
+
+use clipqueue_entities::post::PostState;
+
+/// What happened to a post.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PostEvent {
+    /// Its owner asked for it to be posted.
+    Submitted,
+    /// A worker took it up.
+    Started,
+    /// A person or a cap stands in the way.
+    Held,
+    /// What stood in the way is gone.
+    Released,
+    /// It cannot be sent now and waits for another try.
+    Deferred,
+    /// The checks, or TikTok's answer to init, refused it.
+    Refused,
+    /// The attempt is on record; the init call comes next.
+    InitStarted,
+    /// TikTok gave a publish id.
+    InitAccepted,
+    /// The attempt ended in a way that cannot have posted anything; another may start.
+    AttemptAbandoned,
+    /// TikTok acknowledged every byte.
+    BytesAcknowledged,
+    /// The answer to a call past the commit point was lost.
+    AnswerLost,
+    /// TikTok says that it still lacks bytes and its upload address lives.
+    UploadResumed,
+    /// TikTok says that it works on it.
+    TiktokProcessing,
+    /// TikTok put it into the creator's inbox.
+    TiktokInbox,
+    /// TikTok says that it is posted.
+    TiktokPublished,
+    /// TikTok says that it failed.
+    TiktokFailed,
+    /// Its owner stopped it before the commit point.
+    Cancelled,
+    /// Its owner asked for another try.
+    Retried,
+    /// Its deadline passed.
+    DeadlinePassed,
+}
+
+/// The event cannot happen in this state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a post that is {state:?} cannot take {event:?}")]
+pub struct Illegal {
+    /// Where the post stands.
+    pub state: PostState,
+    /// What was claimed to happen.
+    pub event: PostEvent,
+}
+
+/// Where `event` takes a post that is in `state`.
+pub fn next(state: PostState, event: PostEvent) -> Result<PostState, Illegal> {
+    use PostEvent as E;
+    use PostState as S;
+
+    let illegal = Err(Illegal { state, event });
+    match event {
+        E::Submitted => match state {
+            S::Draft => Ok(S::Scheduled),
+            _ => illegal,
+        },
+        E::Started => match state {
+            // A worker that died in PREFLIGHT had sent nothing: the next one starts over.
+            S::Scheduled | S::Preflight => Ok(S::Preflight),
+            _ => illegal,
+        },
+        E::Held => match state {
+            S::Scheduled | S::Preflight | S::InitSent => Ok(S::Held),
+            _ => illegal,
+        },
+        E::Released => match state {
+            S::Held => Ok(S::Scheduled),
+            _ => illegal,
+        },
+        E::Deferred => match state {
+            S::Preflight | S::InitSent => Ok(S::Scheduled),
+            _ => illegal,
+        },
+        E::Refused => match state {
+            S::Preflight | S::InitSent | S::Uploading => Ok(S::Failed),
+            _ => illegal,
+        },
+        E::InitStarted => match state {
+            S::Preflight => Ok(S::InitSent),
+            _ => illegal,
+        },
+        E::InitAccepted => match state {
+            S::InitSent => Ok(S::Uploading),
+            _ => illegal,
+        },
+        E::AttemptAbandoned => match state {
+            S::InitSent | S::Uploading => Ok(S::Preflight),
+            _ => illegal,
+        },
+        E::BytesAcknowledged => match state {
+            S::Uploading | S::Unconfirmed => Ok(S::Processing),
+            _ => illegal,
+        },
+        E::AnswerLost => match state {
+            S::Uploading | S::Processing => Ok(S::Unconfirmed),
+            _ => illegal,
+        },
+        E::UploadResumed => match state {
+            S::Unconfirmed => Ok(S::Uploading),
+            _ => illegal,
+        },
+        E::TiktokProcessing => match state {
+            S::Unconfirmed | S::Processing => Ok(S::Processing),
+            _ => illegal,
+        },
+        E::TiktokInbox => match state {
+            S::Uploading | S::Processing | S::Unconfirmed | S::InInbox | S::Lapsed => {
+                Ok(S::InInbox)
+            }
+            _ => illegal,
+        },
+        E::TiktokPublished => match state {
+            S::Uploading
+            | S::Processing
+            | S::InInbox
+            | S::Published
+            | S::Unconfirmed
+            | S::Failed
+            | S::Cancelled
+            | S::Lapsed => Ok(S::Published),
+            S::Draft | S::Scheduled | S::Held | S::Preflight | S::InitSent | S::Missed => illegal,
+        },
+        E::TiktokFailed => match state {
+            S::Uploading | S::Processing | S::InInbox | S::Unconfirmed => Ok(S::Failed),
+            _ => illegal,
+        },
+        E::Cancelled => match state {
+            S::Draft
+            | S::Scheduled
+            | S::Held
+            | S::Preflight
+            | S::InitSent
+            | S::Uploading => Ok(S::Cancelled),
+            _ => illegal,
+        },
+        E::Retried => match state {
+            S::Failed | S::Missed | S::Cancelled => Ok(S::Scheduled),
+            _ => illegal,
+        },
+        E::DeadlinePassed => match state {
+            S::Scheduled | S::Held | S::Preflight => Ok(S::Missed),
+            S::InInbox => Ok(S::Lapsed),
+            S::Processing => Ok(S::Unconfirmed),
+            _ => illegal,
+        },
+    }
+}
+
+/// Whether nothing more happens by itself.
+pub fn is_final(state: PostState) -> bool {
+    match state {
+        PostState::Published
+        | PostState::Failed
+        | PostState::Cancelled
+        | PostState::Missed
+        | PostState::Lapsed => true,
+        PostState::Draft
+        | PostState::Scheduled
+        | PostState::Held
+        | PostState::Preflight
+        | PostState::InitSent
+        | PostState::Uploading
+        | PostState::Processing
+        | PostState::InInbox
+        | PostState::Unconfirmed => false,
+    }
+}
+
+/// The four words for people who want no more than that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// Not begun.
+    Scheduled,
+    /// On its way, or in doubt.
+    Running,
+    /// Where it was meant to go.
+    Finished,
+    /// It will not get there by itself.
+    Failed,
+}
+
+/// The phase of a state.
+pub fn phase(state: PostState) -> Phase {
+    match state {
+        PostState::Draft | PostState::Scheduled | PostState::Held => Phase::Scheduled,
+        PostState::Preflight
+        | PostState::InitSent
+        | PostState::Uploading
+        | PostState::Processing
+        | PostState::Unconfirmed => Phase::Running,
+        PostState::InInbox | PostState::Published => Phase::Finished,
+        PostState::Failed | PostState::Cancelled | PostState::Missed | PostState::Lapsed => {
+            Phase::Failed
+        }
+    }
+}
+
+/// Whether TikTok may hold the whole video: from here on nothing may be sent again blindly.
+pub fn past_commit_point(state: PostState) -> bool {
+    match state {
+        PostState::Processing
+        | PostState::InInbox
+        | PostState::Published
+        | PostState::Unconfirmed
+        | PostState::Lapsed => true,
+        PostState::Draft
+        | PostState::Scheduled
+        | PostState::Held
+        | PostState::Preflight
+        | PostState::InitSent
+        | PostState::Uploading
+        | PostState::Failed
+        | PostState::Cancelled
+        | PostState::Missed => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use sea_orm::Iterable as _;
+
+    use super::*;
+
+    const EVENTS: [PostEvent; 19] = [
+        PostEvent::Submitted,
+        PostEvent::Started,
+        PostEvent::Held,
+        PostEvent::Released,
+        PostEvent::Deferred,
+        PostEvent::Refused,
+        PostEvent::InitStarted,
+        PostEvent::InitAccepted,
+        PostEvent::AttemptAbandoned,
+        PostEvent::BytesAcknowledged,
+        PostEvent::AnswerLost,
+        PostEvent::UploadResumed,
+        PostEvent::TiktokProcessing,
+        PostEvent::TiktokInbox,
+        PostEvent::TiktokPublished,
+        PostEvent::TiktokFailed,
+        PostEvent::Cancelled,
+        PostEvent::Retried,
+        PostEvent::DeadlinePassed,
+    ];
+
+    #[test]
+    fn every_state_but_the_first_is_reached_and_every_open_one_is_left() {
+        for target in PostState::iter().filter(|state| *state != PostState::Draft) {
+            assert!(
+                PostState::iter()
+                    .any(|from| EVENTS.iter().any(|event| next(from, *event) == Ok(target))),
+                "{target:?} is never reached"
+            );
+        }
+        for state in PostState::iter().filter(|state| !is_final(*state)) {
+            assert!(
+                EVENTS
+                    .iter()
+                    .any(|event| next(state, *event).is_ok_and(|to| to != state)),
+                "{state:?} is never left"
+            );
+        }
+    }
+
+    #[test]
+    fn a_published_post_stays_published() {
+        for event in EVENTS {
+            if let Ok(to) = next(PostState::Published, event) {
+                assert_eq!(to, PostState::Published, "{event:?}");
+            }
+        }
+    }
+
+    proptest! {
+        /// A second init needs proof that the first cannot post: between two `InitStarted` there is an
+        /// abandoned attempt, a refusal before the commit point, TikTok's own failure, or a cancel.
+        #[test]
+        fn no_second_init_without_proof(events in proptest::collection::vec(0..EVENTS.len(), 0..60)) {
+            let mut state = PostState::Draft;
+            let mut open = false;
+            for index in events {
+                let event = EVENTS[index];
+                let Ok(to) = next(state, event) else { continue };
+                match event {
+                    PostEvent::InitStarted => {
+                        prop_assert!(!open, "init while an attempt may still post");
+                        open = true;
+                    }
+                    PostEvent::AttemptAbandoned
+                    | PostEvent::Refused
+                    | PostEvent::Deferred
+                    | PostEvent::Held
+                    | PostEvent::TiktokFailed
+                    | PostEvent::Cancelled => open = false,
+                    _ => {}
+                }
+                if past_commit_point(state) && past_commit_point(to) {
+                    prop_assert!(event != PostEvent::InitStarted);
+                }
+                state = to;
+            }
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! The catalogue: every kind of job, how it is run, and when by itself. Plain data.
+//!
+//! A job's arguments are ids only; its worker reads the truth. Two live jobs never share a
+//! [`Job::unique_key`]. Adding a kind: a variant here makes the matches below and in `workers` fail
+//! to compile until they know it.
+
+use std::time::Duration;
+
+use clipqueue_entities::{AccountId, PostId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    config,
+    queue::{Backoff, Catalogue, CatchUp, CronSpec, NewJob, Policy, QueueSpec},
+};
+
+/// The queue of uploads.
+pub const UPLOADS: &str = "uploads";
+/// The queue of questions after a post's status.
+pub const STATUS: &str = "status";
+/// The queue of token refreshes.
+pub const TOKENS: &str = "tokens";
+/// The queue of clean-up.
+pub const PURGE: &str = "purge";
+
+/// One unit of work.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "args", rename_all = "snake_case")]
+pub enum Job {
+    /// Ends uploads that nobody finished.
+    ExpireUploads {},
+    /// Asks TikTok how a post fares, until there is nothing left to learn.
+    PollPost {
+        /// The post.
+        post_id: PostId,
+        /// Its account, which is the lane.
+        account_id: AccountId,
+    },
+    /// Deletes what is kept no longer: finished jobs, spent states, old idempotency keys.
+    Prune {},
+    /// Asks for a refresh of every token that ends soon.
+    RefreshDueTokens {},
+    /// Gets a new pair of tokens for one account.
+    RefreshToken {
+        /// The account.
+        account_id: AccountId,
+    },
+    /// Finds posts that are overdue or that no job cares for.
+    SweepPosts {},
+    /// Sends a post's video to TikTok.
+    UploadPost {
+        /// The post.
+        post_id: PostId,
+        /// Its account, which is the lane.
+        account_id: AccountId,
+    },
+}
+
+impl Job {
+    /// The fixed word of the kind, as stored.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::ExpireUploads {} => "expire_uploads",
+            Self::PollPost { .. } => "poll_post",
+            Self::Prune {} => "prune",
+            Self::RefreshDueTokens {} => "refresh_due_tokens",
+            Self::RefreshToken { .. } => "refresh_token",
+            Self::SweepPosts {} => "sweep_posts",
+            Self::UploadPost { .. } => "upload_post",
+        }
+    }
+
+    /// At most one live job has this key.
+    pub fn unique_key(&self) -> String {
+        match self {
+            Self::ExpireUploads {}
+            | Self::Prune {}
+            | Self::RefreshDueTokens {}
+            | Self::SweepPosts {} => self.kind().to_owned(),
+            Self::PollPost { post_id, .. } => format!("poll:{post_id}"),
+            Self::RefreshToken { account_id } => format!("token:{account_id}"),
+            Self::UploadPost { post_id, .. } => format!("upload:{post_id}"),
+        }
+    }
+
+    /// Whose turn it uses.
+    fn lane(&self) -> String {
+        match self {
+            Self::PollPost { account_id, .. }
+            | Self::RefreshToken { account_id }
+            | Self::UploadPost { account_id, .. } => account_id.to_string(),
+            Self::ExpireUploads {}
+            | Self::Prune {}
+            | Self::RefreshDueTokens {}
+            | Self::SweepPosts {} => String::new(),
+        }
+    }
+
+    /// The row to enqueue; due at `run_at`.
+    pub fn to_new(&self, run_at: Timestamp) -> NewJob {
+        let policy = policy(self.kind()).expect("every kind of the enum has a policy");
+        let args = match serde_json::to_value(self) {
+            Ok(serde_json::Value::Object(mut map)) => map.remove("args").unwrap_or_default(),
+            Ok(_) | Err(_) => serde_json::Value::Null,
+        };
+        NewJob {
+            queue: policy.queue.to_owned(),
+            kind: self.kind().to_owned(),
+            args,
+            lane: self.lane(),
+            priority: 0,
+            run_at,
+            max_attempts: policy.max_attempts,
+            unique_key: Some(self.unique_key()),
+        }
+    }
+
+    /// The job that a stored kind and arguments describe.
+    pub fn read(kind: &str, args: serde_json::Value) -> Result<Self, serde_json::Error> {
+        serde_json::from_value(serde_json::json!({ "kind": kind, "args": args }))
+    }
+}
+
+const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// How each kind is run: queue, attempts, gaps between them, time limit.
+fn policy(kind: &str) -> Option<Policy> {
+    let (queue, max_attempts, base, cap, timeout) = match kind {
+        // An upload of 4 GB at 10 Mbit/s takes an hour; TikTok's upload address lives no longer.
+        "upload_post" => (UPLOADS, 12, seconds(5), seconds(600), seconds(2 * 3600)),
+        "poll_post" => (STATUS, 20, seconds(10), seconds(900), seconds(60)),
+        // A creator's grant hangs on it, so it tries for hours.
+        "refresh_token" => (TOKENS, 30, seconds(5), seconds(600), seconds(60)),
+        "refresh_due_tokens" => (TOKENS, 5, seconds(5), seconds(60), seconds(120)),
+        "sweep_posts" | "expire_uploads" | "prune" => {
+            (PURGE, 5, seconds(10), seconds(300), seconds(600))
+        }
+        _ => return None,
+    };
+    Some(Policy {
+        queue,
+        max_attempts,
+        backoff: Backoff { base, cap },
+        timeout,
+    })
+}
+
+/// What the queue is told about the kinds.
+#[derive(Clone, Debug)]
+pub struct Jobs {
+    queues: Vec<QueueSpec>,
+    crons: Vec<CronSpec>,
+}
+
+impl Jobs {
+    /// With the configured concurrency.
+    pub fn new(config: &config::Queue) -> Self {
+        let queue = |name, concurrency| QueueSpec {
+            name,
+            concurrency,
+            lane_limit: u32::try_from(config.per_creator).unwrap_or(u32::MAX),
+        };
+        Self {
+            queues: vec![
+                queue(UPLOADS, config.uploads),
+                queue(STATUS, config.status),
+                queue(TOKENS, config.tokens),
+                queue(PURGE, config.purge),
+            ],
+            crons: crons(),
+        }
+    }
+
+    /// The names of all queues.
+    pub const QUEUES: [&'static str; 4] = [UPLOADS, STATUS, TOKENS, PURGE];
+}
+
+/// What runs by itself, and when (seconds first). Each slot fires once, whatever the number of
+/// processes; of slots that passed while nobody ran, the latest fires.
+fn crons() -> Vec<CronSpec> {
+    fn cron(name: &'static str, expression: &'static str, job: fn(Timestamp) -> NewJob) -> CronSpec {
+        CronSpec {
+            name,
+            expression,
+            job,
+            catch_up: CatchUp::Latest,
+        }
+    }
+    vec![
+        cron("expire_uploads", "0 */10 * * * *", |at| Job::ExpireUploads {}.to_new(at)),
+        cron("prune", "0 17 * * * *", |at| Job::Prune {}.to_new(at)),
+        cron("refresh_due_tokens", "30 */5 * * * *", |at| Job::RefreshDueTokens {}.to_new(at)),
+        cron("sweep_posts", "0 * * * * *", |at| Job::SweepPosts {}.to_new(at)),
+    ]
+}
+
+impl Catalogue for Jobs {
+    fn queues(&self) -> &[QueueSpec] {
+        &self.queues
+    }
+
+    fn policy(&self, kind: &str) -> Option<Policy> {
+        policy(kind)
+    }
+
+    fn crons(&self) -> &[CronSpec] {
+        &self.crons
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one_of_each() -> Vec<Job> {
+        let (post_id, account_id) = (PostId::new(), AccountId::new());
+        vec![
+            Job::ExpireUploads {},
+            Job::PollPost { post_id, account_id },
+            Job::Prune {},
+            Job::RefreshDueTokens {},
+            Job::RefreshToken { account_id },
+            Job::SweepPosts {},
+            Job::UploadPost { post_id, account_id },
+        ]
+    }
+
+    #[test]
+    fn every_kind_survives_its_row() {
+        for job in one_of_each() {
+            let row = job.to_new(Timestamp::from_millis(5));
+            assert_eq!(Job::read(&row.kind, row.args).unwrap(), job);
+            assert!(Jobs::QUEUES.contains(&row.queue.as_str()));
+        }
+    }
+
+    #[test]
+    fn arguments_that_do_not_fit_are_an_error() {
+        assert!(Job::read("upload_post", serde_json::json!({"post_id": "x"})).is_err());
+        assert!(Job::read("no_such_kind", serde_json::json!({})).is_err());
+    }
+}
