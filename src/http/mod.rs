@@ -21,7 +21,7 @@ use tower_http::{
     catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer, trace::TraceLayer,
 };
 
-use crate::{app::App, graphql::engine, media::Capabilities};
+use crate::{app::App, graphql::schema, media::Capabilities};
 
 /// Every route.
 pub fn router(
@@ -41,7 +41,7 @@ pub fn router(
     settings.limits.depth = limits.max_depth;
     settings.limits.cost = limits.max_cost;
     let api = graphql::router(graphql::Endpoint {
-        engine: engine(app.clone(), &settings),
+        engine: graphql::Engine::new(schema::build(app.clone()), &settings),
         auth: keys.clone(),
         settings,
         clock: app.clock.clone(),
