@@ -41,7 +41,7 @@ pub fn router(
     settings.limits.depth = limits.max_depth;
     settings.limits.cost = limits.max_cost;
     let api = graphql::router(graphql::Endpoint {
-        engine: graphql::Engine::new(schema::build(app.clone()), &settings),
+        engine: graphql::Engine::new(schema::build(app.clone())),
         auth: keys.clone(),
         settings,
         clock: app.clock.clone(),
