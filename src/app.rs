@@ -19,8 +19,12 @@ use crate::{
     db::Db,
     domain::events,
     job::Job,
-    media::MediaStore,
-    queue::{self, Acquired, Budget, Queue},
+    media::{MediaSettings, MediaStore, Storage},
+    queue::{
+        self, Queue,
+        ledger::{self, CancelOutcome},
+        transport::{Acquired, Budget, Transport, memory::MemoryTransport, redis::RedisTransport},
+    },
     secrets::Vault,
 };
 
@@ -60,26 +64,28 @@ impl App {
         let tiktok = tiktok::Client::new(tiktok_config(&config)?)
             .context("setting up the client of TikTok's API")?;
         let transport = match &config.transport.kind {
-            TransportKind::Memory => queue::memory(clock.clone()),
-            TransportKind::Redis(url) => {
-                queue::redis(url.expose_secret(), &config.transport.prefix)
-                    .await
-                    .context("connecting to Redis; check transport.url")?
-            }
+            TransportKind::Memory => Arc::new(MemoryTransport::new(clock.clone())) as Arc<dyn Transport>,
+            TransportKind::Redis(url) => Arc::new(
+                RedisTransport::open(url.expose_secret(), &config.transport.prefix)
+                    .context("opening Redis; check transport.url")?,
+            ),
         };
-        let queue = Queue::new(
+        let queue = Queue::new(db.clone(), clock.clone(), transport);
+        let storage = Storage::open(&config.media.directory.to_string_lossy())
+            .context("opening media.url")?;
+        let media = MediaStore::new(
             db.clone(),
+            storage,
             clock.clone(),
-            transport,
-            queue::Settings {
-                lease: config.queue.lease,
-                scan_interval: config.queue.scan_interval,
-                grace: config.queue.grace,
-                ..queue::Settings::default()
+            MediaSettings {
+                max_size: config.media.max_file_bytes,
+                quota_bytes: config.media.user_quota_bytes,
+                quota_count: config.media.user_quota_files,
+                low_water: config.media.min_free_bytes,
+                upload_ttl: config.media.upload_ttl,
+                ..MediaSettings::default()
             },
         );
-        let media = MediaStore::open(&config.media, db.clone(), clock.clone())
-            .context("opening media.url")?;
         Ok(Self {
             config: Arc::new(config),
             db,
@@ -123,29 +129,30 @@ impl App {
         self.enqueue_in_tx(tx, job.clone(), run_at).await
     }
 
-    /// Cancels the waiting `job`; a running one is left alone.
+    /// Cancels the live `job`, if there is one: a waiting one at once, a running one is asked to stop.
     pub async fn cancel_job_in_tx(
         &self,
         tx: &impl ConnectionTrait,
         job: &Job,
     ) -> Result<(), DbErr> {
-        queue::cancel_waiting_in_tx(tx, self.clock.now(), &job.unique_key()).await?;
+        let key = job.unique_key();
+        if let Some(id) = ledger::live(tx, std::slice::from_ref(&key)).await?.remove(&key) {
+            ledger::cancel_in(tx, self.clock.now(), id).await?;
+        }
         Ok(())
     }
 
-    /// Tells the handler of the running `job` to stop where it can.
-    pub async fn interrupt(&self, job: &Job) -> anyhow::Result<()> {
-        self.queue.interrupt(&job.unique_key()).await
-    }
-
-    /// Due jobs may have been committed: look at once.
-    pub fn nudge(&self) {
-        self.queue.nudge_all();
+    /// Due jobs of `queue` may have been committed: look at once.
+    pub async fn nudge(&self, queue: &str) {
+        self.queue.nudge(queue).await;
     }
 
     /// Events of `user` were committed: wake the subscriptions, here and elsewhere.
-    pub fn announce(&self, user: UserId) {
-        self.queue.publish(&events::topic(user));
+    pub async fn announce(&self, user: UserId) {
+        // A lost wake-up delays a subscription until its next scan and loses nothing.
+        if let Err(error) = self.queue.publish(&events::topic(user), "").await {
+            tracing::debug!(%error, "subscriptions could not be woken");
+        }
     }
 
     /// Takes one call of `endpoint` out of the account's budget, or says how long to wait for it.
@@ -162,7 +169,9 @@ impl App {
             limit,
             window: RATE_WINDOW,
         };
-        match self.queue.acquire(&[budget]).await? {
+        // Redis counts by its own clock; a clock that a test moves counts for itself.
+        let now = matches!(self.clock, Clock::Manual(_)).then(|| self.clock.now());
+        match self.queue.transport().acquire(&[budget], now).await? {
             Acquired::Granted => Ok(None),
             Acquired::Wait(wait) => Ok(Some(wait)),
         }

@@ -21,7 +21,7 @@ use crate::{
     http,
     job::Jobs,
     migrate::{self, Direction},
-    queue::{self, Runner},
+    queue::{Runner, StartOptions},
     workers,
 };
 
@@ -106,15 +106,15 @@ pub async fn prepare(config: &Config, role: &Role, clock: Clock) -> anyhow::Resu
             "secrets.master_key is not the key that sealed this database; give the key that was used before"
         );
     }
-    if let TransportKind::Redis(url) = &config.transport.kind {
-        let report = queue::inspect(url.expose_secret())
-            .await
-            .context("asking Redis about itself; check transport.url")?;
+    if let Some(report) = app
+        .queue
+        .transport()
+        .inspect(app.clock.now())
+        .await
+        .context("asking Redis about itself; check transport.url")?
+    {
         if let Some(refusal) = report.refusal() {
             anyhow::bail!("{refusal}");
-        }
-        for warning in report.warnings() {
-            tracing::warn!("{warning}");
         }
     }
     Ok(app)
@@ -143,12 +143,19 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let draining = CancellationToken::new();
     let http_stop = CancellationToken::new();
-    let jobs = Arc::new(Jobs::new(&app.config.queue));
-    let running = app
-        .queue
-        .start(runner(app.clone()), jobs, &role.queues)
-        .await
-        .context("starting the workers")?;
+    let workers_stop = CancellationToken::new();
+    let running = if role.queues.is_empty() {
+        None
+    } else {
+        let options = StartOptions {
+            runner: runner(app.clone()),
+            catalogue: Arc::new(Jobs::new(&app.config.queue)),
+            queues: role.queues.clone(),
+            grace: app.config.queue.grace,
+        };
+        let started = app.queue.start(options, workers_stop.clone()).await;
+        Some(started.context("starting the workers")?)
+    };
     let server = listener.map(|listener| {
         let address = listener.local_addr();
         let router = http::router(&app, metrics, draining.clone(), http_stop.clone());
@@ -164,13 +171,13 @@ pub async fn run(
     });
     tracing::info!(queues = ?role.queues, "working");
 
-    let ended = tokio::select! {
-        () = stop => Ok(()),
-        () = running.failed() => Err(anyhow::anyhow!("a worker's loop ended by itself")),
-    };
+    stop.await;
     tracing::info!("stopping: nothing more is taken");
     draining.cancel();
-    running.stop().await;
+    workers_stop.cancel();
+    if let Some(running) = running {
+        running.stopped().await;
+    }
     http_stop.cancel();
     if let Some(server) = server {
         match tokio::time::timeout(HTTP_GRACE, server).await {
@@ -181,5 +188,5 @@ pub async fn run(
     app.media.drain().await;
     app.db.close().await?;
     tracing::info!("stopped");
-    ended
+    Ok(())
 }

@@ -1,13 +1,10 @@
 //! `clipqueue doctor`: everything that the server needs, checked one by one.
 
-use secrecy::ExposeSecret as _;
-
 use crate::{
     app::App,
     clock::Clock,
-    config::{Config, TransportKind},
+    config::Config,
     http::health,
-    queue,
 };
 
 pub(super) async fn run(config: Config) -> anyhow::Result<()> {
@@ -26,16 +23,10 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
             for (name, problem) in health::run_checks(&app, false).await {
                 say(name, problem);
             }
-        }
-    }
-    if let TransportKind::Redis(url) = &config.transport.kind {
-        match queue::inspect(url.expose_secret()).await {
-            Err(error) => say("redis", Some(format!("{error:#}"))),
-            Ok(report) => {
-                say("redis", report.refusal());
-                for warning in report.warnings() {
-                    println!("warn  redis: {warning}");
-                }
+            match app.queue.transport().inspect(app.clock.now()).await {
+                Ok(None) => {}
+                Ok(Some(report)) => say("redis", report.refusal()),
+                Err(error) => say("redis", Some(format!("{:#}", anyhow::Error::from(error)))),
             }
         }
     }

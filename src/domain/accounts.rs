@@ -22,10 +22,16 @@ use super::{
     post_change::{Change, Evidence, apply_in_tx},
     post_state::PostEvent,
 };
-use crate::app::App;
+use crate::{
+    app::App,
+    job::{STATUS, UPLOADS},
+    queue::ledger,
+};
 
 /// Why a post or job waits for the creator to connect again.
 pub const REAUTH_REQUIRED: &str = "reauth_required";
+/// Jobs that need the creator's token.
+const HELD_KINDS: &[&str] = &["upload_post", "poll_post"];
 /// Posts of one account that change state in one transaction.
 const BATCH: u64 = 200;
 
@@ -113,9 +119,9 @@ pub async fn require_reauth(app: &App, id: AccountId, reason: &str) -> Result<()
         )
         .await?;
     }
+    ledger::hold_lane(&tx, now, &id.to_string(), HELD_KINDS, REAUTH_REQUIRED).await?;
     tx.commit().await?;
-    app.announce(account.user_id);
-    app.queue.hold_lane(&id.to_string(), REAUTH_REQUIRED).await?;
+    app.announce(account.user_id).await;
     move_posts(app, id, PostState::Scheduled, None, PostEvent::Held).await
 }
 
@@ -132,7 +138,8 @@ pub async fn release(app: &App, id: AccountId) -> Result<()> {
     app.queue
         .release_held(Some(&id.to_string()), Some(REAUTH_REQUIRED))
         .await?;
-    app.nudge();
+    app.nudge(UPLOADS).await;
+    app.nudge(STATUS).await;
     Ok(())
 }
 
@@ -191,6 +198,6 @@ async fn move_posts(
             apply_in_tx(app, &tx, post, change).await?;
         }
         tx.commit().await?;
-        app.announce(user);
+        app.announce(user).await;
     }
 }

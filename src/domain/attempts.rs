@@ -25,7 +25,12 @@ use super::{
     post_state::PostEvent,
     tokens,
 };
-use crate::{app::App, job::Job, queue::Lease, secrets::Place};
+use crate::{
+    app::App,
+    job::{Job, STATUS},
+    queue::Lease,
+    secrets::Place,
+};
 
 /// An upload address this close to its end is not started with.
 const URL_SPARE: Duration = Duration::from_secs(60);
@@ -66,7 +71,7 @@ pub async fn fenced(app: &App, lease: &Lease) -> Result<DatabaseTransaction> {
     lease
         .prove_in_tx(&tx)
         .await
-        .map_err(|lost| Error::Internal(lost.into()))?;
+        .map_err(|error| Error::Internal(error.into()))?;
     Ok(tx)
 }
 
@@ -113,7 +118,7 @@ pub async fn begin(
     });
     let post = apply_in_tx(app, &tx, post, change).await?;
     tx.commit().await?;
-    app.announce(post.user_id);
+    app.announce(post.user_id).await;
     Ok((post, attempt))
 }
 
@@ -142,7 +147,7 @@ pub async fn accepted(
     let change = Change::new(PostEvent::InitAccepted, evidence.of(attempt.id));
     let post = apply_in_tx(app, &tx, post, change).await?;
     tx.commit().await?;
-    app.announce(post.user_id);
+    app.announce(post.user_id).await;
     Ok((post, attempt))
 }
 
@@ -210,7 +215,7 @@ pub async fn acknowledged(
     )
     .await?;
     tx.commit().await?;
-    app.announce(post.user_id);
+    app.announce(post.user_id).await;
     Ok(attempt)
 }
 
@@ -278,8 +283,8 @@ async fn ask_later(
     app.enqueue_in_tx(&tx, poll_job(&post), Some(app.clock.now() + wait))
         .await?;
     tx.commit().await?;
-    app.announce(post.user_id);
-    app.nudge();
+    app.announce(post.user_id).await;
+    app.nudge(STATUS).await;
     Ok(post)
 }
 
@@ -305,7 +310,7 @@ pub async fn close(
     close_in_tx(app, &tx, &post, outcome, error).await?;
     let post = apply_in_tx(app, &tx, post, change).await?;
     tx.commit().await?;
-    app.announce(post.user_id);
+    app.announce(post.user_id).await;
     Ok(post)
 }
 

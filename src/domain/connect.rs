@@ -276,7 +276,7 @@ async fn save(
     )
     .await?;
     tx.commit().await?;
-    app.announce(row.user_id);
+    app.announce(row.user_id).await;
     accounts::release(app, row.id).await?;
     let missing = pending
         .scopes

@@ -8,9 +8,10 @@ use clipqueue_entities::{
     account::AccountStatus,
     post,
     post::{PostMode, PostState},
+    post_attempt::AttemptPhase,
 };
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _,
+    ActiveValue::Set, ColumnTrait as _, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait as _,
     IntoActiveModel as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 use serde::Serialize;
@@ -19,7 +20,7 @@ use serde_json::json;
 use super::{
     accounts,
     actor::Actor,
-    creator,
+    attempts, creator,
     error::{Code, Error, Refusal, Result},
     events::{self, NewEvent},
     idempotency::{Request, Seen},
@@ -29,8 +30,9 @@ use super::{
 };
 use crate::{
     app::App,
-    job::Job,
+    job::{Job, UPLOADS},
     media::{Media, MediaError, MediaState},
+    queue::ledger::{self, CancelOutcome},
 };
 
 /// Longest experiment label or upload reference, in characters.
@@ -292,8 +294,8 @@ pub async fn create(
         submit_in_tx(app, &tx, row, Evidence::creator("createPost")).await?
     };
     tx.commit().await?;
-    app.announce(actor.user_id);
-    app.nudge();
+    app.announce(actor.user_id).await;
+    app.nudge(UPLOADS).await;
     Ok(post)
 }
 
@@ -309,8 +311,8 @@ pub async fn submit(app: &App, actor: &Actor, id: PostId) -> Result<post::Model>
     }
     let post = submit_in_tx(app, &tx, post, Evidence::creator("submitPost")).await?;
     tx.commit().await?;
-    app.announce(actor.user_id);
-    app.nudge();
+    app.announce(actor.user_id).await;
+    app.nudge(UPLOADS).await;
     Ok(post)
 }
 
@@ -403,8 +405,8 @@ pub async fn update(
     .await?;
     let post = get(&tx, actor.user_id, id).await?;
     tx.commit().await?;
-    app.announce(actor.user_id);
-    app.nudge();
+    app.announce(actor.user_id).await;
+    app.nudge(UPLOADS).await;
     Ok(post)
 }
 
@@ -416,7 +418,7 @@ pub async fn cancel(app: &App, actor: &Actor, id: PostId) -> Result<post::Model>
     match post.state {
         PostState::Cancelled => {
             tx.rollback().await?;
-            return Ok(post);
+            Ok(post)
         }
         PostState::Draft | PostState::Scheduled | PostState::Held => {
             let job = upload_job(&post);
@@ -429,42 +431,81 @@ pub async fn cancel(app: &App, actor: &Actor, id: PostId) -> Result<post::Model>
             .await?;
             app.cancel_job_in_tx(&tx, &job).await?;
             tx.commit().await?;
-            app.announce(actor.user_id);
-            return Ok(post);
+            app.announce(actor.user_id).await;
+            Ok(post)
         }
-        PostState::Preflight | PostState::InitSent | PostState::Uploading => {}
+        PostState::Preflight | PostState::InitSent | PostState::Uploading => {
+            cancel_sending(app, tx, post).await
+        }
         PostState::Processing
         | PostState::InInbox
         | PostState::Published
         | PostState::Unconfirmed
         | PostState::Lapsed => {
-            return Err(Refusal::whole(
-                Code::WrongState,
-                "TikTok has the whole video, so the post can no longer be stopped here; delete it in the TikTok app",
-            )
-            .into());
+            Err(too_late().into())
         }
         PostState::Failed | PostState::Missed => {
-            return Err(Refusal::whole(
+            Err(Refusal::whole(
                 Code::WrongState,
                 "the post has ended already; there is nothing to stop",
             )
-            .into());
+            .into())
         }
     }
-    post::Entity::update_many()
-        .col_expr(
-            post::Column::CancelRequested,
-            sea_orm::sea_query::Expr::value(true),
-        )
-        .filter(post::Column::Id.eq(id))
-        .exec(&tx)
-        .await?;
-    insert_evidence(&tx, app.clock.now(), &post, Evidence::creator("cancelPost")).await?;
-    let post = get(&tx, actor.user_id, id).await?;
+}
+
+/// Stops a post that a worker has begun. A waiting job is stopped here and now; a running one is told
+/// to stop, and its worker ends the post before the last chunk.
+async fn cancel_sending(
+    app: &App,
+    tx: DatabaseTransaction,
+    post: post::Model,
+) -> Result<post::Model> {
+    let now = app.clock.now();
+    let key = upload_job(&post).unique_key();
+    let job = ledger::live(&tx, std::slice::from_ref(&key)).await?.remove(&key);
+    let outcome = match job {
+        Some(id) => ledger::cancel_in(&tx, now, id).await?,
+        None => CancelOutcome::NotFound,
+    };
+    let user = post.user_id;
+    let id = post.id;
+    let past_commit_point = attempts::open(&tx, id)
+        .await?
+        .is_some_and(|attempt| attempt.phase >= AttemptPhase::LastChunk);
+    if past_commit_point {
+        tx.rollback().await?;
+        return Err(too_late().into());
+    }
+    if outcome == CancelOutcome::Requested {
+        post::Entity::update_many()
+            .col_expr(
+                post::Column::CancelRequested,
+                sea_orm::sea_query::Expr::value(true),
+            )
+            .filter(post::Column::Id.eq(id))
+            .exec(&tx)
+            .await?;
+        insert_evidence(&tx, now, &post, Evidence::creator("cancelPost")).await?;
+        tx.commit().await?;
+        if let Some(job) = job {
+            app.queue.announce_cancel(job, outcome).await?;
+        }
+        return get(app.db.read(), user, id).await;
+    }
+    attempts::close_in_tx(app, &tx, &post, "cancelled", None).await?;
+    let change = Change::new(PostEvent::Cancelled, Evidence::creator("cancelPost"));
+    let post = apply_in_tx(app, &tx, post, change).await?;
     tx.commit().await?;
-    app.interrupt(&upload_job(&post)).await?;
+    app.announce(user).await;
     Ok(post)
+}
+
+fn too_late() -> Refusal {
+    Refusal::whole(
+        Code::WrongState,
+        "TikTok has the whole video, so the post can no longer be stopped here; delete it in the TikTok app",
+    )
 }
 
 /// Tries a FAILED, MISSED or CANCELLED post again, when that can help.
@@ -506,8 +547,8 @@ pub async fn retry(
     let post = apply_in_tx(app, &tx, post, change).await?;
     app.enqueue_in_tx(&tx, upload_job(&post), None).await?;
     tx.commit().await?;
-    app.announce(actor.user_id);
-    app.nudge();
+    app.announce(actor.user_id).await;
+    app.nudge(UPLOADS).await;
     Ok(post)
 }
 

@@ -23,7 +23,7 @@ use super::{
     post_state::PostEvent,
     posts,
 };
-use crate::{app::App, queue::Lease};
+use crate::{app::App, job::UPLOADS, queue::Lease};
 
 /// The wait before a failure of TikTok's own is tried again, times the attempts so far.
 const RETRY_STEP: Duration = Duration::from_secs(60);
@@ -95,8 +95,8 @@ async fn doubt(
     let post = apply_in_tx(app, &tx, post, change).await?;
     app.enqueue_in_tx(&tx, posts::upload_job(&post), None).await?;
     tx.commit().await?;
-    app.announce(post.user_id);
-    app.nudge();
+    app.announce(post.user_id).await;
+    app.nudge(UPLOADS).await;
     Ok(post)
 }
 
@@ -161,7 +161,7 @@ async fn failed(
     app.enqueue_in_tx(&tx, posts::upload_job(&post), Some(app.clock.now() + wait))
         .await?;
     tx.commit().await?;
-    app.announce(post.user_id);
+    app.announce(post.user_id).await;
     Ok(post)
 }
 
@@ -220,7 +220,7 @@ async fn apply(
 ) -> Result<post::Model> {
     let post = apply_in_tx(app, &tx, post, change).await?;
     tx.commit().await?;
-    app.announce(post.user_id);
+    app.announce(post.user_id).await;
     Ok(post)
 }
 
@@ -276,7 +276,7 @@ pub async fn note(app: &App, post: &post::Model, kind: &'static str, data: Value
     )
     .await?;
     tx.commit().await?;
-    app.announce(post.user_id);
+    app.announce(post.user_id).await;
     Ok(())
 }
 

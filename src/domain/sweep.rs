@@ -22,7 +22,11 @@ use super::{
     post_state::PostEvent,
     posts, reconcile,
 };
-use crate::{app::App, job::Job};
+use crate::{
+    app::App,
+    job::{Job, STATUS},
+    queue::ledger,
+};
 
 /// Posts looked at in one page.
 const PAGE: u64 = 200;
@@ -89,7 +93,7 @@ async fn end_overdue(app: &App, post: post::Model) -> Result<()> {
             let post = apply_in_tx(app, &tx, post, change).await?;
             app.cancel_job_in_tx(&tx, &job).await?;
             tx.commit().await?;
-            app.announce(post.user_id);
+            app.announce(post.user_id).await;
             Ok(())
         }
         PostState::InitSent | PostState::Uploading => give_up_sending(app, post).await,
@@ -98,7 +102,7 @@ async fn end_overdue(app: &App, post: post::Model) -> Result<()> {
             let tx = app.db.begin().await?;
             let post = apply_in_tx(app, &tx, post, change).await?;
             tx.commit().await?;
-            app.announce(post.user_id);
+            app.announce(post.user_id).await;
             Ok(())
         }
         PostState::Unconfirmed => {
@@ -127,8 +131,8 @@ pub async fn give_up_sending(app: &App, post: post::Model) -> Result<()> {
         let post = apply_in_tx(app, &tx, post, change).await?;
         app.enqueue_in_tx(&tx, attempts::poll_job(&post), None).await?;
         tx.commit().await?;
-        app.announce(post.user_id);
-        app.nudge();
+        app.announce(post.user_id).await;
+        app.nudge(STATUS).await;
         return Ok(());
     }
     let job = posts::upload_job(&post);
@@ -174,10 +178,10 @@ async fn orphans(app: &App) -> Result<u64> {
         };
         cursor = Some(last.id);
         let keys: Vec<String> = page.iter().map(|post| job_of(post).unique_key()).collect();
-        let live = app.queue.live_keys(&keys).await?;
+        let live = ledger::live(app.db.read(), &keys).await?;
         for post in page {
             let job = job_of(&post);
-            if live.contains(&job.unique_key()) {
+            if live.contains_key(&job.unique_key()) {
                 continue;
             }
             found += 1;

@@ -33,7 +33,7 @@ use tiktok::{AccessToken, RefreshToken, oauth::TokenSet};
 use super::error::{Error, Result};
 use crate::{
     app::App,
-    job::Job,
+    job::{Job, TOKENS},
     secrets::{Key, Place},
 };
 
@@ -125,7 +125,7 @@ pub async fn suspect(app: &App, account: AccountId, generation: i64) -> Result<(
     app.enqueue_in_tx(&tx, Job::RefreshToken { account_id: account }, None)
         .await?;
     tx.commit().await?;
-    app.nudge();
+    app.nudge(TOKENS).await;
     Ok(())
 }
 

@@ -18,6 +18,8 @@ use crate::{
     migrate,
 };
 
+/// Asking for the depth of any queue proves that the transport answers.
+const PROBED: &str = crate::job::UPLOADS;
 /// A check that takes longer counts as failed: an orchestrator waits no longer either.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -66,7 +68,8 @@ pub async fn run_checks(app: &App, draining: bool) -> Vec<(&'static str, Option<
             app.db.read().execute_unprepared("SELECT 1").await?;
             Ok(())
         }),
-        patiently(async { app.queue.ping().await }),
+        patiently(async { app.queue.transport().depth(PROBED, &[]).await?;
+            Ok(()) }),
         patiently(async {
             match migrate::pending(&app.db).await?.len() {
                 0 => Ok(()),

@@ -4,7 +4,7 @@ use super::Step;
 use crate::{
     app::App,
     domain::tokens::{REFRESH_AHEAD, expiring},
-    job::Job,
+    job::{Job, TOKENS},
 };
 
 /// Accounts in one transaction.
@@ -25,6 +25,6 @@ pub(super) async fn run(app: &App) -> Step {
                 .await?;
         }
         tx.commit().await?;
-        app.nudge();
+        app.nudge(TOKENS).await;
     }
 }

@@ -11,7 +11,6 @@ use clipqueue_entities::{
     post,
     post_attempt::{self, AttemptPhase},
 };
-use serde_json::json;
 use tiktok::{
     Chunk, ChunkPlan, Class, Error, UploadUrl,
     upload::{Accepted, ChunkBody, VideoType},
@@ -28,7 +27,7 @@ use crate::{
         reconcile,
     },
     media::{Media, Reader},
-    queue::Lease,
+    queue::{Lease, StopReason},
 };
 
 /// How often one chunk is sent again before the job as a whole is tried later.
@@ -213,10 +212,13 @@ impl Sending<'_> {
             .await
     }
 
-    /// The job was told to stop: by the owner of the post, by losing its lease, or by a shutdown.
+    /// The job was told to stop. Its offset is saved; the next run, if there is one, goes on from it.
     async fn interrupted(&self, post: &post::Model) -> Step {
-        reconcile::note(self.app, post, "post.interrupted", json!({})).await?;
-        // The offset is saved; whoever runs the job next decides what the interruption meant.
+        if self.lease.stop_reason() == Some(StopReason::Cancelled)
+            && super::cancel(self.app, self.lease, post).await?
+        {
+            return Err(Halt::cancel("its owner stopped the post"));
+        }
         Err(Halt::snooze(Duration::ZERO))
     }
 }
