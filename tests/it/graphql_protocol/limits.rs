@@ -249,3 +249,12 @@ async fn a_subscription_has_one_field() {
         assert_eq!(refused(&toy, document).await, "GRAPHQL_VALIDATION_FAILED");
     }
 }
+
+#[tokio::test]
+async fn a_document_full_of_mistakes_is_not_answered_at_length() {
+    let toy = Toy::open().await;
+    let mistakes = format!("{{ item {{ {} }} }}", many(1_500, |n| format!("no{n}")));
+    let (status, answer) = toy.run(&mistakes, Value::Null).await;
+    assert_eq!(status, 400);
+    assert_eq!(answer["errors"].as_array().unwrap().len(), 20);
+}
