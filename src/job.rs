@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     config,
-    queue::{Backoff, Catalogue, CatchUp, CronSpec, NewJob, Policy, QueueSpec},
+    queue::{Backoff, Catalogue, DEFAULT_LEASE, CatchUp, CronSpec, NewJob, Policy, QueueSpec},
 };
 
 /// The queue of uploads.
@@ -98,13 +98,13 @@ impl Job {
 
     /// The row to enqueue; due at `run_at`.
     pub fn to_new(&self, run_at: Timestamp) -> NewJob {
-        let policy = policy(self.kind()).expect("every kind of the enum has a policy");
+        let policy = policy(self.kind(), DEFAULT_LEASE).expect("every kind of the enum has a policy");
         let args = match serde_json::to_value(self) {
             Ok(serde_json::Value::Object(mut map)) => map.remove("args").unwrap_or_default(),
             Ok(_) | Err(_) => serde_json::Value::Null,
         };
         NewJob {
-            queue: policy.queue.to_owned(),
+            queue: policy.queue,
             kind: self.kind().to_owned(),
             args,
             lane: self.lane(),
@@ -121,12 +121,15 @@ impl Job {
     }
 }
 
+/// Retries are spread by a fifth, so that jobs that failed together do not come back together.
+const JITTER_PERCENT: u8 = 20;
+
 const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
 /// How each kind is run: queue, attempts, gaps between them, time limit.
-fn policy(kind: &str) -> Option<Policy> {
+fn policy(kind: &str, lease: Duration) -> Option<Policy> {
     let (queue, max_attempts, base, cap, timeout) = match kind {
         // An upload of 4 GB at 10 Mbit/s takes an hour; TikTok's upload address lives no longer.
         "upload_post" => (UPLOADS, 12, seconds(5), seconds(600), seconds(2 * 3600)),
@@ -140,10 +143,15 @@ fn policy(kind: &str) -> Option<Policy> {
         _ => return None,
     };
     Some(Policy {
-        queue,
+        queue: queue.to_owned(),
         max_attempts,
-        backoff: Backoff { base, cap },
+        backoff: Backoff {
+            base,
+            cap,
+            jitter_percent: JITTER_PERCENT,
+        },
         timeout,
+        lease,
     })
 }
 
@@ -152,13 +160,14 @@ fn policy(kind: &str) -> Option<Policy> {
 pub struct Jobs {
     queues: Vec<QueueSpec>,
     crons: Vec<CronSpec>,
+    lease: Duration,
 }
 
 impl Jobs {
     /// With the configured concurrency.
     pub fn new(config: &config::Queue) -> Self {
-        let queue = |name, concurrency| QueueSpec {
-            name,
+        let queue = |name: &str, concurrency| QueueSpec {
+            name: name.to_owned(),
             concurrency,
             lane_limit: u32::try_from(config.per_creator).unwrap_or(u32::MAX),
         };
@@ -170,6 +179,7 @@ impl Jobs {
                 queue(PURGE, config.purge),
             ],
             crons: crons(),
+            lease: config.lease,
         }
     }
 
@@ -180,10 +190,10 @@ impl Jobs {
 /// What runs by itself, and when (seconds first). Each slot fires once, whatever the number of
 /// processes; of slots that passed while nobody ran, the latest fires.
 fn crons() -> Vec<CronSpec> {
-    fn cron(name: &'static str, expression: &'static str, job: fn(Timestamp) -> NewJob) -> CronSpec {
+    fn cron(name: &str, expression: &str, job: fn(Timestamp) -> NewJob) -> CronSpec {
         CronSpec {
-            name,
-            expression,
+            name: name.to_owned(),
+            expression: expression.to_owned(),
             job,
             catch_up: CatchUp::Latest,
         }
@@ -202,7 +212,7 @@ impl Catalogue for Jobs {
     }
 
     fn policy(&self, kind: &str) -> Option<Policy> {
-        policy(kind)
+        policy(kind, self.lease)
     }
 
     fn crons(&self) -> &[CronSpec] {

@@ -16,6 +16,7 @@ pub mod idempotency_key;
 pub mod ids;
 pub mod job;
 pub mod job_attempt;
+pub mod master_key;
 pub mod media;
 pub mod media_segment;
 pub mod oauth_state;

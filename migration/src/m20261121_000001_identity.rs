@@ -168,6 +168,16 @@ impl MigrationTrait for Migration {
         schema
             .create_table(
                 Table::create()
+                    .table("master_keys")
+                    .col(string_len("id", 64).primary_key())
+                    .col(blob("canary_sealed"))
+                    .col(big_integer("created_at"))
+                    .to_owned(),
+            )
+            .await?;
+        schema
+            .create_table(
+                Table::create()
                     .table("idempotency_keys")
                     .col(uuid("user_id"))
                     .col(string("key"))
@@ -189,6 +199,7 @@ impl MigrationTrait for Migration {
     async fn down(&self, schema: &SchemaManager) -> Result<(), DbErr> {
         for table in [
             "idempotency_keys",
+            "master_keys",
             "oauth_states",
             "creator_snapshots",
             "account_tokens",

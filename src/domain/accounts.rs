@@ -19,8 +19,8 @@ use serde_json::json;
 use super::{
     error::{Error, Result},
     events::{self, NewEvent},
+    post_change::{Change, Evidence, apply_in_tx},
     post_state::PostEvent,
-    posts::{self, Change},
 };
 use crate::app::App;
 
@@ -184,11 +184,11 @@ async fn move_posts(
         };
         let user = first.user_id;
         for post in batch {
-            let mut change = Change::new(event);
+            let mut change = Change::new(event, Evidence::own("account.status"));
             if event == PostEvent::Held {
                 change = change.hold(REAUTH_REQUIRED, None);
             }
-            posts::apply_in_tx(app, &tx, post, change).await?;
+            apply_in_tx(app, &tx, post, change).await?;
         }
         tx.commit().await?;
         app.announce(user);

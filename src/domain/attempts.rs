@@ -21,7 +21,7 @@ use tiktok::{ChunkPlan, PublishId, UploadUrl, limits::UPLOAD_URL_LIFE};
 use super::{
     error::{Error, Result},
     events::{self, NewEvent},
-    post_change::{Change, Evidence, apply_in_tx},
+    post_change::{Change, Evidence, apply_in_tx, log_id},
     post_state::PostEvent,
     tokens,
 };
@@ -170,7 +170,7 @@ async fn open_url(
     let text = key
         .open_text(url_place(&row), sealed)
         .map_err(anyhow::Error::from)?;
-    Ok(UploadUrl::new(text.expose_secret()))
+    Ok(UploadUrl::parse(text.expose_secret()).map_err(anyhow::Error::from)?)
 }
 
 /// TikTok acknowledged every byte before `offset`.
@@ -329,8 +329,8 @@ pub async fn close_in_tx(
         row.outcome = Set(Some(outcome.to_owned()));
         row.closed_at = Set(Some(now));
         if let Some(error) = error {
-            row.error_code = Set(error.code());
-            row.log_id = Set(error.log_id().map(ToString::to_string));
+            row.error_code = Set(Some(error.code().to_owned()));
+            row.log_id = Set(log_id(error));
         }
     })
     .await?;

@@ -113,7 +113,7 @@ pub async fn begin(app: &App, actor: &Actor, return_to: Option<String>) -> Resul
     let scopes = app.config.tiktok.scopes.join(",");
     let asked: Scopes = Scopes::parse(&scopes);
     let state = CsrfToken::new_random_len(STATE_BYTES);
-    let verifier = tiktok::pkce::verifier();
+    let verifier = tiktok::pkce::new_verifier();
     let hash = hex::encode(sha256(state.secret().as_bytes()));
     let now = app.clock.now();
     let expires_at = now + STATE_TTL;

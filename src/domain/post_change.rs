@@ -77,8 +77,8 @@ impl Evidence {
     pub fn error(call: &'static str, error: &tiktok::Error) -> Self {
         Self {
             http_status: error.http_status().map(i32::from),
-            code: error.code(),
-            log_id: error.log_id().map(ToString::to_string),
+            code: Some(error.code().to_owned()),
+            log_id: log_id(error),
             body: json!({ "error": error.to_string() }),
             ..Self::new(EvidenceSource::TiktokApi, call)
         }
@@ -97,6 +97,14 @@ impl Evidence {
         }
         self
     }
+}
+
+/// TikTok's reference for the answer that held `error`.
+pub fn log_id(error: &tiktok::Error) -> Option<String> {
+    error
+        .logs()
+        .and_then(|logs| logs.any())
+        .map(ToString::to_string)
 }
 
 /// Why a post failed, for its owner.

@@ -6,7 +6,7 @@
 use clipqueue_entities::{
     AccountId, MediaId, PostId, Timestamp, UserId, account,
     account::AccountStatus,
-    media, post,
+    post,
     post::{PostMode, PostState},
 };
 use sea_orm::{
@@ -27,7 +27,11 @@ use super::{
     post_settings::{DirectSettings, against_creator, caption_refusal},
     post_state::{self, PostEvent},
 };
-use crate::{app::App, job::Job};
+use crate::{
+    app::App,
+    job::Job,
+    media::{Media, MediaError, MediaState},
+};
 
 /// Longest experiment label or upload reference, in characters.
 const MAX_LABEL: usize = 200;
@@ -163,11 +167,11 @@ pub async fn validate(
     app: &App,
     actor: &Actor,
     new: &NewPost,
-) -> Result<(account::Model, media::Model)> {
+) -> Result<(account::Model, Media)> {
     let mut refusals = Vec::new();
     let account = accounts::get(app.db.read(), actor.user_id, new.account_id).await;
     let account = found(account, "accountId", "no such TikTok account", &mut refusals)?;
-    let media = app.media.get(actor.user_id, new.media_id).await?;
+    let media = find_media(app, actor.user_id, new.media_id).await?;
     if media.is_none() {
         refusals.push(Refusal::new("mediaId", Code::NotFound, "no such media"));
     }
@@ -249,7 +253,7 @@ pub async fn create(
         tiktok_post_ids: json!([]),
         share_url: None,
         bytes_sent: 0,
-        bytes_total: media.size,
+        bytes_total: i64::try_from(media.size).unwrap_or(i64::MAX),
         caption_copied_at: None,
         consent_version: new
             .direct
@@ -534,8 +538,17 @@ pub fn direct_settings(post: &post::Model) -> Result<Option<DirectSettings>> {
 }
 
 /// How long the video lasts, as far as its container says.
-pub fn duration_ms(media: &media::Model) -> Option<u64> {
-    media.facts.as_ref()?.get("duration_ms")?.as_u64()
+pub fn duration_ms(media: &Media) -> Option<u64> {
+    media.facts.as_ref()?.duration_ms
+}
+
+/// A file of `user`, if it is there.
+pub async fn find_media(app: &App, user: UserId, id: MediaId) -> Result<Option<Media>> {
+    match app.media.get(user, id).await {
+        Ok(media) => Ok(Some(media)),
+        Err(MediaError::NotFound) => Ok(None),
+        Err(error) => Err(Error::Internal(error.into())),
+    }
 }
 
 fn as_request(post: &post::Model) -> Result<NewPost> {
@@ -675,8 +688,8 @@ fn check_consent(consent: bool, keep_draft: bool, refusals: &mut Vec<Refusal>) {
     }
 }
 
-fn check_media(media: &media::Model, refusals: &mut Vec<Refusal>) {
-    use media::MediaState;
+/// Whether the video can be sent.
+pub fn check_media(media: &Media, refusals: &mut Vec<Refusal>) {
     match media.state {
         MediaState::Ready => {}
         MediaState::Uploading => refusals.push(Refusal::new(

@@ -1,0 +1,33 @@
+# Thin on purpose: every target is one command that can be typed by hand.
+# Cargo's own environment variables (CARGO_TARGET_DIR, CARGO_BUILD_JOBS …) work as usual.
+
+.PHONY: demo test lint fmt deny install-test-tools schema
+
+# Posts a video through the whole product against the simulator. EXIT=1 ends by itself.
+demo:
+	cargo build --locked
+	./target/debug/clipqueue demo $(if $(EXIT),--exit)
+
+# Every test, on SQLite + memory and on PostgreSQL + Redis; installs what it needs.
+test: install-test-tools
+	cargo test --locked --workspace
+
+install-test-tools:
+	./tests/install-tools.sh
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
+
+# Licences, sources and duplicate crates by cargo-deny, which it installs when it is missing.
+deny:
+	command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
+	cargo deny --all-features check bans licenses sources
+
+fmt:
+	cargo fmt --all
+
+# Writes the schema that a test compares with the code.
+schema:
+	cargo run --locked --quiet -- schema > schema.graphql

@@ -1,0 +1,203 @@
+//! The one struct that every part is given: configuration, connections, clock and keys.
+//!
+//! Built once at start, cloned freely (everything inside is shared), passed as `&App`. It also says
+//! in the product's words what the domain needs of the queue, so that the domain names jobs and not
+//! rows.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use clipqueue_entities::{AccountId, Timestamp, UserId};
+use sea_orm::{ConnectionTrait, DbErr};
+use secrecy::ExposeSecret as _;
+use tiktok::{Endpoint, limits::RATE_WINDOW};
+use url::Url;
+
+use crate::{
+    clock::Clock,
+    config::{Config, TransportKind},
+    db::Db,
+    domain::events,
+    job::Job,
+    media::MediaStore,
+    queue::{self, Acquired, Budget, Queue},
+    secrets::Vault,
+};
+
+/// Where TikTok sends the creator's browser back to, below `http.public_url`.
+pub const CALLBACK_PATH: &str = "/oauth/tiktok/callback";
+
+/// The application.
+#[derive(Clone, Debug)]
+pub struct App {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// The database.
+    pub db: Db,
+    /// Time.
+    pub clock: Clock,
+    /// Keys.
+    pub vault: Vault,
+    /// TikTok.
+    pub tiktok: tiktok::Client,
+    /// The queue.
+    pub queue: Queue,
+    /// Uploaded files.
+    pub media: MediaStore,
+}
+
+impl App {
+    /// Connects to everything that `config` names. Migrates nothing and starts no task.
+    pub async fn build(config: Config, clock: Clock) -> anyhow::Result<Self> {
+        let vault = Vault::new(&config.secrets.master_key).context("secrets.master_key")?;
+        prepare_sqlite_directory(config.database.url.expose_secret())?;
+        let db = Db::connect(
+            config.database.url.expose_secret(),
+            config.database.max_connections,
+        )
+        .await
+        .context("connecting to the database; check database.url")?;
+        let tiktok = tiktok::Client::new(tiktok_config(&config)?)
+            .context("setting up the client of TikTok's API")?;
+        let transport = match &config.transport.kind {
+            TransportKind::Memory => queue::memory(clock.clone()),
+            TransportKind::Redis(url) => {
+                queue::redis(url.expose_secret(), &config.transport.prefix)
+                    .await
+                    .context("connecting to Redis; check transport.url")?
+            }
+        };
+        let queue = Queue::new(
+            db.clone(),
+            clock.clone(),
+            transport,
+            queue::Settings {
+                lease: config.queue.lease,
+                scan_interval: config.queue.scan_interval,
+                grace: config.queue.grace,
+                ..queue::Settings::default()
+            },
+        );
+        let media = MediaStore::open(&config.media, db.clone(), clock.clone())
+            .context("opening media.url")?;
+        Ok(Self {
+            config: Arc::new(config),
+            db,
+            clock,
+            vault,
+            tiktok,
+            queue,
+            media,
+        })
+    }
+
+    /// The registered address that TikTok redirects to.
+    pub fn redirect_uri(&self) -> Url {
+        let mut url = self.config.http.public_url.clone();
+        let path = format!("{}{CALLBACK_PATH}", url.path().trim_end_matches('/'));
+        url.set_path(&path);
+        url
+    }
+
+    /// Enqueues `job` in the caller's transaction, due at `run_at` or now.
+    pub async fn enqueue_in_tx(
+        &self,
+        tx: &impl ConnectionTrait,
+        job: Job,
+        run_at: Option<Timestamp>,
+    ) -> Result<(), DbErr> {
+        let now = self.clock.now();
+        let run_at = run_at.unwrap_or(now);
+        queue::enqueue(tx, now, job.to_new(run_at)).await?;
+        Ok(())
+    }
+
+    /// Moves the waiting `job` to another time, enqueuing it when it is not there.
+    pub async fn reschedule_in_tx(
+        &self,
+        tx: &impl ConnectionTrait,
+        job: &Job,
+        run_at: Option<Timestamp>,
+    ) -> Result<(), DbErr> {
+        self.cancel_job_in_tx(tx, job).await?;
+        self.enqueue_in_tx(tx, job.clone(), run_at).await
+    }
+
+    /// Cancels the waiting `job`; a running one is left alone.
+    pub async fn cancel_job_in_tx(
+        &self,
+        tx: &impl ConnectionTrait,
+        job: &Job,
+    ) -> Result<(), DbErr> {
+        queue::cancel_waiting_in_tx(tx, self.clock.now(), &job.unique_key()).await?;
+        Ok(())
+    }
+
+    /// Tells the handler of the running `job` to stop where it can.
+    pub async fn interrupt(&self, job: &Job) -> anyhow::Result<()> {
+        self.queue.interrupt(&job.unique_key()).await
+    }
+
+    /// Due jobs may have been committed: look at once.
+    pub fn nudge(&self) {
+        self.queue.nudge_all();
+    }
+
+    /// Events of `user` were committed: wake the subscriptions, here and elsewhere.
+    pub fn announce(&self, user: UserId) {
+        self.queue.publish(&events::topic(user));
+    }
+
+    /// Takes one call of `endpoint` out of the account's budget, or says how long to wait for it.
+    pub async fn budget(
+        &self,
+        account: AccountId,
+        endpoint: Endpoint,
+    ) -> anyhow::Result<Option<Duration>> {
+        let Some(limit) = endpoint.per_minute() else {
+            return Ok(None);
+        };
+        let budget = Budget {
+            key: format!("{}:{account}", endpoint.label()),
+            limit,
+            window: RATE_WINDOW,
+        };
+        match self.queue.acquire(&[budget]).await? {
+            Acquired::Granted => Ok(None),
+            Acquired::Wait(wait) => Ok(Some(wait)),
+        }
+    }
+}
+
+fn tiktok_config(config: &Config) -> anyhow::Result<tiktok::Config> {
+    let settings = &config.tiktok;
+    let mut client = tiktok::Config::new(
+        settings.client_key.clone(),
+        settings.client_secret.clone(),
+    );
+    client.authorize_base = settings.authorize_base.clone();
+    client.api_base = settings.api_base.clone();
+    client.upload_hosts = settings
+        .upload_hosts
+        .iter()
+        .map(|host| host.parse())
+        .collect::<Result<_, _>>()
+        .context("tiktok.upload_hosts")?;
+    client.timeouts.call = settings.timeout;
+    client.timeouts.upload_stall = settings.stall_timeout;
+    Ok(client)
+}
+
+/// SQLite makes its file but not the directory around it.
+fn prepare_sqlite_directory(url: &str) -> anyhow::Result<()> {
+    let Some(path) = url.strip_prefix("sqlite:") else {
+        return Ok(());
+    };
+    let path = path.trim_start_matches("//");
+    let path = path.split_once('?').map_or(path, |(path, _)| path);
+    match std::path::Path::new(path).parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => std::fs::create_dir_all(parent)
+            .with_context(|| format!("making the directory {}", parent.display())),
+        _ => Ok(()),
+    }
+}

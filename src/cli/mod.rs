@@ -1,0 +1,119 @@
+//! The command line: one subcommand a file, and the options that all of them share.
+
+mod check;
+mod doctor;
+mod key;
+mod migrate;
+mod roles;
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand};
+
+use crate::{
+    config::{self, Config, Sources},
+    telemetry,
+};
+
+/// A self-hosted backend for posting to TikTok: a durable job daemon and a GraphQL API.
+#[derive(Debug, Parser)]
+#[command(name = "clipqueue", version, propagate_version = true)]
+pub struct Cli {
+    #[command(flatten)]
+    options: Options,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Where the configuration comes from.
+#[derive(Clone, Debug, Args)]
+struct Options {
+    /// A configuration file; may be given several times, later files win.
+    #[arg(long, global = true, value_name = "FILE", env = "CLIPQUEUE_CONFIG", value_delimiter = ':')]
+    config: Vec<PathBuf>,
+    /// One setting, such as --set http.listen=127.0.0.1:9000; wins over files and environment.
+    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = setting)]
+    set: Vec<(String, String)>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the API and work on every queue, in one process.
+    Serve,
+    /// Serve the API only; workers run elsewhere.
+    Api,
+    /// Work on queues only.
+    Worker {
+        /// The queues, separated by commas; all of them by default.
+        #[arg(long, value_delimiter = ',')]
+        queues: Vec<String>,
+    },
+    /// Run the whole product against the simulator and post a video, in one command.
+    Demo(crate::demo::Options),
+    /// Run the TikTok simulator as a process of its own.
+    Sim(roles::SimOptions),
+    /// Apply, take back or list database migrations.
+    #[command(subcommand)]
+    Migrate(migrate::Command),
+    /// Print the GraphQL schema.
+    Schema,
+    /// Make, list and revoke API keys.
+    #[command(subcommand)]
+    Key(key::Command),
+    /// Look at the configuration.
+    #[command(subcommand)]
+    Config(check::Command),
+    /// Check everything that the server needs, and say what to do about what is wrong.
+    Doctor,
+}
+
+/// Runs the command.
+pub fn run(cli: Cli) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("starting the runtime")?;
+    runtime.block_on(dispatch(cli))
+}
+
+async fn dispatch(cli: Cli) -> anyhow::Result<()> {
+    let options = cli.options;
+    match cli.command {
+        Command::Schema => {
+            print!("{}", crate::graphql::sdl());
+            Ok(())
+        }
+        Command::Sim(sim) => roles::sim(sim).await,
+        Command::Demo(demo) => crate::demo::run(demo).await,
+        Command::Config(command) => check::run(&command, &options),
+        Command::Serve => roles::serve(load(&options)?).await,
+        Command::Api => roles::api(load(&options)?).await,
+        Command::Worker { queues } => roles::worker(load(&options)?, queues).await,
+        Command::Migrate(command) => migrate::run(&load(&options)?, command).await,
+        Command::Key(command) => key::run(load(&options)?, command).await,
+        Command::Doctor => doctor::run(load(&options)?).await,
+    }
+}
+
+impl Options {
+    fn sources(&self) -> Sources {
+        Sources {
+            files: self.config.clone(),
+            environment: true,
+            settings: self.set.clone(),
+        }
+    }
+}
+
+fn load(options: &Options) -> anyhow::Result<Config> {
+    let config = config::load(&options.sources())?;
+    telemetry::init(&config.log)?;
+    Ok(config)
+}
+
+fn setting(text: &str) -> Result<(String, String), String> {
+    text.split_once('=')
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .ok_or_else(|| format!("`{text}` is not KEY=VALUE"))
+}

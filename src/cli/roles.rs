@@ -1,0 +1,85 @@
+//! `serve`, `api`, `worker` and `sim`: the commands that stay.
+
+use std::net::SocketAddr;
+
+use anyhow::Context as _;
+use clap::Args;
+use tokio::net::TcpListener;
+
+use crate::{
+    clock::Clock,
+    config::Config,
+    job::Jobs,
+    service::{self, Role},
+};
+
+/// Options of `clipqueue sim`.
+#[derive(Debug, Args)]
+pub(super) struct SimOptions {
+    /// The address and port to listen on.
+    #[arg(long, default_value = "127.0.0.1:8081")]
+    listen: SocketAddr,
+    /// A JSON file with the simulator's knobs; what it does not name keeps its default.
+    #[arg(long)]
+    knobs: Option<std::path::PathBuf>,
+}
+
+pub(super) async fn serve(config: Config) -> anyhow::Result<()> {
+    start(config, Role::everything()).await
+}
+
+pub(super) async fn api(config: Config) -> anyhow::Result<()> {
+    let role = Role {
+        api: true,
+        queues: Vec::new(),
+    };
+    start(config, role).await
+}
+
+pub(super) async fn worker(config: Config, queues: Vec<String>) -> anyhow::Result<()> {
+    let queues = if queues.is_empty() {
+        Jobs::QUEUES.map(str::to_owned).to_vec()
+    } else {
+        queues
+    };
+    for queue in &queues {
+        anyhow::ensure!(
+            Jobs::QUEUES.contains(&queue.as_str()),
+            "there is no queue `{queue}`; the queues are {}",
+            Jobs::QUEUES.join(", ")
+        );
+    }
+    start(config, Role { api: false, queues }).await
+}
+
+async fn start(config: Config, role: Role) -> anyhow::Result<()> {
+    let metrics = service::install_metrics()?;
+    let app = service::prepare(&config, &role, Clock::System).await?;
+    let listener = if role.api {
+        let address = config.http.listen;
+        let listener = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("listening on {address}; check http.listen"))?;
+        Some(listener)
+    } else {
+        None
+    };
+    service::run(app, role, listener, Some(metrics), service::stop_signal()).await
+}
+
+pub(super) async fn sim(options: SimOptions) -> anyhow::Result<()> {
+    let knobs = match &options.knobs {
+        None => tiktok_sim::SimConfig::default(),
+        Some(path) => {
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("reading {}", path.display()))?;
+            serde_json::from_str(&text).with_context(|| format!("reading {}", path.display()))?
+        }
+    };
+    let listener = TcpListener::bind(options.listen)
+        .await
+        .with_context(|| format!("listening on {}", options.listen))?;
+    println!("the TikTok simulator listens on http://{}", listener.local_addr()?);
+    tiktok_sim::serve(knobs, listener, service::stop_signal()).await?;
+    Ok(())
+}

@@ -1,0 +1,294 @@
+//! What TikTok's word about a publish means for the post.
+//!
+//! TikTok's answer is the evidence; a change of state always stores it. An answer that says nothing
+//! new changes nothing. After the commit point only such a word moves a post: to PROCESSING when
+//! TikTok has every byte, back to UPLOADING when it lacks some and its address lives, to the inbox,
+//! to the profile, or to FAILED, which is TikTok's promise that nothing was posted.
+
+use std::time::Duration;
+
+use clipqueue_entities::{
+    post::{self, PostState},
+    post_attempt::{self, AttemptPhase},
+};
+use sea_orm::{ActiveValue::Set, DatabaseTransaction, EntityTrait as _, QueryFilter as _, ColumnTrait as _};
+use serde_json::{Value, json};
+use tiktok::{Answer, ChunkPlan, FailReason, PublishState, PublishStatus, error::Retry, error::Who};
+
+use super::{
+    attempts,
+    error::Result,
+    events::{self, NewEvent},
+    post_change::{Change, Evidence, Failure, apply_in_tx},
+    post_state::PostEvent,
+    posts,
+};
+use crate::{app::App, queue::Lease};
+
+/// The wait before a failure of TikTok's own is tried again, times the attempts so far.
+const RETRY_STEP: Duration = Duration::from_secs(60);
+
+/// Applies TikTok's answer about `attempt`; gives the post as it is afterwards.
+pub async fn apply_status(
+    app: &App,
+    lease: &Lease,
+    post: post::Model,
+    attempt: &post_attempt::Model,
+    answer: &Answer<PublishStatus>,
+) -> Result<post::Model> {
+    let status = &answer.value;
+    let evidence = Evidence::answer("publish.status", answer, body(status)).of(attempt.id);
+    match &status.state {
+        PublishState::ProcessingUpload => {
+            if post.state != PostState::Unconfirmed {
+                return Ok(post);
+            }
+            doubt(app, lease, post, attempt, status, evidence).await
+        }
+        PublishState::SendToUserInbox => {
+            if matches!(post.state, PostState::InInbox | PostState::Published) {
+                return Ok(post);
+            }
+            let change = Change::new(PostEvent::TiktokInbox, evidence);
+            finish(app, lease, post, "inbox", change).await
+        }
+        PublishState::PublishComplete => published(app, lease, post, status, evidence).await,
+        PublishState::Failed => failed(app, lease, post, attempt, status, evidence).await,
+        // A word that TikTok's pages do not have is taken as "still working".
+        PublishState::ProcessingDownload | PublishState::Unknown(_) => Ok(post),
+    }
+}
+
+/// An UNCONFIRMED post that TikTok is still taking in: does TikTok have every byte?
+async fn doubt(
+    app: &App,
+    lease: &Lease,
+    post: post::Model,
+    attempt: &post_attempt::Model,
+    status: &PublishStatus,
+    evidence: Evidence,
+) -> Result<post::Model> {
+    let Some(uploaded) = status.uploaded_bytes else {
+        return Ok(post);
+    };
+    let size = u64::try_from(attempt.video_size).unwrap_or_default();
+    let tx = attempts::fenced(app, lease).await?;
+    if uploaded >= size {
+        return apply(app, tx, post, Change::new(PostEvent::TiktokProcessing, evidence)).await;
+    }
+    if attempts::url_has_ended(attempt, app.clock.now()) {
+        let change = Change::new(PostEvent::TiktokFailed, evidence).failure(Failure {
+            class: "clipqueue",
+            code: "upload_expired".to_owned(),
+            message: "TikTok's upload address ended before it had the whole video, so nothing was posted. Retry the post."
+                .to_owned(),
+            retryable: true,
+        });
+        return attempts::close(app, tx, post, "expired", None, change).await;
+    }
+    let offset = chunk_plan(attempt)
+        .map_or(attempt.bytes_acked, |plan| {
+            i64::try_from(plan.next_offset(uploaded)).unwrap_or(attempt.bytes_acked)
+        });
+    attempts::resume_in_tx(&tx, attempt.id, offset).await?;
+    let change = Change::new(PostEvent::UploadResumed, evidence);
+    let post = apply_in_tx(app, &tx, post, change).await?;
+    app.enqueue_in_tx(&tx, posts::upload_job(&post), None).await?;
+    tx.commit().await?;
+    app.announce(post.user_id);
+    app.nudge();
+    Ok(post)
+}
+
+async fn published(
+    app: &App,
+    lease: &Lease,
+    post: post::Model,
+    status: &PublishStatus,
+    evidence: Evidence,
+) -> Result<post::Model> {
+    let ids: Vec<String> = status.post_ids.iter().map(ToString::to_string).collect();
+    let ids_are_new = !ids.is_empty() && json!(ids) != post.tiktok_post_ids;
+    if post.state == PostState::Published && !ids_are_new {
+        return Ok(post);
+    }
+    let url = match ids.first() {
+        Some(id) => share_url(app, &post, id).await?,
+        None => None,
+    };
+    let change = Change::new(PostEvent::TiktokPublished, evidence).edit(|row| {
+        if ids_are_new {
+            row.tiktok_post_ids = Set(json!(ids));
+            row.share_url = Set(url);
+        }
+    });
+    let was_published = post.state == PostState::Published;
+    let post = finish(app, lease, post, "published", change).await?;
+    if was_published {
+        tracing::info!(post.id = %post.id, "the public id of a post became known");
+    }
+    Ok(post)
+}
+
+async fn failed(
+    app: &App,
+    lease: &Lease,
+    post: post::Model,
+    attempt: &post_attempt::Model,
+    status: &PublishStatus,
+    evidence: Evidence,
+) -> Result<post::Model> {
+    if matches!(post.state, PostState::Failed | PostState::Published | PostState::Cancelled) {
+        // A late failure does not undo what was seen to be posted.
+        return Ok(post);
+    }
+    let reason = status
+        .fail_reason
+        .clone()
+        .unwrap_or_else(|| FailReason::Unknown("unknown".to_owned()));
+    let again = reason.retryable()
+        && u32::try_from(attempt.number).unwrap_or(u32::MAX) < app.config.posts.max_attempts;
+    let change = Change::new(PostEvent::TiktokFailed, evidence).failure(failure(&reason));
+    let tx = attempts::fenced(app, lease).await?;
+    if !again {
+        return attempts::close(app, tx, post, reason.as_str(), None, change).await;
+    }
+    attempts::close_in_tx(app, &tx, &post, reason.as_str(), None).await?;
+    let post = apply_in_tx(app, &tx, post, change).await?;
+    let retry = Change::new(PostEvent::Retried, Evidence::own("retry.automatic"));
+    let post = apply_in_tx(app, &tx, post, retry).await?;
+    let wait = RETRY_STEP * u32::try_from(attempt.number).unwrap_or(1);
+    app.enqueue_in_tx(&tx, posts::upload_job(&post), Some(app.clock.now() + wait))
+        .await?;
+    tx.commit().await?;
+    app.announce(post.user_id);
+    Ok(post)
+}
+
+/// What a reason of TikTok's means for the owner of the post.
+pub fn failure(reason: &FailReason) -> Failure {
+    let class = match reason.who() {
+        Who::Creator => "creator",
+        Who::TikTok => "tiktok",
+        Who::Operator => "operator",
+        Who::Time => "time",
+        Who::Nobody => "nobody",
+    };
+    let message = match reason {
+        FailReason::FileFormat => "TikTok cannot read the file. Export it as MP4 with H.264 and upload it again.",
+        FailReason::Duration => "TikTok does not take a video of this length. Change its length and upload it again.",
+        FailReason::FrameRate => "TikTok takes 23 to 60 frames a second. Export the video anew and upload it again.",
+        FailReason::PictureSize => "TikTok takes 360 to 4096 pixels on each side. Export the video anew and upload it again.",
+        FailReason::Internal => "TikTok failed to process the video and says that trying again can help.",
+        FailReason::VideoPull | FailReason::PhotoPull => "TikTok could not fetch the media.",
+        FailReason::Cancelled => "The post was cancelled at TikTok.",
+        FailReason::AuthRemoved => "The creator removed the app's access while the video was on its way. Connect the account again.",
+        FailReason::TooManyPosts => "The creator has posted too much within a day for TikTok. Retry the post tomorrow.",
+        FailReason::UserBanned => "TikTok does not let this creator post. The creator must settle that with TikTok.",
+        FailReason::RiskyText => "TikTok takes the caption for spam. Make a new post with another caption.",
+        FailReason::Risky => "TikTok takes the post for risky and does not post it.",
+        FailReason::Unknown(_) => "TikTok failed the post for a reason that its documents do not name.",
+    };
+    Failure {
+        class,
+        code: reason.as_str().to_owned(),
+        message: message.to_owned(),
+        retryable: match reason.retry() {
+            Retry::Now | Retry::AfterWindow | Retry::OnRequest => true,
+            Retry::AfterChange | Retry::Never => false,
+        },
+    }
+}
+
+/// Closes the attempt with a change that ends it.
+async fn finish(
+    app: &App,
+    lease: &Lease,
+    post: post::Model,
+    outcome: &str,
+    change: Change,
+) -> Result<post::Model> {
+    let tx = attempts::fenced(app, lease).await?;
+    attempts::close(app, tx, post, outcome, None, change).await
+}
+
+async fn apply(
+    app: &App,
+    tx: DatabaseTransaction,
+    post: post::Model,
+    change: Change,
+) -> Result<post::Model> {
+    let post = apply_in_tx(app, &tx, post, change).await?;
+    tx.commit().await?;
+    app.announce(post.user_id);
+    Ok(post)
+}
+
+/// The public address, when the creator's handle is known.
+async fn share_url(app: &App, post: &post::Model, id: &str) -> Result<Option<String>> {
+    let account = super::accounts::for_worker(app, post.account_id).await?;
+    Ok(account
+        .username
+        .map(|username| format!("https://www.tiktok.com/@{username}/video/{id}")))
+}
+
+/// The plan that an attempt was begun with.
+pub fn chunk_plan(attempt: &post_attempt::Model) -> Option<ChunkPlan> {
+    ChunkPlan::restore(
+        u64::try_from(attempt.video_size).ok()?,
+        u64::try_from(attempt.chunk_size).ok()?,
+        u64::try_from(attempt.chunk_count).ok()?,
+    )
+    .ok()
+}
+
+/// Whether a post is still worth asking about: the attempt's phase says that TikTok may have it.
+pub fn may_be_at_tiktok(attempt: &post_attempt::Model) -> bool {
+    match attempt.phase {
+        AttemptPhase::LastChunk | AttemptPhase::Sent => true,
+        AttemptPhase::InitSent | AttemptPhase::Uploading | AttemptPhase::Closed => false,
+    }
+}
+
+fn body(status: &PublishStatus) -> Value {
+    json!({
+        "status": status.state.as_str(),
+        "fail_reason": status.fail_reason.as_ref().map(FailReason::as_str),
+        "post_ids": status.post_ids.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "uploaded_bytes": status.uploaded_bytes,
+    })
+}
+
+/// Notes an event about a post that changes no state.
+pub async fn note(app: &App, post: &post::Model, kind: &'static str, data: Value) -> Result<()> {
+    let tx = app.db.begin().await?;
+    events::append_in_tx(
+        &tx,
+        app.clock.now(),
+        NewEvent {
+            user_id: post.user_id,
+            account_id: Some(post.account_id),
+            post_id: Some(post.id),
+            kind,
+            data,
+            evidence_id: None,
+        },
+    )
+    .await?;
+    tx.commit().await?;
+    app.announce(post.user_id);
+    Ok(())
+}
+
+/// Moves the deadline of a post that stays where it is.
+pub async fn extend_deadline(app: &App, post: &post::Model, by: Duration) -> Result<()> {
+    post::Entity::update_many()
+        .col_expr(
+            post::Column::DeadlineAt,
+            sea_orm::sea_query::Expr::value(app.clock.now() + by),
+        )
+        .filter(post::Column::Id.eq(post.id))
+        .exec(app.db.write())
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,154 @@
+//! The page that a creator sees after TikTok's consent screen.
+//!
+//! Every way in which connecting can end has a page of its own that says what to do. The query holds
+//! a code and a state, so it is never logged or repeated.
+
+use axum::{
+    Router,
+    extract::{RawQuery, State},
+    http::{HeaderName, StatusCode, header},
+    response::{IntoResponse, Redirect, Response},
+    routing::get,
+};
+
+use crate::{
+    app::{App, CALLBACK_PATH},
+    domain::connect::{self, ConnectError, Connected},
+};
+
+/// The route that TikTok redirects to.
+pub fn router(app: App) -> Router {
+    Router::new()
+        .route(CALLBACK_PATH, get(callback))
+        .with_state(app)
+}
+
+async fn callback(State(app): State<App>, RawQuery(query): RawQuery) -> Response {
+    match connect::finish(&app, query.as_deref().unwrap_or_default()).await {
+        Ok(connected) => match &connected.return_to {
+            Some(target) if connected.missing.is_empty() => Redirect::to(target).into_response(),
+            _ => success(&connected),
+        },
+        Err(error) => failure(&error),
+    }
+}
+
+fn success(connected: &Connected) -> Response {
+    let name = connected
+        .account
+        .display_name
+        .as_deref()
+        .or(connected.account.username.as_deref())
+        .unwrap_or("The TikTok account");
+    if connected.missing.is_empty() {
+        return page(
+            StatusCode::OK,
+            "Connected",
+            &format!("{name} is connected. You can close this window."),
+        );
+    }
+    page(
+        StatusCode::OK,
+        "Connected, with less than was asked for",
+        &format!(
+            "{name} is connected, but these permissions were switched off: {}. What needs them will wait. \
+             To allow them, connect again and leave their switches on.",
+            connected.missing.join(", ")
+        ),
+    )
+}
+
+fn failure(error: &ConnectError) -> Response {
+    let (status, title, text) = match error {
+        ConnectError::Denied => (
+            StatusCode::OK,
+            "Not connected",
+            "You did not allow the connection, so nothing was stored. To connect after all, start again from the app that sent you.",
+        ),
+        ConnectError::Malformed => (
+            StatusCode::BAD_REQUEST,
+            "This address is incomplete",
+            "It lacks a part that TikTok adds. Start again from the app that sent you.",
+        ),
+        ConnectError::UnknownState => (
+            StatusCode::BAD_REQUEST,
+            "This link is not ours",
+            "It was not made here, or it was made too long ago. Start again from the app that sent you.",
+        ),
+        ConnectError::UsedState => (
+            StatusCode::BAD_REQUEST,
+            "This link was used already",
+            "Each link works once. If the account is not connected, start again from the app that sent you.",
+        ),
+        ConnectError::ExpiredState => (
+            StatusCode::BAD_REQUEST,
+            "This link has expired",
+            "It works for ten minutes. Start again from the app that sent you.",
+        ),
+        ConnectError::Taken => (
+            StatusCode::CONFLICT,
+            "This TikTok account is connected elsewhere",
+            "Another user of this service has connected it. Disconnect it there first, or connect another account.",
+        ),
+        ConnectError::Refused(error) => {
+            tracing::warn!(%error, "TikTok refused to connect an account");
+            (
+                StatusCode::BAD_GATEWAY,
+                "TikTok refused the connection",
+                "Nothing was stored. Start again from the app that sent you; if it happens again, tell its operator.",
+            )
+        }
+        ConnectError::Unavailable(error) => {
+            tracing::warn!(%error, "TikTok cannot be reached to connect an account");
+            (
+                StatusCode::BAD_GATEWAY,
+                "TikTok does not answer",
+                "Nothing was stored. Wait a minute, then start again from the app that sent you.",
+            )
+        }
+        ConnectError::Internal(error) => {
+            tracing::error!(?error, "an account cannot be connected");
+            (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "Something went wrong here",
+                "Nothing was stored. Start again from the app that sent you; if it happens again, tell its operator.",
+            )
+        }
+    };
+    page(status, title, text)
+}
+
+fn page(status: StatusCode, title: &str, text: &str) -> Response {
+    let (title, text) = (escape(title), escape(text));
+    let html = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+         <title>{title}</title><style>{STYLE}</style></head>\n\
+         <body><main><h1>{title}</h1><p>{text}</p></main></body>\n</html>\n"
+    );
+    let headers: [(HeaderName, &str); 5] = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-store"),
+        // The address holds the code: it must not travel on.
+        (header::REFERRER_POLICY, "no-referrer"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+        ),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (status, headers, html).into_response()
+}
+
+/// The page's own look.
+const STYLE: &str = "body{font:1.1rem/1.5 system-ui,sans-serif;margin:0;color:#1b1b1f;background:#f6f6f8}\
+    main{max-width:34rem;margin:15vh auto;padding:2rem;background:#fff;border-radius:.75rem}\
+    h1{font-size:1.5rem;margin-top:0}\
+    @media(prefers-color-scheme:dark){body{color:#e8e8ee;background:#131316}main{background:#1e1e23}}";
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+}

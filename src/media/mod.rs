@@ -1,0 +1,154 @@
+//! Uploaded files: taken in as streams, stored as immutable segments, hashed on the way, judged when
+//! whole, read back by range.
+//!
+//! The life of a file: [`MediaStore::create`] reserves its bytes in the tenant's quota.
+//! [`MediaStore::append`] streams bytes into segments of at most 64 MiB; an offset is acknowledged only
+//! after the segment is durable in storage and its row is committed together with the running hash, so
+//! that whatever dies, the next append goes on from the acknowledged offset. The append that brings
+//! the last byte reads the container's facts and leaves the file `ready` or `rejected`.
+//! [`MediaStore::open`] reads a ready file by range in constant memory. Deleted, rejected and expired
+//! files lose their bytes at once or, when the process dies in between, in the next
+//! [`MediaStore::sweep`].
+//!
+//! Every selector takes the tenant. Nothing here knows posts, HTTP or TikTok's API; it knows TikTok's
+//! rules for files through `media_probe`.
+
+mod capability;
+mod create;
+mod error;
+mod finish;
+mod hash;
+mod ingest;
+mod lock;
+mod medium;
+mod reader;
+mod rows;
+mod segment;
+mod storage;
+mod sweep;
+
+use std::{sync::Arc, time::Duration};
+
+use clipqueue_entities::{MediaId, UserId};
+use media_probe::rules::{self, Limits};
+
+pub use capability::{Capabilities, CapabilityError};
+pub use clipqueue_entities::media::MediaState;
+pub use create::NewUpload;
+pub use error::MediaError;
+pub use hash::{Checksum, ChecksumAlgorithm};
+pub use ingest::{Appended, End};
+pub use medium::Media;
+pub use reader::Reader;
+pub use storage::{Storage, StorageError};
+pub use sweep::Swept;
+
+use crate::{clock::Clock, db::Db};
+use lock::Locks;
+
+/// What the operator decides about uploads.
+#[derive(Clone, Debug)]
+pub struct MediaSettings {
+    /// The largest file, in bytes.
+    pub max_size: u64,
+    /// Bytes that one tenant's unfinished and ready files may have together.
+    pub quota_bytes: u64,
+    /// Unfinished and ready files that one tenant may have.
+    pub quota_count: u64,
+    /// Free bytes on the storage's disk below which nothing more is taken in.
+    pub low_water: u64,
+    /// How long an upload may rest before it expires.
+    pub upload_ttl: Duration,
+    /// How long a connection may stay silent before it counts as dead.
+    pub idle_timeout: Duration,
+    /// How long a connection must have been silent for another one to take over its upload.
+    pub takeover_after: Duration,
+    /// The largest segment, in bytes.
+    pub segment_bytes: u64,
+    /// The limits that a file is judged by when it is whole.
+    pub limits: Limits,
+}
+
+impl Default for MediaSettings {
+    fn default() -> Self {
+        Self {
+            max_size: rules::MAX_SIZE,
+            quota_bytes: 50_000_000_000,
+            quota_count: 1_000,
+            low_water: 1_000_000_000,
+            upload_ttl: Duration::from_secs(24 * 3600),
+            idle_timeout: Duration::from_secs(60),
+            takeover_after: Duration::from_secs(5),
+            segment_bytes: 64 * 1024 * 1024,
+            limits: Limits::INBOX,
+        }
+    }
+}
+
+/// The tenants' files. Clones share everything.
+#[derive(Clone, Debug)]
+pub struct MediaStore {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    db: Db,
+    storage: Storage,
+    clock: Clock,
+    settings: MediaSettings,
+    locks: Arc<Locks>,
+}
+
+impl MediaStore {
+    /// A store over the rows in `db` and the bytes in `storage`.
+    pub fn new(db: Db, storage: Storage, clock: Clock, settings: MediaSettings) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                locks: Arc::new(Locks::new(clock.clone(), settings.takeover_after)),
+                db,
+                storage,
+                clock,
+                settings,
+            }),
+        }
+    }
+
+    /// What the operator decided.
+    pub fn settings(&self) -> &MediaSettings {
+        &self.inner.settings
+    }
+
+    /// The tenant's file of that id.
+    pub async fn get(&self, user: UserId, id: MediaId) -> Result<Media, MediaError> {
+        rows::find(self.inner.db.read(), user, id).await?.try_into()
+    }
+
+    /// Those of the ids that are the tenant's, in no particular order.
+    pub async fn get_many(&self, user: UserId, ids: &[MediaId]) -> Result<Vec<Media>, MediaError> {
+        rows::find_many(self.inner.db.read(), user, ids)
+            .await?
+            .into_iter()
+            .map(Media::try_from)
+            .collect()
+    }
+
+    /// The tenant's files, newest first, from behind `after`.
+    pub async fn list(
+        &self,
+        user: UserId,
+        after: Option<MediaId>,
+        limit: u64,
+    ) -> Result<Vec<Media>, MediaError> {
+        rows::page(self.inner.db.read(), user, after, limit)
+            .await?
+            .into_iter()
+            .map(Media::try_from)
+            .collect()
+    }
+
+    /// Stops taking in bytes and waits until what arrived is stored. For a graceful stop.
+    pub async fn drain(&self) {
+        self.inner.locks.drain().await;
+    }
+}

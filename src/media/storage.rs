@@ -1,0 +1,206 @@
+//! Where the bytes lie: an object store, today a local directory with fsync.
+//!
+//! Objects are immutable and lie under `media/{id}/`. Nothing here knows rows or tenants.
+
+use std::{collections::HashSet, fmt, io, path::PathBuf, sync::Arc};
+
+use clipqueue_entities::MediaId;
+use futures::{StreamExt, TryStreamExt};
+use object_store::{ObjectStore, ObjectStoreExt, local::LocalFileSystem, path::Path};
+
+/// What the storage could not do.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// The address of the storage cannot be used.
+    #[error("media.url {0}")]
+    Address(String),
+    /// The disk is full.
+    #[error("the storage's disk is full")]
+    Full,
+    /// A stored object is not there.
+    #[error("a stored object is missing")]
+    Missing,
+    /// Anything else.
+    #[error("the object store failed")]
+    Store(#[source] object_store::Error),
+    /// The directory could not be looked at.
+    #[error("the storage directory failed")]
+    Directory(#[from] io::Error),
+}
+
+impl From<object_store::Error> for StorageError {
+    fn from(error: object_store::Error) -> Self {
+        if matches!(error, object_store::Error::NotFound { .. }) {
+            return Self::Missing;
+        }
+        let mut source: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+        while let Some(cause) = source {
+            if let Some(io) = cause.downcast_ref::<io::Error>()
+                && matches!(
+                    io.kind(),
+                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+                )
+            {
+                return Self::Full;
+            }
+            source = cause.source();
+        }
+        Self::Store(error)
+    }
+}
+
+/// A place for objects. Clones share it.
+#[derive(Clone)]
+pub struct Storage {
+    store: Arc<dyn ObjectStore>,
+    /// The directory, when the store is one: for its free space and for what a killed writer leaves.
+    root: Option<PathBuf>,
+}
+
+impl fmt::Debug for Storage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Storage").field("root", &self.root).finish()
+    }
+}
+
+impl Storage {
+    /// Opens what `address` names: a directory as `file:///path` or as a plain path. The directory is
+    /// made when it is missing.
+    pub fn open(address: &str) -> Result<Self, StorageError> {
+        let root = if address.starts_with("file:") {
+            url::Url::parse(address)
+                .ok()
+                .and_then(|url| url.to_file_path().ok())
+                .ok_or_else(|| {
+                    StorageError::Address(format!(
+                        "{address:?} is no local path; write file:///absolute/path"
+                    ))
+                })?
+        } else if address.contains("://") {
+            return Err(StorageError::Address(
+                "names a kind of storage that is not supported; use file:///absolute/path"
+                    .to_owned(),
+            ));
+        } else if address.is_empty() {
+            return Err(StorageError::Address(
+                "is empty; name a directory".to_owned(),
+            ));
+        } else {
+            PathBuf::from(address)
+        };
+        std::fs::create_dir_all(&root)?;
+        let root = root.canonicalize()?;
+        let store = LocalFileSystem::new_with_prefix(&root)?
+            // Without it an acknowledged offset would not survive a power cut.
+            .with_fsync(true)
+            .with_automatic_cleanup(true);
+        Ok(Self {
+            store: Arc::new(store),
+            root: Some(root),
+        })
+    }
+
+    /// Uses a store that was made elsewhere.
+    pub fn from_store(store: Arc<dyn ObjectStore>) -> Self {
+        Self { store, root: None }
+    }
+
+    pub(super) fn store(&self) -> &Arc<dyn ObjectStore> {
+        &self.store
+    }
+
+    /// Free bytes, when the storage is a disk.
+    pub(super) fn free_bytes(&self) -> Result<Option<u64>, StorageError> {
+        let Some(root) = &self.root else {
+            return Ok(None);
+        };
+        let stat = rustix::fs::statvfs(root).map_err(io::Error::from)?;
+        Ok(Some(stat.f_bavail.saturating_mul(stat.f_frsize)))
+    }
+
+    /// Deletes one object that nothing refers to. A failure leaves a stray for later.
+    pub(super) async fn remove(&self, key: &str) {
+        if let Err(error) = self.store.delete(&Path::from(key)).await {
+            tracing::debug!(
+                error = &error as &dyn std::error::Error,
+                "a stray stays in storage"
+            );
+        }
+    }
+
+    /// Deletes every object of a file whose key is not in `keep`, and what interrupted writers left.
+    pub(super) async fn remove_all_but(
+        &self,
+        id: MediaId,
+        keep: &HashSet<String>,
+    ) -> Result<(), StorageError> {
+        let objects: Vec<Path> = self
+            .store
+            .list(Some(&prefix(id)))
+            .map_ok(|object| object.location)
+            .try_collect()
+            .await?;
+        let strays: Vec<_> = objects
+            .into_iter()
+            .filter(|path| !keep.contains(path.as_ref()))
+            .map(Ok)
+            .collect();
+        let mut deleted = self
+            .store
+            .delete_stream(futures::stream::iter(strays).boxed());
+        while let Some(result) = deleted.next().await {
+            match result.map_err(StorageError::from) {
+                Ok(_) | Err(StorageError::Missing) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        drop(deleted);
+        let Some(root) = &self.root else {
+            return Ok(());
+        };
+        let directory = root.join(prefix(id).as_ref());
+        let keeps_some = !keep.is_empty();
+        tokio::task::spawn_blocking(move || remove_staged(&directory, keeps_some))
+            .await
+            .map_err(io::Error::other)??;
+        Ok(())
+    }
+}
+
+/// Where a file's objects lie.
+fn prefix(id: MediaId) -> Path {
+    Path::from_iter(["media".to_owned(), id.to_string()])
+}
+
+/// A key that no object had before: two writers of the same offset must not overwrite each other.
+pub(super) fn new_key(id: MediaId, start: u64) -> Path {
+    let name = format!("{start:012}-{}", uuid::Uuid::new_v4().simple());
+    Path::from_iter(["media".to_owned(), id.to_string(), name])
+}
+
+/// Removes files that a killed writer staged: `object_store` names them with a `#` and never lists
+/// them. Without anything to keep the directory goes too.
+fn remove_staged(directory: &std::path::Path, keeps_some: bool) -> io::Result<()> {
+    let entries = match std::fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().contains('#') {
+            ignore_missing(std::fs::remove_file(entry.path()))?;
+        }
+    }
+    if !keeps_some {
+        ignore_missing(std::fs::remove_dir(directory))?;
+    }
+    Ok(())
+}
+
+fn ignore_missing(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}

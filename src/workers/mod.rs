@@ -1,0 +1,124 @@
+//! What each job does: one short file a kind, one match arm here.
+//!
+//! A worker begins by reading the truth, returns at once when its step is behind it, and says how it
+//! ended: done, snooze, retry, hold, cancel. It never decides when a retry comes (the queue does) nor
+//! whether a change is legal (`domain` does).
+
+mod expire_uploads;
+mod poll_post;
+mod prune;
+mod refresh_due_tokens;
+mod refresh_token;
+mod sweep_posts;
+mod upload_post;
+
+use std::time::Duration;
+
+use crate::{
+    app::App,
+    domain::{self, accounts::REAUTH_REQUIRED, tokens::NoToken},
+    job::Job,
+    queue::{Failure, Lease, Outcome, Ran, Run},
+};
+
+/// The wait for a refresh that somebody else carries out.
+const REFRESH_WAIT: Duration = Duration::from_secs(3);
+
+/// Runs one claimed job.
+pub async fn run(app: App, run: Run) -> Ran {
+    let job = match Job::read(&run.job.kind, run.job.args.clone()) {
+        Ok(job) => job,
+        Err(error) => {
+            return Err(Failure::Unreadable {
+                error: error.into(),
+            });
+        }
+    };
+    let last_attempt = run.job.attempt >= run.job.max_attempts;
+    let lease = run.lease;
+    let ended = match job {
+        Job::ExpireUploads {} => expire_uploads::run(&app).await,
+        Job::PollPost { post_id, .. } => poll_post::run(&app, &lease, post_id).await,
+        Job::Prune {} => prune::run(&app).await,
+        Job::RefreshDueTokens {} => refresh_due_tokens::run(&app).await,
+        Job::RefreshToken { account_id } => refresh_token::run(&app, &lease, account_id).await,
+        Job::SweepPosts {} => sweep_posts::run(&app).await,
+        Job::UploadPost { post_id, .. } => {
+            upload_post::run(&app, &lease, post_id, last_attempt).await
+        }
+    };
+    match ended {
+        Ok(()) => Ok(Outcome::Done),
+        Err(Halt(ran)) => *ran,
+    }
+}
+
+/// A way to end a job other than by being done, so that `?` can carry it.
+#[derive(Debug)]
+struct Halt(Box<Ran>);
+
+/// What the steps of a worker return.
+type Step<T = ()> = Result<T, Halt>;
+
+impl Halt {
+    fn snooze(wait: Duration) -> Self {
+        Self(Box::new(Ok(Outcome::Snooze(wait))))
+    }
+
+    fn retry(error: impl Into<anyhow::Error>) -> Self {
+        Self(Box::new(Err(Failure::Retry {
+            error: error.into(),
+            after: None,
+        })))
+    }
+
+    fn hold(reason: &str, error: impl Into<anyhow::Error>) -> Self {
+        Self(Box::new(Err(Failure::Hold {
+            reason: reason.to_owned(),
+            error: error.into(),
+        })))
+    }
+
+    fn cancel(reason: &'static str) -> Self {
+        Self(Box::new(Err(Failure::Cancel {
+            error: anyhow::anyhow!(reason),
+        })))
+    }
+}
+
+impl From<domain::error::Error> for Halt {
+    fn from(error: domain::error::Error) -> Self {
+        // Whatever the rules refuse to a worker was changed by somebody else: look again.
+        Self::retry(error)
+    }
+}
+
+impl From<sea_orm::DbErr> for Halt {
+    fn from(error: sea_orm::DbErr) -> Self {
+        Self::retry(error)
+    }
+}
+
+impl From<anyhow::Error> for Halt {
+    fn from(error: anyhow::Error) -> Self {
+        Self::retry(error)
+    }
+}
+
+impl From<NoToken> for Halt {
+    fn from(error: NoToken) -> Self {
+        match error {
+            NoToken::Refreshing => Self::snooze(REFRESH_WAIT),
+            NoToken::Reconnect => Self::hold(REAUTH_REQUIRED, error),
+            NoToken::Internal(error) => Self::retry(error),
+        }
+    }
+}
+
+/// Proves that the worker still holds its job, right before a call that changes something at TikTok.
+async fn prove(lease: &Lease, app: &App) -> Step {
+    lease
+        .prove(&app.db)
+        .await
+        .map_err(|lost| Halt::retry(anyhow::Error::from(lost)))
+}

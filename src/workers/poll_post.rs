@@ -1,0 +1,139 @@
+//! `PollPost`: asks TikTok how a post fares until there is nothing left to learn.
+//!
+//! Asking is free of side effects, so nothing here spends an attempt on TikTok's account: an answer
+//! that cannot be had is asked for again, by the plan for the post's age. A rejected token means a
+//! refresh and the same question again, never another init.
+
+use std::time::Duration;
+
+use clipqueue_entities::{
+    PostId,
+    post::{self, PostMode, PostState},
+    post_attempt,
+};
+use tiktok::{Class, Endpoint, PublishId};
+
+use super::{Halt, Step};
+use crate::{
+    app::App,
+    domain::{
+        accounts, attempts,
+        error::Error,
+        poll_plan,
+        post_settings::PrivacyLevel,
+        posts, reconcile, tokens,
+    },
+    queue::Lease,
+};
+
+/// After TikTok said "too many calls", its window of a minute must pass.
+const RATE_LIMIT_WAIT: Duration = Duration::from_secs(61);
+/// A refresh takes some seconds.
+const TOKEN_WAIT: Duration = Duration::from_secs(5);
+/// The wait after an answer that could not be had.
+const FAULT_WAIT: Duration = Duration::from_secs(15);
+
+pub(super) async fn run(app: &App, lease: &Lease, id: PostId) -> Step {
+    let Some(post) = load(app, id).await? else {
+        return Err(Halt::cancel("the post is gone"));
+    };
+    let Some(wait) = next_gap(app, &post)? else {
+        return Ok(());
+    };
+    let Some(attempt) = attempts::newest_published(app.db.read(), id).await? else {
+        return Err(Halt::cancel("the post was never given to TikTok"));
+    };
+    let post = ask(app, lease, post, &attempt, wait).await?;
+    match next_gap(app, &post)? {
+        Some(wait) => Err(Halt::snooze(wait)),
+        None => Ok(()),
+    }
+}
+
+async fn load(app: &App, id: PostId) -> Step<Option<post::Model>> {
+    use sea_orm::EntityTrait as _;
+    Ok(post::Entity::find_by_id(id).one(app.db.read()).await?)
+}
+
+async fn ask(
+    app: &App,
+    lease: &Lease,
+    post: post::Model,
+    attempt: &post_attempt::Model,
+    wait: Duration,
+) -> Step<post::Model> {
+    let account = accounts::for_worker(app, post.account_id).await?;
+    let usable = tokens::usable(app, &account, Duration::ZERO).await?;
+    if let Some(wait) = app.budget(post.account_id, Endpoint::Status).await? {
+        return Err(Halt::snooze(wait));
+    }
+    let publish_id = attempt.publish_id.clone().unwrap_or_default();
+    let publish_id = PublishId::parse(publish_id).map_err(anyhow::Error::from)?;
+    match app.tiktok.publish_status(&usable.token, &publish_id).await {
+        Ok(answer) => match reconcile::apply_status(app, lease, post, attempt, &answer).await {
+            Ok(post) => Ok(post),
+            // Somebody moved the post meanwhile: the next look sees it as it is.
+            Err(Error::Refused(_)) => Err(Halt::snooze(FAULT_WAIT)),
+            Err(error) => Err(error.into()),
+        },
+        Err(error) => {
+            tracing::info!(post.id = %post.id, %error, "TikTok did not say how a post fares");
+            match error.class() {
+                Class::TokenRejected => {
+                    tokens::suspect(app, post.account_id, usable.generation).await?;
+                    Err(Halt::snooze(TOKEN_WAIT))
+                }
+                Class::RateLimited => Err(Halt::snooze(RATE_LIMIT_WAIT)),
+                Class::ScopeMissing => Err(Halt::hold(accounts::REAUTH_REQUIRED, error)),
+                // Right after init TikTok may not know the id yet; later the plan's gaps are long enough.
+                Class::NotFoundYet | Class::Transient | Class::Ambiguous => {
+                    Err(Halt::snooze(wait.max(FAULT_WAIT)))
+                }
+                Class::GrantDead
+                | Class::CreatorCap
+                | Class::PendingDraftsCap
+                | Class::AppUserCap
+                | Class::CreatorBanned
+                | Class::UnauditedClient
+                | Class::PrivacyMismatch
+                | Class::UrlNotOwned
+                | Class::CreatorAppTooOld
+                | Class::NotCancellable
+                | Class::BadMedia
+                | Class::BadRequest
+                | Class::OurFault
+                | Class::UploadDead
+                | Class::UploadOutOfStep { .. }
+                | Class::SourceFailed => Err(Halt::retry(error)),
+            }
+        }
+    }
+}
+
+/// The gap before the next question about `post`, if there is one.
+fn next_gap(app: &App, post: &post::Model) -> Step<Option<Duration>> {
+    let age = app.clock.now().since(post.state_since);
+    Ok(poll_plan::gap(
+        post.state,
+        age,
+        post.bytes_total,
+        wants_post_id(post)?,
+    ))
+}
+
+/// Only a post that others can see gets a public id.
+fn wants_post_id(post: &post::Model) -> Step<bool> {
+    if post.state != PostState::Published
+        || post
+            .tiktok_post_ids
+            .as_array()
+            .is_some_and(|ids| !ids.is_empty())
+    {
+        return Ok(false);
+    }
+    Ok(match post.mode {
+        PostMode::Inbox => true,
+        PostMode::Direct => posts::direct_settings(post)?
+            .is_some_and(|settings| settings.privacy_level != PrivacyLevel::SelfOnly),
+    })
+}

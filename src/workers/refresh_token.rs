@@ -1,0 +1,111 @@
+//! `RefreshToken`: the only place that asks TikTok for a new pair of tokens.
+//!
+//! 1. Read the pair; nothing to do when it is fresh and lives long enough.
+//! 2. Mark it UNCERTAIN and commit: from here on the refresh token may be spent.
+//! 3. Ask TikTok; commit the new pair before anybody can read it.
+//!
+//! When the answer is lost the mark stays and the next attempt sends the old refresh token once
+//! more: TikTok either takes it, or says `invalid_grant`, and only that costs the creator a consent.
+
+use clipqueue_entities::{AccountId, account::AccountStatus, account_token::TokenState};
+use tiktok::Class;
+
+use super::{Halt, Step, prove};
+use crate::{
+    app::App,
+    domain::{
+        accounts, attempts,
+        tokens::{self, REFRESH_AHEAD, Stored},
+    },
+    queue::Lease,
+};
+
+pub(super) async fn run(app: &App, lease: &Lease, account_id: AccountId) -> Step {
+    let account = accounts::for_worker(app, account_id).await?;
+    if account.status == AccountStatus::Disconnected {
+        return Err(Halt::cancel("the account was disconnected"));
+    }
+    let Some(stored) = tokens::load(app, account_id).await? else {
+        return Err(Halt::cancel("the account has no tokens"));
+    };
+    match stored.row.state {
+        TokenState::Dead => return Err(Halt::cancel("the creator must connect again")),
+        TokenState::Fresh if stored.row.access_expires_at > app.clock.now() + REFRESH_AHEAD => {
+            return Ok(());
+        }
+        TokenState::Fresh | TokenState::Suspect | TokenState::Uncertain => {}
+    }
+    let generation = stored.row.generation;
+    prove(lease, app).await?;
+    if !tokens::begin_refresh(app, account_id, generation).await? {
+        // A consent stored a newer pair in the meantime.
+        return Ok(());
+    }
+    match app.tiktok.refresh(&stored.refresh).await {
+        Ok(answer) => store(app, lease, account_id, &stored, &answer.value.tokens).await,
+        Err(error) => refused(app, account_id, generation, error).await,
+    }
+}
+
+async fn store(
+    app: &App,
+    lease: &Lease,
+    account_id: AccountId,
+    stored: &Stored,
+    set: &tiktok::oauth::TokenSet,
+) -> Step {
+    // A lost lease does not stop the pair from being stored: TikTok has already ended the old one,
+    // and the generation keeps two writers apart.
+    let tx = match attempts::fenced(app, lease).await {
+        Ok(tx) => tx,
+        Err(_) => app.db.begin().await?,
+    };
+    let kept = Some((&stored.refresh, stored.row.refresh_expires_at));
+    tokens::store_in_tx(app, &tx, account_id, Some(&stored.row), set, kept).await?;
+    tx.commit().await?;
+    metrics::counter!("clipqueue_token_refreshes_total", "outcome" => "ok").increment(1);
+    Ok(())
+}
+
+async fn refused(app: &App, account_id: AccountId, generation: i64, error: tiktok::Error) -> Step {
+    let outcome = match error.class() {
+        Class::GrantDead => {
+            accounts::require_reauth(app, account_id, error.code()).await?;
+            tracing::warn!(account.id = %account_id, %error, "TikTok ended a creator's grant");
+            "grant_dead"
+        }
+        // Perhaps TikTok has spent the token and its answer was lost: the mark stays.
+        Class::Ambiguous => return Err(Halt::retry(error)),
+        Class::OurFault => {
+            tokens::refresh_not_processed(app, account_id, generation).await?;
+            tracing::error!(%error, "TikTok refuses the app itself; check tiktok.client_key and tiktok.client_secret");
+            metrics::counter!("clipqueue_token_refreshes_total", "outcome" => "our_fault")
+                .increment(1);
+            return Err(Halt::retry(error));
+        }
+        Class::Transient
+        | Class::RateLimited
+        | Class::TokenRejected
+        | Class::ScopeMissing
+        | Class::CreatorCap
+        | Class::PendingDraftsCap
+        | Class::AppUserCap
+        | Class::CreatorBanned
+        | Class::UnauditedClient
+        | Class::PrivacyMismatch
+        | Class::UrlNotOwned
+        | Class::CreatorAppTooOld
+        | Class::NotFoundYet
+        | Class::NotCancellable
+        | Class::BadMedia
+        | Class::BadRequest
+        | Class::UploadDead
+        | Class::UploadOutOfStep { .. }
+        | Class::SourceFailed => {
+            tokens::refresh_not_processed(app, account_id, generation).await?;
+            return Err(Halt::retry(error));
+        }
+    };
+    metrics::counter!("clipqueue_token_refreshes_total", "outcome" => outcome).increment(1);
+    Ok(())
+}

@@ -1,0 +1,12 @@
+//! `SweepPosts`: finds posts that are overdue or that no job cares for.
+
+use super::Step;
+use crate::{app::App, domain::sweep};
+
+pub(super) async fn run(app: &App) -> Step {
+    let swept = sweep::sweep(app).await?;
+    metrics::counter!("clipqueue_posts_overdue_total").increment(swept.overdue);
+    metrics::counter!("clipqueue_posts_orphaned_total").increment(swept.orphans);
+    app.nudge();
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! `UploadPost`: takes a post from its time to the moment when TikTok has every byte.
+//!
+//! ```text
+//! check ──▶ open the attempt, commit ──▶ init ──▶ save the publish id, commit ──▶ chunks ──▶ done
+//! ```
+//!
+//! The job may die anywhere and is run again. It then finds out from the post's state and the open
+//! attempt where it stands: without a publish id nothing can have been posted and a new attempt is
+//! safe; with one it goes on sending; once the last chunk may have been sent it only asks.
+
+mod check;
+mod init;
+mod send;
+mod verdict;
+
+use clipqueue_entities::{
+    PostId,
+    post::{self, PostState},
+    post_attempt::AttemptPhase,
+};
+use sea_orm::EntityTrait as _;
+
+use super::{Halt, Step};
+use crate::{
+    app::App,
+    domain::{
+        attempts,
+        post_change::{Change, Evidence},
+        post_state::PostEvent,
+        sweep,
+    },
+    queue::{Failure, Lease},
+};
+
+pub(super) async fn run(app: &App, lease: &Lease, id: PostId, last_attempt: bool) -> Step {
+    let ended = advance(app, lease, id).await;
+    if let Err(Halt(ran)) = &ended
+        && matches!(**ran, Err(Failure::Retry { .. }))
+        && last_attempt
+    {
+        // Giving up is a state of the post, not only of the job.
+        if let Some(post) = load(app, id).await?
+            && matches!(post.state, PostState::InitSent | PostState::Uploading)
+        {
+            sweep::give_up_sending(app, post).await?;
+        }
+    }
+    ended
+}
+
+async fn advance(app: &App, lease: &Lease, id: PostId) -> Step {
+    // Each round ends the job or brings the post closer to TikTok; a round that opens another
+    // attempt leaves through `retry`, so the loop is short.
+    loop {
+        let Some(post) = load(app, id).await? else {
+            return Err(Halt::cancel("the post is gone"));
+        };
+        if post.cancel_requested && cancel(app, lease, &post).await? {
+            return Err(Halt::cancel("its owner stopped the post"));
+        }
+        match post.state {
+            PostState::Held if hold_is_over(app, &post) => release(app, lease, post).await?,
+            PostState::Scheduled | PostState::Preflight => {
+                let ready = check::run(app, lease, post).await?;
+                let (post, attempt) = init::run(app, lease, ready).await?;
+                return send::run(app, lease, post, attempt).await;
+            }
+            PostState::InitSent => {
+                // The process died between the commit and the answer. Without a single byte TikTok
+                // has nothing to post.
+                let change =
+                    Change::new(PostEvent::AttemptAbandoned, Evidence::own("init.answer_lost"));
+                let tx = attempts::fenced(app, lease).await?;
+                attempts::close(app, tx, post, "init_answer_lost", None, change).await?;
+            }
+            PostState::Uploading => {
+                let Some(attempt) = attempts::open(app.db.read(), id).await? else {
+                    return Err(Halt::retry(anyhow::anyhow!(
+                        "an uploading post has no open attempt"
+                    )));
+                };
+                return send::run(app, lease, post, attempt).await;
+            }
+            PostState::Draft
+            | PostState::Held
+            | PostState::Processing
+            | PostState::InInbox
+            | PostState::Published
+            | PostState::Unconfirmed
+            | PostState::Failed
+            | PostState::Cancelled
+            | PostState::Missed
+            | PostState::Lapsed => return Ok(()),
+        }
+    }
+}
+
+async fn load(app: &App, id: PostId) -> Step<Option<post::Model>> {
+    Ok(post::Entity::find_by_id(id).one(app.db.read()).await?)
+}
+
+fn hold_is_over(app: &App, post: &post::Model) -> bool {
+    post.hold_until.is_some_and(|until| until <= app.clock.now())
+}
+
+async fn release(app: &App, lease: &Lease, post: post::Model) -> Step {
+    let tx = attempts::fenced(app, lease).await?;
+    let change = Change::new(PostEvent::Released, Evidence::own("hold.over"));
+    attempts::close(app, tx, post, "released", None, change).await?;
+    Ok(())
+}
+
+/// Stops a post whose owner asked for it. False once the last chunk may have been sent.
+async fn cancel(app: &App, lease: &Lease, post: &post::Model) -> Step<bool> {
+    if !matches!(
+        post.state,
+        PostState::Scheduled
+            | PostState::Held
+            | PostState::Preflight
+            | PostState::InitSent
+            | PostState::Uploading
+    ) {
+        return Ok(false);
+    }
+    let attempt = attempts::open(app.db.read(), post.id).await?;
+    if attempt.is_some_and(|attempt| attempt.phase >= AttemptPhase::LastChunk) {
+        return Ok(false);
+    }
+    let tx = attempts::fenced(app, lease).await?;
+    let change = Change::new(PostEvent::Cancelled, Evidence::own("cancel.carried_out"));
+    attempts::close(app, tx, post.clone(), "cancelled", None, change).await?;
+    Ok(true)
+}

@@ -1,0 +1,230 @@
+//! Chunks: from the saved offset to the last byte.
+//!
+//! Before the last chunk a lost answer is repaired in place: the same chunk is sent again, and
+//! TikTok's 416 says where to go on. The last chunk is the commit point. That it starts is committed
+//! first; when its answer is lost, or the process died after that commit, the post is UNCONFIRMED
+//! and only TikTok's word moves it.
+
+use std::time::Duration;
+
+use clipqueue_entities::{
+    post,
+    post_attempt::{self, AttemptPhase},
+};
+use serde_json::json;
+use tiktok::{
+    Chunk, ChunkPlan, Class, Error, UploadUrl,
+    upload::{Accepted, ChunkBody, VideoType},
+};
+
+use super::super::{Halt, Step, prove};
+use super::verdict;
+use crate::{
+    app::App,
+    domain::{
+        attempts,
+        post_change::{Change, Evidence},
+        post_state::PostEvent,
+        reconcile,
+    },
+    media::{Media, Reader},
+    queue::Lease,
+};
+
+/// How often one chunk is sent again before the job as a whole is tried later.
+const CHUNK_TRIES: u32 = 3;
+/// The wait before a chunk is sent again, times the tries so far.
+const CHUNK_WAIT: Duration = Duration::from_secs(1);
+
+/// One upload under way.
+struct Sending<'a> {
+    app: &'a App,
+    lease: &'a Lease,
+    plan: ChunkPlan,
+    url: UploadUrl,
+    bytes: Reader,
+    video_type: VideoType,
+}
+
+pub(super) async fn run(
+    app: &App,
+    lease: &Lease,
+    post: post::Model,
+    attempt: post_attempt::Model,
+) -> Step {
+    if attempt.phase >= AttemptPhase::LastChunk {
+        let evidence = Evidence::own("last_chunk.answer_lost");
+        attempts::answer_lost(app, lease, post, &attempt, evidence).await?;
+        return Ok(());
+    }
+    let Some(plan) = reconcile::chunk_plan(&attempt) else {
+        return Err(Halt::retry(anyhow::anyhow!("the attempt's chunk plan is not one")));
+    };
+    let Some(url) = attempts::upload_url(app, &post, &attempt).await? else {
+        // TikTok's address ended before the last chunk: nothing can be posted, so start anew.
+        let change = Change::new(PostEvent::AttemptAbandoned, Evidence::own("upload_url.ended"));
+        let tx = attempts::fenced(app, lease).await?;
+        attempts::close(app, tx, post, "upload_url_ended", None, change).await?;
+        return Err(Halt::retry(anyhow::anyhow!(
+            "TikTok's upload address ended; a new attempt follows"
+        )));
+    };
+    let media = app
+        .media
+        .get(post.user_id, post.media_id)
+        .await
+        .map_err(anyhow::Error::from)?;
+    let bytes = app
+        .media
+        .open(post.user_id, post.media_id)
+        .await
+        .map_err(anyhow::Error::from)?;
+    let sending = Sending {
+        app,
+        lease,
+        plan,
+        url,
+        video_type: video_type(&media),
+        bytes,
+    };
+    sending.all(post, attempt).await
+}
+
+impl Sending<'_> {
+    async fn all(&self, post: post::Model, mut attempt: post_attempt::Model) -> Step {
+        let mut offset = u64::try_from(attempt.bytes_acked).unwrap_or_default();
+        while let Some(chunk) = self.plan.chunk_at(offset) {
+            if self.lease.is_cancelled() {
+                return self.interrupted(&post).await;
+            }
+            if chunk.is_last() {
+                return self.last(chunk, post, attempt).await;
+            }
+            offset = match self.repeated(chunk).await {
+                Ok(next) => next,
+                Err(error) => return Err(self.failed(post, error).await),
+            };
+            attempt = attempts::acknowledged(self.app, self.lease, &post, &attempt, offset).await?;
+        }
+        // TikTok's progress says that it has all: nothing is left to send.
+        let evidence = Evidence::own("upload.complete");
+        attempts::sent(self.app, self.lease, post, &attempt, evidence).await?;
+        Ok(())
+    }
+
+    /// Sends a chunk that is not the last, again after a fault; gives the next offset.
+    async fn repeated(&self, chunk: Chunk) -> Result<u64, Error> {
+        let mut tries = 0;
+        loop {
+            let error = match self.put(chunk).await {
+                Ok(accepted) => return Ok(accepted.next_offset),
+                Err(error) => error,
+            };
+            tries += 1;
+            match error.class() {
+                Class::UploadOutOfStep {
+                    next_offset: Some(next),
+                } => return Ok(next),
+                Class::Ambiguous | Class::Transient | Class::RateLimited
+                    if tries < CHUNK_TRIES && !self.lease.is_cancelled() =>
+                {
+                    tracing::info!(chunk = chunk.index(), %error, "a chunk is sent again");
+                    self.app.clock.sleep(CHUNK_WAIT * tries).await;
+                }
+                _ => return Err(error),
+            }
+        }
+    }
+
+    async fn last(&self, chunk: Chunk, post: post::Model, attempt: post_attempt::Model) -> Step {
+        prove(self.lease, self.app).await?;
+        let attempt = attempts::last_chunk_started(self.app, self.lease, &attempt).await?;
+        match self.put(chunk).await {
+            Ok(accepted) => {
+                let evidence = Evidence::own("upload.complete")
+                    .with("bytes", accepted.next_offset)
+                    .with("complete", accepted.complete);
+                attempts::sent(self.app, self.lease, post, &attempt, evidence).await?;
+                Ok(())
+            }
+            Err(error) => self.last_failed(post, attempt, error).await,
+        }
+    }
+
+    /// The last chunk did not end well. Only an answer that says so proves that it was not taken.
+    async fn last_failed(
+        &self,
+        post: post::Model,
+        attempt: post_attempt::Model,
+        error: Error,
+    ) -> Step {
+        match error.class() {
+            Class::UploadDead => {
+                // TikTok refused this very chunk, and no earlier one can have completed the upload.
+                Err(self.failed(post, error).await)
+            }
+            Class::UploadOutOfStep {
+                next_offset: Some(next),
+            } if next < self.plan.size() => {
+                self.back_to(attempt, next).await?;
+                Err(Halt::retry(error))
+            }
+            Class::SourceFailed => {
+                // Our own bytes could not be read, so TikTok cannot have the whole chunk.
+                let offset = u64::try_from(attempt.bytes_acked).unwrap_or_default();
+                self.back_to(attempt, offset).await?;
+                Err(Halt::retry(error))
+            }
+            _ => {
+                let evidence = Evidence::error("upload.last_chunk", &error);
+                attempts::answer_lost(self.app, self.lease, post, &attempt, evidence).await?;
+                Ok(())
+            }
+        }
+    }
+
+    async fn back_to(&self, attempt: post_attempt::Model, offset: u64) -> Step {
+        let tx = attempts::fenced(self.app, self.lease).await?;
+        let offset = i64::try_from(offset).unwrap_or_default();
+        attempts::resume_in_tx(&tx, attempt.id, offset).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// An error before the commit point that repeating the chunk did not cure.
+    async fn failed(&self, post: post::Model, error: Error) -> Halt {
+        match error.class() {
+            // The attempt and its offset are kept: the job comes back and goes on.
+            Class::Ambiguous
+            | Class::Transient
+            | Class::RateLimited
+            | Class::SourceFailed
+            | Class::UploadOutOfStep { .. } => Halt::retry(error),
+            _ => verdict::attempt_ended(self.app, self.lease, post, "upload.chunk", error, None).await,
+        }
+    }
+
+    async fn put(&self, chunk: Chunk) -> Result<Accepted, Error> {
+        let bytes = self.bytes.read_range(chunk.first()..chunk.first() + chunk.len());
+        let body = ChunkBody::stream(bytes);
+        self.app
+            .tiktok
+            .upload_chunk(&self.url, chunk, self.video_type, body)
+            .await
+    }
+
+    /// The job was told to stop: by the owner of the post, by losing its lease, or by a shutdown.
+    async fn interrupted(&self, post: &post::Model) -> Step {
+        reconcile::note(self.app, post, "post.interrupted", json!({})).await?;
+        // The offset is saved; whoever runs the job next decides what the interruption meant.
+        Err(Halt::snooze(Duration::ZERO))
+    }
+}
+
+fn video_type(media: &Media) -> VideoType {
+    match media.content_type.as_deref() {
+        Some("video/quicktime") => VideoType::QuickTime,
+        Some("video/webm") => VideoType::WebM,
+        _ => VideoType::Mp4,
+    }
+}
