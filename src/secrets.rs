@@ -101,7 +101,11 @@ impl Key {
     }
 
     /// Opens what [`Key::seal`] made for the same `place`.
-    pub fn open(&self, place: Place<'_>, sealed: &Sealed) -> Result<Zeroizing<Vec<u8>>, CannotOpen> {
+    pub fn open(
+        &self,
+        place: Place<'_>,
+        sealed: &Sealed,
+    ) -> Result<Zeroizing<Vec<u8>>, CannotOpen> {
         let (&format, rest) = sealed.0.split_first().ok_or(CannotOpen)?;
         let (nonce, body) = rest.split_first_chunk::<NONCE>().ok_or(CannotOpen)?;
         if format != FORMAT {

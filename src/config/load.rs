@@ -98,9 +98,11 @@ fn read(r: &mut Reader<'_>) -> Config {
     Config {
         http: Http {
             listen: r
-                .parsed("http.listen", "an address and port such as 127.0.0.1:8080", |text| {
-                    text.parse().ok()
-                })
+                .parsed(
+                    "http.listen",
+                    "an address and port such as 127.0.0.1:8080",
+                    |text| text.parse().ok(),
+                )
                 .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0))),
             public_url: address(r, "http.public_url"),
             allowed_origins: r.list("http.allowed_origins"),
@@ -115,17 +117,19 @@ fn read(r: &mut Reader<'_>) -> Config {
         transport: Transport {
             kind: transport(r),
             prefix: r
-                .parsed("transport.prefix", "a word of letters, digits and dashes", |text| {
-                    let fits = !text.is_empty()
-                        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
-                    fits.then(|| text.to_owned())
-                })
+                .parsed(
+                    "transport.prefix",
+                    "a word of letters, digits and dashes",
+                    |text| {
+                        let fits = !text.is_empty()
+                            && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+                        fits.then(|| text.to_owned())
+                    },
+                )
                 .unwrap_or_default(),
         },
         media: Media {
-            directory: PathBuf::from(
-                r.text("media.url").trim_start_matches("file://").to_owned(),
-            ),
+            directory: PathBuf::from(r.text("media.url").trim_start_matches("file://").to_owned()),
             max_file_bytes: r.number("media.max_file_bytes", 1),
             user_quota_bytes: r.number("media.user_quota_bytes", 1),
             user_quota_files: r.number("media.user_quota_files", 1),
@@ -223,7 +227,10 @@ fn check(config: &Config, r: &mut Reader<'_>) {
             "must be sqlite:PATH or postgres://user:password@host/name",
         );
     } else if database.starts_with("sqlite::memory:") {
-        r.problem("database.url", "must name a file: memory would lose accepted posts");
+        r.problem(
+            "database.url",
+            "must name a file: memory would lose accepted posts",
+        );
     }
     let key = config.secrets.master_key.expose_secret();
     if hex::decode(key).map(|bytes| bytes.len()) != Ok(32) {
@@ -234,7 +241,10 @@ fn check(config: &Config, r: &mut Reader<'_>) {
     }
     for (key, value) in [
         ("tiktok.client_key", config.tiktok.client_key.as_str()),
-        ("tiktok.client_secret", config.tiktok.client_secret.expose_secret()),
+        (
+            "tiktok.client_secret",
+            config.tiktok.client_secret.expose_secret(),
+        ),
     ] {
         if value.is_empty() {
             r.problem(key, "is empty; TikTok's developer portal shows it");
@@ -249,7 +259,10 @@ fn check(config: &Config, r: &mut Reader<'_>) {
         }
     }
     if config.queue.lease.as_secs() < 3 {
-        r.problem("queue.lease", "must be at least 3s, or a slow moment loses it");
+        r.problem(
+            "queue.lease",
+            "must be at least 3s, or a slow moment loses it",
+        );
     }
     check_public(config, r);
 }
@@ -267,8 +280,16 @@ fn check_public(config: &Config, r: &mut Reader<'_>) {
         );
     }
     let demo: [(&str, &SecretString, &str); 2] = [
-        ("secrets.master_key", &config.secrets.master_key, DEMO_MASTER_KEY),
-        ("tiktok.client_secret", &config.tiktok.client_secret, DEMO_CLIENT_SECRET),
+        (
+            "secrets.master_key",
+            &config.secrets.master_key,
+            DEMO_MASTER_KEY,
+        ),
+        (
+            "tiktok.client_secret",
+            &config.tiktok.client_secret,
+            DEMO_CLIENT_SECRET,
+        ),
     ];
     for (key, value, default) in demo {
         if value.expose_secret() == default {

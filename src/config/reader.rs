@@ -1,10 +1,6 @@
 //! Reads one key at a time out of the merged layers and collects what is wrong with each.
 
-use std::{
-    collections::BTreeSet,
-    fmt, fs,
-    time::Duration,
-};
+use std::{collections::BTreeSet, fmt, fs, time::Duration};
 
 use figment::{Figment, value::Value};
 use secrecy::SecretString;
@@ -126,9 +122,11 @@ impl<'a> Reader<'a> {
 
     /// A whole number of at least `least`.
     pub(super) fn number(&mut self, key: &str, least: u64) -> u64 {
-        self.parsed(key, &format!("a whole number of at least {least}"), |text| {
-            text.parse().ok().filter(|number| *number >= least)
-        })
+        self.parsed(
+            key,
+            &format!("a whole number of at least {least}"),
+            |text| text.parse().ok().filter(|number| *number >= least),
+        )
         .unwrap_or(least)
     }
 

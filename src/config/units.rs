@@ -33,7 +33,15 @@ mod tests {
         ] {
             assert_eq!(parse_duration(text), Some(Duration::from_millis(millis)));
         }
-        for text in ["", "15", "s", "1.5s", "-1s", "15 s", "99999999999999999999s"] {
+        for text in [
+            "",
+            "15",
+            "s",
+            "1.5s",
+            "-1s",
+            "15 s",
+            "99999999999999999999s",
+        ] {
             assert_eq!(parse_duration(text), None, "{text}");
         }
     }

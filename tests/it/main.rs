@@ -1,1 +1,3 @@
-fn main() {}
+//! The integration tests: one binary, one module for each part.
+
+mod graphql_protocol;

@@ -34,7 +34,12 @@ pub(super) fn admit(
 
     let operation = pick(&document, params.operation_name.as_deref())?;
     let kind = operation.ty;
-    let admission = Admission::new(operation, &params.variables, settings.limits.cost);
+    let admission = Admission::new(
+        operation.clone(),
+        document.fragments.clone(),
+        params.variables.clone(),
+        settings.limits.cost,
+    );
 
     let mut request = Request::new(params.query).variables(params.variables);
     request.operation_name = params.operation_name;

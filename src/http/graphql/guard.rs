@@ -1,22 +1,26 @@
-//! The checks that need the schema, made by the engine between parsing and execution.
+//! The checks that need the schema, made by the engine between parsing and execution, and the
+//! completion of each response.
 //!
 //! The engine itself would report a missing variable as the error of some field. Here variables are
 //! coerced first, so that such a request is refused whole, and the cost of the operation is held
 //! against its limit. The [`Admission`] that travels with the request notes that it passed: what
 //! fails before that is the request's fault and has no data.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use async_graphql::{
-    Positioned, ServerError, ValidationResult, Variables,
-    extensions::{Extension, ExtensionContext, ExtensionFactory, NextValidation},
-    parser::types::{OperationDefinition, VariableDefinition},
+    Name, Positioned, Response, ServerError, ValidationResult, Variables,
+    extensions::{Extension, ExtensionContext, ExtensionFactory, NextExecute, NextValidation},
+    parser::types::{FragmentDefinition, OperationDefinition},
 };
 
-use super::variables;
+use super::{plan::Plan, variables};
 use crate::graphql::error::{ApiError, Code};
 
 /// How the engine begins the message about an argument whose value does not fit.
@@ -27,23 +31,28 @@ const INVALID_ARGUMENT: &str = "Invalid value for argument";
 pub(super) struct Admission(Arc<Inner>);
 
 struct Inner {
-    definitions: Vec<Positioned<VariableDefinition>>,
+    operation: OperationDefinition,
+    fragments: HashMap<Name, Positioned<FragmentDefinition>>,
     variables: Variables,
     cost_limit: usize,
     passed: AtomicBool,
+    plan: OnceLock<Plan>,
 }
 
 impl Admission {
     pub(super) fn new(
-        operation: &OperationDefinition,
-        variables: &Variables,
+        operation: OperationDefinition,
+        fragments: HashMap<Name, Positioned<FragmentDefinition>>,
+        variables: Variables,
         cost_limit: usize,
     ) -> Self {
         Self(Arc::new(Inner {
-            definitions: operation.variable_definitions.clone(),
-            variables: variables.clone(),
+            operation,
+            fragments,
+            variables,
             cost_limit,
             passed: AtomicBool::new(false),
+            plan: OnceLock::new(),
         }))
     }
 
@@ -77,7 +86,7 @@ impl Extension for Guard {
             )]);
         };
         let variables = variables::check(
-            &admission.definitions,
+            &admission.operation.variable_definitions,
             &admission.variables,
             &ctx.schema_env.registry,
         );
@@ -108,5 +117,27 @@ impl Extension for Guard {
         }
         admission.passed.store(true, Ordering::Release);
         Ok(result)
+    }
+
+    async fn execute(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        operation_name: Option<&str>,
+        next: NextExecute<'_>,
+    ) -> Response {
+        let mut response = next.run(ctx, operation_name).await;
+        if let Some(Admission(admission)) = ctx.data_opt::<Admission>() {
+            admission
+                .plan
+                .get_or_init(|| {
+                    Plan::new(
+                        &admission.operation,
+                        &admission.fragments,
+                        &ctx.schema_env.registry,
+                    )
+                })
+                .complete(&mut response);
+        }
+        response
     }
 }

@@ -6,8 +6,8 @@
 //!
 //! The life of an operation: `post` or `ws` or `sse` receives it; `params` reads its JSON
 //! types; `scan` looks at the text, the parser reads it, `shape` measures it; `admit` makes it a
-//! request of a [`Session`]; `guard` validates variables and cost inside the [`Engine`]; `outcome`
-//! codes the errors on the way out.
+//! request of a [`Session`]; `guard` validates variables and cost inside the [`Engine`]; `plan`
+//! gives the response its nulls and its order; `outcome` codes the errors on the way out.
 //!
 //! Served: `/graphql` (POST; GET for queries and for sockets) and `/graphql/stream` (POST, event
 //! stream, the distinct connections mode of graphql-sse).
@@ -21,6 +21,7 @@ mod guard;
 mod origin;
 mod outcome;
 mod params;
+mod plan;
 mod post;
 mod request_id;
 mod scan;
@@ -30,9 +31,6 @@ mod shape;
 mod sse;
 mod variables;
 mod ws;
-mod ws_operation;
-mod ws_outbox;
-mod ws_protocol;
 
 use std::sync::Arc;
 

@@ -13,6 +13,9 @@ use crate::graphql::error::{ApiError, Code};
 /// How the engine words an input value that a scalar, a validator or a range refuses.
 const INPUT_ERRORS: [&str; 2] = ["Failed to parse \"", "Expected input type \""];
 
+/// Errors that a refused request is told at most; a hostile one could otherwise cause thousands.
+const MAX_ERRORS: usize = 20;
+
 /// The result of an operation, or one result of a subscription.
 #[derive(Debug)]
 pub(super) enum Outcome {
@@ -31,6 +34,7 @@ impl Outcome {
             }
             return Self::Ran(response);
         }
+        response.errors.truncate(MAX_ERRORS);
         for error in &mut response.errors {
             if !has_code(error) {
                 let message = std::mem::take(&mut error.message);

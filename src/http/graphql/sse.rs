@@ -4,21 +4,18 @@
 //! run also gets its errors as a `next`, as the protocol asks. When the process stops, the stream ends
 //! without `complete`, which tells clients to connect again.
 
-use std::{convert::Infallible, future::Future, sync::Arc};
+use std::{convert::Infallible, future::Future, sync::Arc, time::Duration};
 
 use axum::{
     Extension,
     extract::{Request, State},
-    response::{
-        IntoResponse, Response,
-        sse::{Event, KeepAlive, Sse},
-    },
+    response::{IntoResponse, Response},
 };
 use futures::{
     FutureExt, Stream, StreamExt,
     stream::{self, BoxStream},
 };
-use http::Method;
+use http::{HeaderName, Method, header};
 use tokio::sync::{mpsc, oneshot};
 
 use super::accept::{self, MediaType};
@@ -72,9 +69,13 @@ async fn open(
         // The receiver is gone when the client is; then nobody waits for the ending.
         let _ = last.send(end);
     });
-    let events = events(waiting, ending);
-    let keep_alive = KeepAlive::new().interval(comment_every).text("");
-    Ok(Sse::new(events).keep_alive(keep_alive).into_response())
+    let events = with_comments(events(waiting, ending), comment_every);
+    let headers = [
+        (header::CONTENT_TYPE, "text/event-stream; charset=utf-8"),
+        // nginx would otherwise collect the events.
+        (HeaderName::from_static("x-accel-buffering"), "no"),
+    ];
+    Ok((headers, axum::body::Body::from_stream(events)).into_response())
 }
 
 fn operate(
@@ -143,27 +144,39 @@ async fn pump(
 fn events(
     mut waiting: mpsc::Receiver<String>,
     ending: oneshot::Receiver<End>,
-) -> impl Stream<Item = Result<Event, Infallible>> {
-    // A comment at once: some clients and proxies show the answer only after its first bytes.
-    let opening = stream::once(async { Event::default().comment("") });
-    let results = stream::poll_fn(move |cx| waiting.poll_recv(cx)).map(next);
-    let closing = ending
-        .map(|end| match end {
-            Ok(End::Complete) => vec![complete()],
-            Ok(End::Failed(error)) => vec![next(Outcome::from(error).to_json()), complete()],
-            Ok(End::Broken) | Err(_) => Vec::new(),
-        })
-        .map(stream::iter)
-        .into_stream()
-        .flatten();
-    opening.chain(results).chain(closing).map(Ok)
+) -> impl Stream<Item = String> {
+    let results = stream::poll_fn(move |cx| waiting.poll_recv(cx)).map(|json| next(&json));
+    let closing = ending.into_stream().filter_map(async |end| match end {
+        Ok(End::Complete) => Some(COMPLETE.to_owned()),
+        Ok(End::Failed(error)) => Some(next(&Outcome::from(error).to_json()) + COMPLETE),
+        Ok(End::Broken) | Err(_) => None,
+    });
+    results.chain(closing)
 }
 
-fn next(json: String) -> Event {
-    Event::default().event("next").data(json)
+/// Begins with a comment, since some clients and proxies show an answer only after its first bytes,
+/// and adds one whenever the events are silent for `every`.
+fn with_comments(
+    events: impl Stream<Item = String> + Send + 'static,
+    every: Duration,
+) -> impl Stream<Item = Result<String, Infallible>> + Send {
+    let kept_alive = stream::unfold(events.boxed(), move |mut events| async move {
+        match tokio::time::timeout(every, events.next()).await {
+            Ok(event) => event.map(|event| (event, events)),
+            Err(_) => Some((COMMENT.to_owned(), events)),
+        }
+    });
+    stream::once(async { COMMENT.to_owned() })
+        .chain(kept_alive)
+        .map(Ok)
 }
 
-fn complete() -> Event {
-    // Browsers drop events without data, so it is there and empty.
-    Event::default().event("complete").data("")
+/// A line that clients skip.
+const COMMENT: &str = ":\n\n";
+/// The end of an operation. Browsers drop events without data, so it is there and empty.
+const COMPLETE: &str = "event: complete\ndata: \n\n";
+
+/// JSON has no line breaks, so one `data` line holds it.
+fn next(json: &str) -> String {
+    format!("event: next\ndata: {json}\n\n")
 }

@@ -12,9 +12,9 @@ use std::{
 use futures::{FutureExt, StreamExt, stream::BoxStream};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::outcome::Outcome;
-use super::ws_outbox::{Outbox, TooSlow};
-use super::ws_protocol as protocol;
+use super::super::outcome::Outcome;
+use super::outbox::{Outbox, TooSlow};
+use super::protocol;
 use crate::graphql::error::{ApiError, Code};
 
 /// Why an operation does not start.

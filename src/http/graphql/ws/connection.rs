@@ -1,136 +1,29 @@
-//! GraphQL over WebSocket by `graphql-transport-ws`: the life of one socket.
+//! The life of one socket.
 //!
-//! A socket is new until `connection_init`, is checked while its credential is looked up, and then is
-//! open. Queries, mutations and subscriptions run on it alike. It is closed by the code that the
-//! protocol gives for each mistake, with 4403 when the session ends, and with 1001 when the server
-//! stops. What it says is queued in `ws_outbox`, so that a client that does not read holds up nobody
-//! but itself.
+//! It is new until `connection_init`, is checked while its credential is looked up, and then is open.
+//! Queries, mutations and subscriptions run on it alike. It is closed by the code that the protocol
+//! gives for each mistake, with 4403 when the session ends, and with 1001 when the server stops.
 
-use std::{future::pending, sync::Arc, time::Duration};
+use std::{future::pending, sync::Arc};
 
 use async_graphql::parser::types::OperationType;
-use axum::{
-    extract::{
-        FromRequestParts, Request,
-        ws::{Message, WebSocket, WebSocketUpgrade},
-    },
-    response::Response,
-};
-use futures::{
-    FutureExt, SinkExt, StreamExt,
-    future::BoxFuture,
-    stream::{SplitSink, SplitStream},
-};
-use http::{Method, header};
+use axum::extract::ws::{Message, WebSocket};
+use futures::{FutureExt, StreamExt, future::BoxFuture, stream::SplitStream};
 use secrecy::SecretString;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::accept::MediaType;
-use super::params::Params;
-use super::session::{self, Session};
-use super::ws_operation::{Operations, Refused};
-use super::ws_outbox::Outbox;
-use super::ws_protocol::{self as protocol, ClientMessage, Close};
-use super::{Endpoint, RequestId, admit, origin, post};
+use super::super::{Endpoint, RequestId, admit, params::Params, session::Session};
+use super::operation::{Operations, Refused};
+use super::outbox::Outbox;
+use super::protocol::{self, ClientMessage, Close};
 use crate::graphql::error::{ApiError, Code};
 
-/// Longer messages than allowed are still read up to this many times the limit, so that the client gets
-/// a close code instead of a broken connection.
-const READ_BEYOND: usize = 4;
-/// How long a closed socket may take to leave.
-const CLOSE_TIME: Duration = Duration::from_secs(2);
-
-/// Whether a request wants to become a socket.
-pub(super) fn is_upgrade(request: &Request) -> bool {
-    request.method() == Method::GET
-        && request
-            .headers()
-            .get(header::UPGRADE)
-            .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
-}
-
-/// Makes the request a socket, if its page may.
-pub(super) async fn upgrade(
-    endpoint: Arc<Endpoint>,
-    request_id: RequestId,
-    request: Request,
-) -> Response {
-    let (mut parts, _) = request.into_parts();
-    let allowed = origin::check_upgrade(&parts.headers, &endpoint.settings)
-        .and_then(|()| session::bearer(&parts.headers));
-    let token = match allowed {
-        Ok(token) => token,
-        Err(error) => return post::reject(&error, MediaType::Json),
-    };
-    let Ok(upgrade) = WebSocketUpgrade::from_request_parts(&mut parts, &()).await else {
-        let error = ApiError::new(Code::BadRequest, "The WebSocket handshake is incomplete.");
-        return post::reject(&error, MediaType::Json);
-    };
-    let readable = endpoint.settings.socket.message_bytes * READ_BEYOND;
-    upgrade
-        .protocols([protocol::PROTOCOL])
-        .max_message_size(readable)
-        .max_frame_size(readable)
-        .on_upgrade(move |socket| serve(socket, endpoint, request_id, token))
-}
-
 /// How a socket comes to its end.
-enum Ending {
+pub(super) enum Ending {
     /// We close it.
     Close(Close),
     /// The client closed it, or is gone.
     Gone,
-}
-
-async fn serve(
-    socket: WebSocket,
-    endpoint: Arc<Endpoint>,
-    request_id: RequestId,
-    header_token: Option<SecretString>,
-) {
-    let agreed = socket.protocol().is_some();
-    let (sink, mut incoming) = socket.split();
-    let outbox = Arc::new(Outbox::new(endpoint.settings.outgoing_queue));
-    let mut writer = tokio::spawn(write(sink, outbox.clone()));
-
-    let ending = if agreed {
-        Connection::new(endpoint, request_id, header_token, outbox.clone())
-            .run(&mut incoming)
-            .await
-    } else {
-        Ending::Close(Close::wrong_subprotocol())
-    };
-    if let Ending::Close(close) = ending {
-        outbox.close(close);
-        // The client answers a close frame with its own; leaving earlier could cut ours off.
-        let leaving = async {
-            let _ = (&mut writer).await;
-            drain(&mut incoming).await;
-        };
-        let _ = tokio::time::timeout(CLOSE_TIME, leaving).await;
-    } else {
-        // Reading to the end also sends the answer to the client's close frame.
-        let _ = tokio::time::timeout(CLOSE_TIME, drain(&mut incoming)).await;
-    }
-    writer.abort();
-}
-
-async fn write(mut sink: SplitSink<WebSocket, Message>, outbox: Arc<Outbox>) {
-    while let Some(message) = outbox.next().await {
-        let written = if outbox.is_empty() {
-            sink.send(message).await
-        } else {
-            sink.feed(message).await
-        };
-        if written.is_err() {
-            // The reading side sees the same end.
-            return;
-        }
-    }
-}
-
-async fn drain(incoming: &mut SplitStream<WebSocket>) {
-    while let Some(Ok(_)) = incoming.next().await {}
 }
 
 type Check = BoxFuture<'static, Result<(Session, Option<SecretString>), ApiError>>;
@@ -141,7 +34,7 @@ enum Phase {
     Open(Session),
 }
 
-struct Connection {
+pub(super) struct Connection {
     endpoint: Arc<Endpoint>,
     request_id: RequestId,
     header_token: Option<SecretString>,
@@ -155,7 +48,7 @@ struct Connection {
 }
 
 impl Connection {
-    fn new(
+    pub(super) fn new(
         endpoint: Arc<Endpoint>,
         request_id: RequestId,
         header_token: Option<SecretString>,
@@ -178,7 +71,8 @@ impl Connection {
         }
     }
 
-    async fn run(mut self, incoming: &mut SplitStream<WebSocket>) -> Ending {
+    /// Lives until the socket has a reason to end.
+    pub(super) async fn run(mut self, incoming: &mut SplitStream<WebSocket>) -> Ending {
         let rules = self.endpoint.settings.socket.clone();
         let shutdown = self.endpoint.shutdown.clone();
         let outbox = self.outbox.clone();

@@ -15,7 +15,7 @@ use axum::body::Bytes;
 use axum::extract::ws::{CloseFrame, Message};
 use tokio::sync::Notify;
 
-use super::ws_protocol::Close;
+use super::protocol::Close;
 
 /// Messages other than results that may wait before the connection stops reading.
 const MAX_CONTROL: usize = 64;

@@ -8,9 +8,7 @@ use async_graphql::ServerError;
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 
-use super::outcome::Outcome;
-use super::params::Params;
-use super::session::bearer_token;
+use super::super::{outcome::Outcome, params::Params, session::bearer_token};
 
 /// The name of the subprotocol.
 pub(super) const PROTOCOL: &str = "graphql-transport-ws";
