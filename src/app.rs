@@ -22,7 +22,7 @@ use crate::{
     media::{MediaSettings, MediaStore, Storage},
     queue::{
         self, Queue,
-        ledger::{self, CancelOutcome},
+        ledger,
         transport::{Acquired, Budget, Transport, memory::MemoryTransport, redis::RedisTransport},
     },
     secrets::Vault,

@@ -14,11 +14,11 @@
 //! 9. [`service`], [`demo`], [`cli`]: a process, from start to stop.
 
 pub mod app;
-//pub mod cli;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod db;
-//pub mod demo;
+pub mod demo;
 pub mod domain;
 pub mod graphql;
 pub mod http;
@@ -27,6 +27,6 @@ pub mod media;
 pub mod migrate;
 pub mod queue;
 pub mod secrets;
-//pub mod service;
+pub mod service;
 pub mod telemetry;
 pub mod workers;

@@ -71,11 +71,7 @@ pub async fn authenticate(app: &App, text: &str) -> Result<std::result::Result<A
     let Some((id, secret)) = parse(text) else {
         return Ok(Err(KeyRefused::Invalid));
     };
-    let found = api_key::Entity::find_by_id(id)
-        .find_also_related(user::Entity)
-        .one(app.db.read())
-        .await?;
-    let Some((key, Some(owner))) = found else {
+    let Some(key) = api_key::Entity::find_by_id(id).one(app.db.read()).await? else {
         return Ok(Err(KeyRefused::Invalid));
     };
     if !app.vault.api_key_matches(&secret, &key.hash) {
@@ -85,6 +81,10 @@ pub async fn authenticate(app: &App, text: &str) -> Result<std::result::Result<A
     if key.revoked_at.is_some() || key.expires_at.is_some_and(|at| at <= now) {
         return Ok(Err(KeyRefused::Ended));
     }
+    let owner = user::Entity::find_by_id(key.user_id)
+        .one(app.db.read())
+        .await?
+        .ok_or(Error::NotFound)?;
     if key
         .last_used_at
         .is_none_or(|at| now.since(at) >= LAST_USED_STEP)
@@ -172,7 +172,7 @@ pub async fn create(
 }
 
 async fn insert(db: &impl ConnectionTrait, key: api_key::Model) -> Result<()> {
-    use sea_orm::IntoActiveModel as _;
+    use sea_orm::{ActiveModelTrait as _, IntoActiveModel as _};
     api_key::Entity::insert(key.into_active_model().reset_all())
         .exec_without_returning(db)
         .await?;

@@ -11,7 +11,7 @@ use clipqueue_entities::{
     post_attempt::{self, AttemptPhase},
 };
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DatabaseTransaction, EntityTrait as _,
+    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DatabaseTransaction, EntityTrait as _,
     IntoActiveModel as _, QueryFilter as _, QueryOrder as _,
 };
 use secrecy::ExposeSecret as _;
@@ -193,9 +193,11 @@ pub async fn acknowledged(
         row.bytes_acked = Set(offset);
     })
     .await?;
-    let mut row = post::ActiveModel::default();
-    row.bytes_sent = Set(offset);
-    row.updated_at = Set(now);
+    let row = post::ActiveModel {
+        bytes_sent: Set(offset),
+        updated_at: Set(now),
+        ..Default::default()
+    };
     post::Entity::update_many()
         .set(row)
         .filter(post::Column::Id.eq(post.id))
@@ -367,7 +369,7 @@ async fn update(
     id: AttemptId,
     edit: impl FnOnce(&mut post_attempt::ActiveModel),
 ) -> Result<post_attempt::Model> {
-    let mut row = post_attempt::ActiveModel::default();
+    let mut row = <post_attempt::ActiveModel as Default>::default();
     edit(&mut row);
     post_attempt::Entity::update_many()
         .set(row)

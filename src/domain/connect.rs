@@ -12,7 +12,7 @@ use clipqueue_entities::{
     account_token, oauth_state,
 };
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait as _, EntityTrait as _, IntoActiveModel as _, QueryFilter as _,
+    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, EntityTrait as _, IntoActiveModel as _, QueryFilter as _,
     sea_query::Expr,
 };
 use secrecy::ExposeSecret as _;

@@ -34,7 +34,7 @@ pub(super) async fn run(
     let endpoint = if settings.is_some() {
         Endpoint::VideoInit
     } else {
-        Endpoint::InboxInit
+        Endpoint::InboxVideoInit
     };
     if let Some(wait) = app.budget(post.account_id, endpoint).await? {
         return Err(Halt::snooze(wait));

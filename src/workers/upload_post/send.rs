@@ -210,6 +210,7 @@ impl Sending<'_> {
             .tiktok
             .upload_chunk(&self.url, chunk, self.video_type, body)
             .await
+            .map(|answer| answer.value)
     }
 
     /// The job was told to stop. Its offset is saved; the next run, if there is one, goes on from it.
