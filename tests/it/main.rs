@@ -1,3 +1,6 @@
 //! The integration tests: one binary, one module for each part.
 
 mod graphql_protocol;
+mod media;
+mod posts;
+mod support;

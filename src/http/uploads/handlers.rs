@@ -169,7 +169,7 @@ async fn append(
 /// Refuses a body that announces more than the upload has room for, before reading it.
 fn fits(headers: &HeaderMap, room: u64) -> Result<(), UploadError> {
     match headers::content_length(headers) {
-        Some(length) if length > room => Err(MediaError::BodyTooLong { size: room }.into()),
+        Some(length) if length > room => Err(MediaError::BodyTooLong { room }.into()),
         _ => Ok(()),
     }
 }
