@@ -1,12 +1,9 @@
-//! The store by itself.
+//! The store by itself: what it takes, what it judges, what it reads back, and to whom.
 
-use std::time::Duration;
-
-use bytes::Bytes;
 use clipqueue::media::{
-    Checksum, ChecksumAlgorithm, End, MediaError, MediaSettings, MediaState, NewUpload,
+    Checksum, ChecksumAlgorithm, MediaError, MediaSettings, MediaState, NewUpload,
 };
-use futures::{StreamExt, TryStreamExt, channel::mpsc};
+use futures::{StreamExt, TryStreamExt};
 use media_probe::{
     Container,
     rules::{Outcome, Rule},
@@ -14,7 +11,7 @@ use media_probe::{
 use proptest::prelude::*;
 use sha1::Digest;
 
-use super::fixture::{Fixture, PATIENCE, append, file, settings, sha256, video_of};
+use super::fixture::{Fixture, append, file, settings, sha256, video_of};
 
 #[tokio::test]
 async fn a_whole_upload_is_ready_with_its_facts() {
@@ -32,82 +29,6 @@ async fn a_whole_upload_is_ready_with_its_facts() {
     let again = fixture.store.get(fixture.user, media.id).await.unwrap();
     assert_eq!(again.state, MediaState::Ready);
     assert_eq!(fixture.stored_files().len(), clip.len().div_ceil(4096));
-}
-
-#[tokio::test]
-async fn another_process_goes_on_where_the_first_was() {
-    let fixture = Fixture::new().await;
-    let clip = file("clip.mp4");
-    let media = fixture.create(clip.len()).await;
-    let mut offset = 0;
-    for cut in [1, 4095, 4096, 4097, 100_003, 200_000] {
-        let appended = fixture
-            .append(media.id, offset, &clip[offset..cut])
-            .await
-            .unwrap();
-        assert_eq!(appended.media.received, cut as u64);
-        offset = cut;
-    }
-    let second = fixture.reopened();
-    let found = second.status(fixture.user, media.id).await.unwrap();
-    assert_eq!(found.received, 200_000);
-    let done = append(
-        &second,
-        fixture.user,
-        media.id,
-        offset,
-        &clip[offset..],
-        None,
-    )
-    .await
-    .unwrap();
-    assert_eq!(done.media.state, MediaState::Ready);
-    assert_eq!(done.media.sha256, Some(sha256(&clip)));
-}
-
-#[tokio::test]
-async fn a_hash_that_another_version_saved_is_made_again() {
-    let fixture = Fixture::new().await;
-    let clip = file("clip.mp4");
-    let media = fixture.create(clip.len()).await;
-    fixture.append(media.id, 0, &clip[..50_000]).await.unwrap();
-    sea_orm::ConnectionTrait::execute_unprepared(
-        fixture.db.write(),
-        "UPDATE media SET hash_state = NULL",
-    )
-    .await
-    .unwrap();
-    let done = fixture
-        .append(media.id, 50_000, &clip[50_000..])
-        .await
-        .unwrap();
-    assert_eq!(done.media.sha256, Some(sha256(&clip)));
-}
-
-#[tokio::test]
-async fn an_upload_that_missed_its_last_check_gets_it() {
-    let fixture = Fixture::new().await;
-    let clip = file("clip.mp4");
-    let media = fixture.upload(&clip).await;
-    // What a process leaves that dies between the last commit and the check.
-    let unfinished = fixture.create(clip.len()).await;
-    fixture
-        .append(unfinished.id, 0, &clip[..clip.len() - 1])
-        .await
-        .unwrap();
-    sea_orm::ConnectionTrait::execute_unprepared(
-        fixture.db.write(),
-        "UPDATE media SET state = 'uploading', sha256 = NULL, facts = NULL WHERE state = 'ready'",
-    )
-    .await
-    .unwrap();
-    let swept = fixture.reopened().sweep(10).await.unwrap();
-    assert_eq!(swept.finished, 1);
-    let found = fixture.store.get(fixture.user, media.id).await.unwrap();
-    assert_eq!(found.state, MediaState::Ready);
-    assert_eq!(found.sha256, Some(sha256(&clip)));
-    let open = state_of(&fixture, unfinished.id).await;
-    assert_eq!(open, MediaState::Uploading);
 }
 
 #[tokio::test]
@@ -281,206 +202,6 @@ async fn a_file_that_is_not_the_announced_one_is_rejected() {
             ..
         }
     ));
-}
-
-#[tokio::test]
-async fn offsets_must_meet() {
-    let fixture = Fixture::new().await;
-    let clip = file("clip.mp4");
-    let media = fixture.create(clip.len()).await;
-    fixture.append(media.id, 0, &clip[..100]).await.unwrap();
-    for wrong in [0, 99, 101] {
-        let error = fixture.append(media.id, wrong, b"x").await.unwrap_err();
-        assert!(matches!(
-            error,
-            MediaError::OffsetConflict { expected: 100 }
-        ));
-    }
-    let mut long = clip[100..].to_vec();
-    long.push(0);
-    let error = fixture.append(media.id, 100, &long).await.unwrap_err();
-    assert!(matches!(error, MediaError::BodyTooLong { .. }));
-    let found = fixture.store.status(fixture.user, media.id).await.unwrap();
-    let at = usize::try_from(found.received).unwrap();
-    let done = fixture.append(media.id, at, &clip[at..]).await.unwrap();
-    assert_eq!(done.media.sha256, Some(sha256(&clip)));
-    let error = fixture.append(media.id, clip.len(), b"").await.unwrap_err();
-    assert!(matches!(error, MediaError::Complete));
-}
-
-#[tokio::test]
-async fn one_sender_at_a_time_and_the_silent_one_gives_way() {
-    let fixture = Fixture::new().await;
-    let clip = file("clip.mp4");
-    let media = fixture.create(clip.len()).await;
-    let (mut send, body) = mpsc::channel::<Result<Bytes, std::io::Error>>(0);
-    let first = {
-        let (store, user) = (fixture.store.clone(), fixture.user);
-        tokio::spawn(async move { store.append(user, media.id, 0, None, body).await })
-    };
-    // A full channel of size zero says that the piece before was taken.
-    for piece in clip[..10_000].chunks(1000) {
-        futures::SinkExt::send(&mut send, Ok(Bytes::copy_from_slice(piece)))
-            .await
-            .unwrap();
-    }
-    let busy = fixture.append(media.id, 0, &clip).await.unwrap_err();
-    assert!(matches!(busy, MediaError::Busy));
-    fixture.clock.advance(Duration::from_secs(6));
-    let found = fixture.store.status(fixture.user, media.id).await.unwrap();
-    let stopped = tokio::time::timeout(PATIENCE, first)
-        .await
-        .unwrap()
-        .unwrap()
-        .unwrap();
-    assert_eq!(stopped.end, End::Stopped);
-    assert_eq!(stopped.media.received, found.received);
-    let at = usize::try_from(found.received).unwrap();
-    assert!((8_192..=10_000).contains(&at), "{at}");
-    let done = fixture.append(media.id, at, &clip[at..]).await.unwrap();
-    assert_eq!(done.media.sha256, Some(sha256(&clip)));
-}
-
-#[tokio::test]
-async fn a_silent_connection_ends_by_itself() {
-    let fixture = Fixture::new().await;
-    let clip = file("clip.mp4");
-    let media = fixture.create(clip.len()).await;
-    let (mut send, body) = mpsc::channel::<Result<Bytes, std::io::Error>>(0);
-    let (store, user) = (fixture.store.clone(), fixture.user);
-    let sender = tokio::spawn(async move { store.append(user, media.id, 0, None, body).await });
-    futures::SinkExt::send(&mut send, Ok(Bytes::copy_from_slice(&clip[..5000])))
-        .await
-        .unwrap();
-    let ended = tokio::time::timeout(PATIENCE, async {
-        while !sender.is_finished() {
-            fixture.clock.advance(Duration::from_secs(30));
-            tokio::task::yield_now().await;
-        }
-        sender.await.unwrap().unwrap()
-    })
-    .await
-    .unwrap();
-    assert_eq!(ended.end, End::Idle);
-    assert_eq!(ended.media.received, 5000);
-}
-
-#[tokio::test]
-async fn a_stop_of_the_process_stores_what_arrived() {
-    let fixture = Fixture::new().await;
-    let clip = file("clip.mp4");
-    let media = fixture.create(clip.len()).await;
-    let (mut send, body) = mpsc::channel::<Result<Bytes, std::io::Error>>(0);
-    let (store, user) = (fixture.store.clone(), fixture.user);
-    let sender = tokio::spawn(async move { store.append(user, media.id, 0, None, body).await });
-    for piece in [&clip[..3000], &clip[3000..5000]] {
-        futures::SinkExt::send(&mut send, Ok(Bytes::copy_from_slice(piece)))
-            .await
-            .unwrap();
-    }
-    tokio::time::timeout(PATIENCE, fixture.store.drain())
-        .await
-        .unwrap();
-    let ended = sender.await.unwrap().unwrap();
-    assert_eq!(ended.end, End::Stopped);
-    assert!(ended.media.received >= 3000);
-    let error = fixture.append(media.id, 0, &clip).await.unwrap_err();
-    assert!(matches!(error, MediaError::Stopping));
-}
-
-async fn state_of(fixture: &Fixture, id: clipqueue_entities::MediaId) -> MediaState {
-    fixture.store.get(fixture.user, id).await.unwrap().state
-}
-
-#[tokio::test]
-async fn unfinished_uploads_expire_and_finished_ones_do_not() {
-    let fixture = Fixture::new().await;
-    let clip = file("clip.mp4");
-    let ready = fixture.upload(&clip).await;
-    let resting = fixture.create(clip.len()).await;
-    fixture.append(resting.id, 0, &clip[..9000]).await.unwrap();
-    fixture.clock.advance(Duration::from_secs(20 * 3600));
-    let moving = fixture.create(clip.len()).await;
-    fixture.append(moving.id, 0, &clip[..9000]).await.unwrap();
-    assert_eq!(fixture.store.sweep(10).await.unwrap().expired, 0);
-    fixture.clock.advance(Duration::from_secs(5 * 3600));
-    let error = fixture
-        .append(resting.id, 9000, &clip[9000..])
-        .await
-        .unwrap_err();
-    assert!(matches!(
-        error,
-        MediaError::Gone {
-            state: MediaState::Expired
-        }
-    ));
-    assert_eq!(fixture.store.sweep(10).await.unwrap().expired, 1);
-    assert_eq!(fixture.store.sweep(10).await.unwrap().expired, 0);
-    assert_eq!(state_of(&fixture, resting.id).await, MediaState::Expired);
-    assert_eq!(state_of(&fixture, moving.id).await, MediaState::Uploading);
-    assert_eq!(state_of(&fixture, ready.id).await, MediaState::Ready);
-    let files = fixture.stored_files();
-    assert!(
-        !files
-            .iter()
-            .any(|file| file.contains(&resting.id.to_string()))
-    );
-    assert!(
-        files
-            .iter()
-            .any(|file| file.contains(&ready.id.to_string()))
-    );
-}
-
-#[tokio::test]
-async fn deletion_takes_the_bytes_and_a_sweep_finishes_what_was_left() {
-    let fixture = Fixture::new().await;
-    let clip = file("clip.mp4");
-    let media = fixture.upload(&clip).await;
-    assert!(matches!(
-        fixture.store.terminate(fixture.user, media.id).await,
-        Err(MediaError::Complete)
-    ));
-    fixture.store.delete(fixture.user, media.id).await.unwrap();
-    assert_eq!(fixture.stored_files(), Vec::<String>::new());
-    assert!(matches!(
-        fixture.store.delete(fixture.user, media.id).await,
-        Err(MediaError::Gone {
-            state: MediaState::Deleted
-        })
-    ));
-    // A process that died after the state changed and before the bytes went.
-    let second = fixture.upload(&clip).await;
-    sea_orm::ConnectionTrait::execute_unprepared(
-        fixture.db.write(),
-        "UPDATE media SET state = 'deleted' WHERE state = 'ready'",
-    )
-    .await
-    .unwrap();
-    assert!(!fixture.stored_files().is_empty());
-    let swept = fixture.store.sweep(10).await.unwrap();
-    assert_eq!(swept.purged, 1, "{}", second.id);
-    assert_eq!(fixture.stored_files(), Vec::<String>::new());
-    assert_eq!(fixture.store.sweep(10).await.unwrap().purged, 0);
-}
-
-#[tokio::test]
-async fn what_a_killed_writer_left_goes_when_the_file_is_ready() {
-    let fixture = Fixture::new().await;
-    let clip = file("clip.mp4");
-    let media = fixture.create(clip.len()).await;
-    fixture.append(media.id, 0, &clip[..9000]).await.unwrap();
-    let dir = fixture
-        .dir
-        .path()
-        .join("bytes/media")
-        .join(media.id.to_string());
-    std::fs::write(dir.join("000000009000-dead"), b"never recorded").unwrap();
-    std::fs::write(dir.join("000000009000-dead#1"), b"never completed").unwrap();
-    let done = fixture.append(media.id, 9000, &clip[9000..]).await.unwrap();
-    assert_eq!(done.media.sha256, Some(sha256(&clip)));
-    let files = fixture.stored_files();
-    assert!(!files.iter().any(|file| file.contains("dead")), "{files:?}");
 }
 
 #[tokio::test]
