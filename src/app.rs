@@ -21,8 +21,7 @@ use crate::{
     job::Job,
     media::{MediaSettings, MediaStore, Storage},
     queue::{
-        self, Queue,
-        ledger,
+        self, Queue, ledger,
         transport::{Acquired, Budget, Transport, memory::MemoryTransport, redis::RedisTransport},
     },
     secrets::Vault,
@@ -64,7 +63,9 @@ impl App {
         let tiktok = tiktok::Client::new(tiktok_config(&config)?)
             .context("setting up the client of TikTok's API")?;
         let transport = match &config.transport.kind {
-            TransportKind::Memory => Arc::new(MemoryTransport::new(clock.clone())) as Arc<dyn Transport>,
+            TransportKind::Memory => {
+                Arc::new(MemoryTransport::new(clock.clone())) as Arc<dyn Transport>
+            }
             TransportKind::Redis(url) => Arc::new(
                 RedisTransport::open(url.expose_secret(), &config.transport.prefix)
                     .context("opening Redis; check transport.url")?,
@@ -136,7 +137,10 @@ impl App {
         job: &Job,
     ) -> Result<(), DbErr> {
         let key = job.unique_key();
-        if let Some(id) = ledger::live(tx, std::slice::from_ref(&key)).await?.remove(&key) {
+        if let Some(id) = ledger::live(tx, std::slice::from_ref(&key))
+            .await?
+            .remove(&key)
+        {
             ledger::cancel_in(tx, self.clock.now(), id).await?;
         }
         Ok(())
@@ -180,10 +184,8 @@ impl App {
 
 fn tiktok_config(config: &Config) -> anyhow::Result<tiktok::Config> {
     let settings = &config.tiktok;
-    let mut client = tiktok::Config::new(
-        settings.client_key.clone(),
-        settings.client_secret.clone(),
-    );
+    let mut client =
+        tiktok::Config::new(settings.client_key.clone(), settings.client_secret.clone());
     client.authorize_base = settings.authorize_base.clone();
     client.api_base = settings.api_base.clone();
     client.upload_hosts = settings

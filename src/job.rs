@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     config,
-    queue::{Backoff, Catalogue, DEFAULT_LEASE, CatchUp, CronSpec, NewJob, Policy, QueueSpec},
+    queue::{Backoff, Catalogue, CatchUp, CronSpec, DEFAULT_LEASE, NewJob, Policy, QueueSpec},
 };
 
 /// The queue of uploads.
@@ -98,7 +98,8 @@ impl Job {
 
     /// The row to enqueue; due at `run_at`.
     pub fn to_new(&self, run_at: Timestamp) -> NewJob {
-        let policy = policy(self.kind(), DEFAULT_LEASE).expect("every kind of the enum has a policy");
+        let policy =
+            policy(self.kind(), DEFAULT_LEASE).expect("every kind of the enum has a policy");
         let args = match serde_json::to_value(self) {
             Ok(serde_json::Value::Object(mut map)) => map.remove("args").unwrap_or_default(),
             Ok(_) | Err(_) => serde_json::Value::Null,
@@ -199,10 +200,16 @@ fn crons() -> Vec<CronSpec> {
         }
     }
     vec![
-        cron("expire_uploads", "0 */10 * * * *", |at| Job::ExpireUploads {}.to_new(at)),
+        cron("expire_uploads", "0 */10 * * * *", |at| {
+            Job::ExpireUploads {}.to_new(at)
+        }),
         cron("prune", "0 17 * * * *", |at| Job::Prune {}.to_new(at)),
-        cron("refresh_due_tokens", "30 */5 * * * *", |at| Job::RefreshDueTokens {}.to_new(at)),
-        cron("sweep_posts", "0 * * * * *", |at| Job::SweepPosts {}.to_new(at)),
+        cron("refresh_due_tokens", "30 */5 * * * *", |at| {
+            Job::RefreshDueTokens {}.to_new(at)
+        }),
+        cron("sweep_posts", "0 * * * * *", |at| {
+            Job::SweepPosts {}.to_new(at)
+        }),
     ]
 }
 
@@ -228,12 +235,18 @@ mod tests {
         let (post_id, account_id) = (PostId::new(), AccountId::new());
         vec![
             Job::ExpireUploads {},
-            Job::PollPost { post_id, account_id },
+            Job::PollPost {
+                post_id,
+                account_id,
+            },
             Job::Prune {},
             Job::RefreshDueTokens {},
             Job::RefreshToken { account_id },
             Job::SweepPosts {},
-            Job::UploadPost { post_id, account_id },
+            Job::UploadPost {
+                post_id,
+                account_id,
+            },
         ]
     }
 

@@ -56,8 +56,7 @@ pub async fn run(url: &SecretString, direction: Direction) -> anyhow::Result<()>
 }
 
 async fn lock(connection: &DatabaseConnection, sql: &str) -> anyhow::Result<()> {
-    let statement =
-        Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, [LOCK.into()]);
+    let statement = Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, [LOCK.into()]);
     connection.execute_raw(statement).await?;
     Ok(())
 }

@@ -181,7 +181,9 @@ pub async fn run(
     http_stop.cancel();
     if let Some(server) = server {
         match tokio::time::timeout(HTTP_GRACE, server).await {
-            Ok(joined) => joined.context("the HTTP server panicked")?.context("serving HTTP")?,
+            Ok(joined) => joined
+                .context("the HTTP server panicked")?
+                .context("serving HTTP")?,
             Err(_) => tracing::warn!("open connections were cut"),
         }
     }

@@ -1,11 +1,6 @@
 //! `clipqueue doctor`: everything that the server needs, checked one by one.
 
-use crate::{
-    app::App,
-    clock::Clock,
-    config::Config,
-    http::health,
-};
+use crate::{app::App, clock::Clock, config::Config, http::health};
 
 pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     let mut problems = 0;

@@ -68,7 +68,11 @@ pub(super) async fn run(config: Config, command: Command) -> anyhow::Result<()> 
         Command::List { user } => {
             let user = api_keys::ensure_user(&app, &user).await.map_err(explain)?;
             for key in api_keys::list(&app, user.id).await? {
-                let state = if key.revoked_at.is_some() { "revoked" } else { "live" };
+                let state = if key.revoked_at.is_some() {
+                    "revoked"
+                } else {
+                    "live"
+                };
                 println!("{}  {state:7}  {}  [{}]", key.id, key.name, key.scopes);
             }
         }

@@ -30,7 +30,13 @@ pub struct Cli {
 #[derive(Clone, Debug, Args)]
 struct Options {
     /// A configuration file; may be given several times, later files win.
-    #[arg(long, global = true, value_name = "FILE", env = "CLIPQUEUE_CONFIG", value_delimiter = ':')]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "CLIPQUEUE_CONFIG",
+        value_delimiter = ':'
+    )]
     config: Vec<PathBuf>,
     /// One setting, such as --set http.listen=127.0.0.1:9000; wins over files and environment.
     #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = setting)]

@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 
 use crate::{
     clock::Clock,
-    config::Config,
+    config::{self, Config},
     job::Jobs,
     service::{self, Role},
 };
@@ -69,7 +69,11 @@ async fn start(config: Config, role: Role) -> anyhow::Result<()> {
 
 pub(super) async fn sim(options: SimOptions) -> anyhow::Result<()> {
     let knobs = match &options.knobs {
-        None => tiktok_sim::SimConfig::default(),
+        None => tiktok_sim::SimConfig {
+            client_key: config::DEMO_CLIENT_KEY.to_owned(),
+            client_secret: config::DEMO_CLIENT_SECRET.to_owned(),
+            ..tiktok_sim::SimConfig::default()
+        },
         Some(path) => {
             let text = std::fs::read_to_string(path)
                 .with_context(|| format!("reading {}", path.display()))?;
@@ -79,7 +83,10 @@ pub(super) async fn sim(options: SimOptions) -> anyhow::Result<()> {
     let listener = TcpListener::bind(options.listen)
         .await
         .with_context(|| format!("listening on {}", options.listen))?;
-    println!("the TikTok simulator listens on http://{}", listener.local_addr()?);
+    println!(
+        "the TikTok simulator listens on http://{}",
+        listener.local_addr()?
+    );
     tiktok_sim::serve(knobs, listener, service::stop_signal()).await?;
     Ok(())
 }

@@ -19,8 +19,10 @@ use super::{
 const DEFAULTS: &str = include_str!("../../config/default.toml");
 /// The key that the defaults carry; good for a demo only.
 const DEMO_MASTER_KEY: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+/// The client key that the defaults share with the simulator.
+pub const DEMO_CLIENT_KEY: &str = "demo-client-key";
 /// The secret that the defaults share with the simulator.
-const DEMO_CLIENT_SECRET: &str = "demo-client-secret";
+pub const DEMO_CLIENT_SECRET: &str = "demo-client-secret";
 
 /// The layers above the defaults.
 #[derive(Clone, Debug, Default)]

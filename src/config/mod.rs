@@ -1,6 +1,6 @@
 //! Configuration: `config/default.toml` < files < environment < flags, checked as a whole.
 //!
-//! [`load`] reads every layer, reports unknown keys and all invalid values together, each with the
+//! [`load()`] reads every layer, reports unknown keys and all invalid values together, each with the
 //! place that it came from, and only then returns a [`Config`]. A `Config` that exists is valid.
 //! Secret values never appear in a problem's text.
 
@@ -13,7 +13,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use secrecy::SecretString;
 use url::Url;
 
-pub use load::{Sources, load};
+pub use load::{DEMO_CLIENT_KEY, DEMO_CLIENT_SECRET, Sources, load};
 pub use reader::{Problem, Problems};
 pub use units::parse_duration;
 

@@ -90,7 +90,10 @@ pub async fn authenticate(app: &App, text: &str) -> Result<std::result::Result<A
         .is_none_or(|at| now.since(at) >= LAST_USED_STEP)
     {
         api_key::Entity::update_many()
-            .col_expr(api_key::Column::LastUsedAt, sea_orm::sea_query::Expr::value(now))
+            .col_expr(
+                api_key::Column::LastUsedAt,
+                sea_orm::sea_query::Expr::value(now),
+            )
             .filter(api_key::Column::Id.eq(id))
             .exec(app.db.write())
             .await?;

@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use clipqueue_entities::{Timestamp, account, creator_snapshot};
-use sea_orm::{ActiveValue::Set, EntityTrait as _, sea_query::OnConflict};
+use sea_orm::{
+    ActiveValue::Set,
+    ColumnTrait as _, EntityTrait as _, QueryFilter as _,
+    sea_query::{Expr, OnConflict},
+};
 use tiktok::{Class, Endpoint};
 
 use super::{
@@ -118,6 +122,17 @@ async fn store(
     )
     .exec_without_returning(app.db.write())
     .await?;
+    if !options.username.is_empty() && account.username.as_ref() != Some(&options.username) {
+        // Without the scope for profiles this answer is the only one that names the handle.
+        account::Entity::update_many()
+            .col_expr(
+                account::Column::Username,
+                Expr::value(options.username.clone()),
+            )
+            .filter(account::Column::Id.eq(account.id))
+            .exec(app.db.write())
+            .await?;
+    }
     Ok(())
 }
 
@@ -135,8 +150,9 @@ pub async fn recent(app: &App, account: &account::Model) -> Result<Known> {
     match fetch(app, account).await {
         Ok((options, _)) => Ok(Known::Options(Box::new(options))),
         Err(Unavailable::Internal(error)) => Err(error.into()),
-        Err(Unavailable::Tiktok(error)) => Ok(cannot_post(app, &error)
-            .map_or(Known::Nothing, Known::CannotPost)),
+        Err(Unavailable::Tiktok(error)) => {
+            Ok(cannot_post(app, &error).map_or(Known::Nothing, Known::CannotPost))
+        }
         Err(Unavailable::Token(_) | Unavailable::Wait(_)) => Ok(Known::Nothing),
     }
 }
@@ -174,10 +190,7 @@ pub fn cannot_post(app: &App, error: &tiktok::Error) -> Option<Refusal> {
         | Class::Ambiguous => return None,
     };
     Some(Refusal {
-        retry_at: error
-            .class()
-            .wait_hint()
-            .map(|wait| app.clock.now() + wait),
+        retry_at: error.class().wait_hint().map(|wait| app.clock.now() + wait),
         ..Refusal::new("accountId", Code::CreatorCannotPost, message)
     })
 }

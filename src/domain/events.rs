@@ -42,7 +42,9 @@ pub async fn append_in_tx(
     if tx.get_database_backend() == DatabaseBackend::Postgres {
         let (_, low) = new.user_id.0.as_u64_pair();
         // The low 32 bits are random in a UUIDv7; two tenants sharing a lock only wait for each other.
-        let key = u32::try_from(low & 0xFFFF_FFFF).unwrap_or_default().cast_signed();
+        let key = u32::try_from(low & 0xFFFF_FFFF)
+            .unwrap_or_default()
+            .cast_signed();
         tx.execute_raw(Statement::from_sql_and_values(
             DatabaseBackend::Postgres,
             "SELECT pg_advisory_xact_lock($1, $2)",

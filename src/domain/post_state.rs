@@ -154,12 +154,9 @@ pub fn next(state: PostState, event: PostEvent) -> Result<PostState, Illegal> {
             _ => illegal,
         },
         E::Cancelled => match state {
-            S::Draft
-            | S::Scheduled
-            | S::Held
-            | S::Preflight
-            | S::InitSent
-            | S::Uploading => Ok(S::Cancelled),
+            S::Draft | S::Scheduled | S::Held | S::Preflight | S::InitSent | S::Uploading => {
+                Ok(S::Cancelled)
+            }
             _ => illegal,
         },
         E::Retried => match state {

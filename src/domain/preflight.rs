@@ -89,7 +89,11 @@ pub async fn checks(app: &App, actor: &Actor, plan: &Plan) -> Result<Vec<Check>>
     match &account {
         None => checks.extend(Check::of(
             "account",
-            vec![Refusal::new("accountId", Code::NotFound, "no such TikTok account")],
+            vec![Refusal::new(
+                "accountId",
+                Code::NotFound,
+                "no such TikTok account",
+            )],
         )),
         Some(account) => {
             let mut refusals = Vec::new();
@@ -129,7 +133,8 @@ async fn creator_checks(
         Known::Nothing => vec![Check {
             rule: "creator".to_owned(),
             verdict: Verdict::Unknown,
-            message: "TikTok cannot be asked now; it is asked again before the post is sent".to_owned(),
+            message: "TikTok cannot be asked now; it is asked again before the post is sent"
+                .to_owned(),
         }],
     })
 }

@@ -4,4 +4,6 @@
 
 pub mod error;
 pub mod schema;
-pub fn sdl() -> String { String::new() }
+pub fn sdl() -> String {
+    String::new()
+}

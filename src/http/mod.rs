@@ -69,13 +69,15 @@ pub fn router(
             HeaderValue::from_static("nosniff"),
         ))
         .layer(CatchPanicLayer::new())
-        .layer(TraceLayer::new_for_http().make_span_with(|request: &Request| {
-            tracing::info_span!(
-                "http",
-                http.method = %request.method(),
-                http.path = path_for_logs(request.uri().path()),
-            )
-        }))
+        .layer(
+            TraceLayer::new_for_http().make_span_with(|request: &Request| {
+                tracing::info_span!(
+                    "http",
+                    http.method = %request.method(),
+                    http.path = path_for_logs(request.uri().path()),
+                )
+            }),
+        )
 }
 
 /// Signs and opens upload addresses.

@@ -82,7 +82,13 @@ impl TestApp {
 
     /// The same with further settings.
     pub async fn start_with(stack: Stack, settings: &[(&str, &str)]) -> Self {
-        let sim = Sim::start(SimConfig::default()).await.unwrap();
+        let sim = Sim::start(SimConfig {
+            client_key: config::DEMO_CLIENT_KEY.to_owned(),
+            client_secret: config::DEMO_CLIENT_SECRET.to_owned(),
+            ..SimConfig::default()
+        })
+        .await
+        .unwrap();
         let dir = tempfile::tempdir().unwrap();
         let mut all: Vec<(String, String)> = [
             ("media.url", dir.path().join("media").display().to_string()),
@@ -187,7 +193,8 @@ impl TestApp {
             )
             .await
             .unwrap();
-        let body = futures::stream::iter([Ok::<_, std::io::Error>(bytes::Bytes::from_static(bytes))]);
+        let body =
+            futures::stream::iter([Ok::<_, std::io::Error>(bytes::Bytes::from_static(bytes))]);
         self.app
             .media
             .append(self.actor.user_id, media.id, 0, None, body)
@@ -238,7 +245,9 @@ impl TestApp {
     /// Asks for a post, with a key of its own.
     pub async fn post(&self, new: NewPost) -> post::Model {
         let key = uuid::Uuid::now_v7().to_string();
-        posts::create(&self.app, &self.actor, new, &key).await.unwrap()
+        posts::create(&self.app, &self.actor, new, &key)
+            .await
+            .unwrap()
     }
 
     /// The post as it stands.
@@ -285,7 +294,8 @@ impl TestApp {
 
     /// Lets time pass in steps, running what comes due, until the post is in `state`.
     pub async fn run_until(&mut self, id: PostId, state: PostState) -> post::Model {
-        self.run_until_within(id, state, Duration::from_secs(3600)).await
+        self.run_until_within(id, state, Duration::from_secs(3600))
+            .await
     }
 
     /// The same for at most `limit` of simulated time.
