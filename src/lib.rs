@@ -4,6 +4,8 @@
 //! them to it):
 //!
 //! 1. [`clock`], [`db`]: time and the database handle.
+//! 2. [`queue`]: the durable job queue; knows no job by name.
 
 pub mod clock;
 pub mod db;
+pub mod queue;

@@ -1,0 +1,104 @@
+//! Claiming: the one conditional update that turns pointers into jobs that this process may run.
+//!
+//! A row is claimed with the nonce of its pointer. The claim counts the attempt and issues the
+//! fencing token, so that the same pointer, delivered again, changes no row.
+
+use std::collections::HashMap;
+
+use clipqueue_entities::{JobId, Timestamp};
+use sea_orm::{DbErr, QueryResult, Value};
+use serde::Serialize;
+
+use super::{
+    batch::{self, Type},
+    core::Core,
+    policy::DEFAULT_LEASE,
+    transport::Delivery,
+    work::Claimed,
+};
+
+#[derive(Serialize)]
+struct Row {
+    id: JobId,
+    nonce: i64,
+}
+
+/// What a batch of pointers was worth.
+#[derive(Debug, Default)]
+pub(super) struct Claims {
+    /// Jobs that this process holds now, in the order of their pointers.
+    pub(super) claimed: Vec<(Delivery, Claimed)>,
+    /// Pointers that were stale, double or early.
+    pub(super) dropped: Vec<Delivery>,
+    /// Until when the claimed jobs are believed.
+    pub(super) until: Timestamp,
+}
+
+/// Claims a batch in one statement.
+pub(super) async fn claim(
+    core: &Core,
+    queue: &str,
+    deliveries: Vec<Delivery>,
+) -> Result<Claims, DbErr> {
+    let now = core.clock.now();
+    let until = now + DEFAULT_LEASE;
+    let rows: Vec<Row> = deliveries
+        .iter()
+        .map(|delivery| Row {
+            id: delivery.job,
+            nonce: delivery.nonce,
+        })
+        .collect();
+    let v = batch::unfold(
+        core.db.backend(),
+        &[("id", Type::Id), ("nonce", Type::Int)],
+    );
+    let sql = format!(
+        "WITH {v} UPDATE jobs SET state = 'running', attempt = attempt + 1, fence = fence + 1, \
+         lease_owner = $2, lease_until = $3, started_at = $4, hold_reason = NULL, progress = NULL, \
+         updated_at = $4 FROM v \
+         WHERE jobs.id = v.id AND jobs.fence = v.nonce AND jobs.state = 'available' \
+         AND jobs.run_at <= $4 AND jobs.attempt < jobs.max_attempts \
+         RETURNING jobs.id, kind, args, lane, attempt, max_attempts, snoozes, fence, run_at, \
+         created_at"
+    );
+    let values = vec![
+        batch::json(&rows)?,
+        Value::from(core.node.as_ref()),
+        batch::millis(until),
+        batch::millis(now),
+    ];
+    let mut claimed: HashMap<JobId, Claimed> = batch::all(core.db.write(), sql, values)
+        .await?
+        .iter()
+        .map(|row| read(row, queue, now).map(|job| (job.id, job)))
+        .collect::<Result<_, DbErr>>()?;
+    let mut claims = Claims {
+        until,
+        ..Claims::default()
+    };
+    for delivery in deliveries {
+        match claimed.remove(&delivery.job) {
+            Some(job) => claims.claimed.push((delivery, job)),
+            None => claims.dropped.push(delivery),
+        }
+    }
+    Ok(claims)
+}
+
+fn read(row: &QueryResult, queue: &str, now: Timestamp) -> Result<Claimed, DbErr> {
+    Ok(Claimed {
+        id: row.try_get("", "id")?,
+        queue: queue.to_owned(),
+        kind: row.try_get("", "kind")?,
+        args: row.try_get("", "args")?,
+        lane: row.try_get("", "lane")?,
+        attempt: row.try_get("", "attempt")?,
+        max_attempts: row.try_get("", "max_attempts")?,
+        snoozes: row.try_get("", "snoozes")?,
+        fence: row.try_get("", "fence")?,
+        run_at: row.try_get("", "run_at")?,
+        created_at: row.try_get("", "created_at")?,
+        started_at: now,
+    })
+}

@@ -1,0 +1,208 @@
+//! What every loop of the queue shares, and the wake-ups between them.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use clipqueue_entities::JobId;
+use tokio::sync::{Notify, broadcast::error::RecvError};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{
+    lease::{LiveLeases, StopReason},
+    notices::Notices,
+    policy::QueueSpec,
+    transport::{Delivery, Signal, Transport},
+};
+use crate::{clock::Clock, db::Db};
+
+/// The topic that says: a running job was cancelled. Its payload is the job's id.
+pub(super) const CANCEL_TOPIC: &str = "cancel";
+/// The topic that says: look at `queue_controls` again.
+pub(super) const CONTROL_TOPIC: &str = "control";
+/// The topic that says: rows of a queue were committed. Its payload is the queue.
+pub(super) const NUDGE_TOPIC: &str = "nudge";
+
+/// Shared by all loops of one process.
+#[derive(Clone, Debug)]
+pub(super) struct Core {
+    pub(super) db: Db,
+    pub(super) clock: Clock,
+    pub(super) transport: Arc<dyn Transport>,
+    pub(super) notices: Notices,
+    pub(super) live: LiveLeases,
+    pub(super) wakes: Wakes,
+    pub(super) unfinished: Unfinished,
+    /// This process, as `jobs.lease_owner` names it. Another one after each start.
+    pub(super) node: Arc<str>,
+}
+
+impl Core {
+    pub(super) fn new(db: Db, clock: Clock, transport: Arc<dyn Transport>) -> Self {
+        // A process that comes back is another one: it must not be taken for its predecessor.
+        let node: Arc<str> = format!("node-{}", Uuid::new_v4().simple()).into();
+        Self {
+            notices: Notices::new(Arc::clone(&transport), Arc::clone(&node)),
+            db,
+            clock,
+            transport,
+            live: LiveLeases::default(),
+            wakes: Wakes::default(),
+            unfinished: Unfinished::default(),
+            node,
+        }
+    }
+
+    /// Wakes the relays of a queue, here and elsewhere.
+    pub(super) async fn nudge(&self, queue: &str) {
+        self.wakes.relay(queue).notify_one();
+        // The memory transport has no other process to tell.
+        if self.transport.name() != "memory"
+            && let Err(error) = self.transport.publish(NUDGE_TOPIC, queue).await
+        {
+            tracing::debug!(%error, "a nudge was not told; the row is found by a scan");
+        }
+    }
+}
+
+/// Pointers that should be finished and could not be told to the transport. Without them a lane at
+/// its limit would wait for leases to run out after an outage.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Unfinished {
+    pointers: Arc<Mutex<Vec<(QueueSpec, Vec<Delivery>)>>>,
+}
+
+/// Groups kept. What is dropped beyond them is found by the transport when its lease runs out.
+const MAX_UNFINISHED: usize = 1000;
+
+impl Unfinished {
+    pub(super) fn keep(&self, spec: QueueSpec, deliveries: Vec<Delivery>) {
+        let mut pointers = lock(&self.pointers);
+        if pointers.len() < MAX_UNFINISHED {
+            pointers.push((spec, deliveries));
+        }
+    }
+
+    /// Tries again.
+    pub(super) async fn flush(&self, transport: &dyn Transport) {
+        let pointers = std::mem::take(&mut *lock(&self.pointers));
+        for (spec, deliveries) in pointers {
+            if transport.finish(spec.channel(), &deliveries).await.is_err() {
+                self.keep(spec, deliveries);
+            }
+        }
+    }
+}
+
+/// Wake-ups by queue. A wake-up that comes while nobody waits is kept; several count as one.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Wakes {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    by_queue: Mutex<HashMap<String, QueueWakes>>,
+    control: Notify,
+    starved: Mutex<HashSet<String>>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct QueueWakes {
+    relay: Arc<Notify>,
+    fetch: Arc<Notify>,
+    audit: Arc<Notify>,
+}
+
+impl Wakes {
+    fn queue(&self, queue: &str) -> QueueWakes {
+        let mut all = lock(&self.shared.by_queue);
+        match all.get(queue) {
+            Some(wakes) => wakes.clone(),
+            None => all.entry(queue.to_owned()).or_default().clone(),
+        }
+    }
+
+    /// Wakes the relay of a queue.
+    pub(super) fn relay(&self, queue: &str) -> Arc<Notify> {
+        self.queue(queue).relay
+    }
+
+    /// Wakes whoever takes pointers of a queue.
+    pub(super) fn fetch(&self, queue: &str) -> Arc<Notify> {
+        self.queue(queue).fetch
+    }
+
+    /// Wakes the audit of a queue.
+    pub(super) fn audit(&self, queue: &str) -> Arc<Notify> {
+        self.queue(queue).audit
+    }
+
+    /// Wakes the loop that applies `queue_controls`.
+    pub(super) fn control(&self) -> &Notify {
+        &self.shared.control
+    }
+
+    /// Notes that due rows wait for room in the transport.
+    pub(super) fn starve(&self, queue: &str) {
+        lock(&self.shared.starved).insert(queue.to_owned());
+    }
+
+    /// Wakes the relay when it waits for room.
+    pub(super) fn feed(&self, queue: &str) {
+        if lock(&self.shared.starved).remove(queue) {
+            self.relay(queue).notify_one();
+        }
+    }
+
+    /// Signals were missed: everybody looks for themselves.
+    fn everybody(&self) {
+        for wakes in lock(&self.shared.by_queue).values() {
+            wakes.relay.notify_one();
+            wakes.fetch.notify_one();
+            wakes.audit.notify_one();
+        }
+        self.shared.control.notify_one();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Hands the transport's signals to whom they concern, until stopped.
+pub(super) async fn listen(core: Core, stop: CancellationToken) {
+    let mut signals = core.transport.signals();
+    loop {
+        let signal = tokio::select! {
+            () = stop.cancelled() => return,
+            signal = signals.recv() => signal,
+        };
+        match signal {
+            Ok(signal) => hear(&core, &signal),
+            Err(RecvError::Lagged(_)) => core.wakes.everybody(),
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+fn hear(core: &Core, signal: &Signal) {
+    match signal {
+        Signal::Work(queue) => core.wakes.fetch(queue).notify_one(),
+        Signal::Reconnected => core.wakes.everybody(),
+        Signal::Message { topic, payload } => match topic.as_str() {
+            NUDGE_TOPIC => core.wakes.relay(payload).notify_one(),
+            CONTROL_TOPIC => core.wakes.control().notify_one(),
+            CANCEL_TOPIC => {
+                if let Ok(job) = payload.parse::<JobId>() {
+                    for lease in core.live.of(job) {
+                        lease.stop(StopReason::Cancelled);
+                    }
+                }
+            }
+            _ => core.notices.heard(signal),
+        },
+    }
+}

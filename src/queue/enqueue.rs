@@ -1,0 +1,229 @@
+//! Enqueuing: a row, in the caller's own transaction, and nothing else.
+//!
+//! Whoever commits may then call [`Queue::nudge`](super::Queue::nudge); without it the relay finds
+//! the row by its next scan.
+
+use std::collections::HashMap;
+
+use clipqueue_entities::{JobId, Timestamp, job::JobState};
+use sea_orm::{ConnectionTrait, DbErr};
+use serde::Serialize;
+
+use super::{
+    batch::{self, Type},
+    work::NewJob,
+};
+
+/// Rows of one insert. Larger batches gain nothing and make the statement's memory grow.
+const CHUNK: usize = 500;
+
+/// The longest arguments that a job may carry, as JSON. Larger things belong in a table or in
+/// storage, with their id as the argument.
+pub const MAX_ARGS_BYTES: usize = 64 * 1024;
+
+/// What became of a job that was to be enqueued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Enqueued {
+    /// It was inserted.
+    New(JobId),
+    /// A live job has its unique key.
+    Existing(JobId),
+}
+
+impl Enqueued {
+    /// The job that does the work: the new one or the existing one.
+    pub const fn id(self) -> JobId {
+        match self {
+            Self::New(id) | Self::Existing(id) => id,
+        }
+    }
+}
+
+/// Inserts one job. `now` decides whether it is due already.
+///
+/// Fails without inserting when its arguments are longer than [`MAX_ARGS_BYTES`].
+pub async fn enqueue(
+    connection: &impl ConnectionTrait,
+    now: Timestamp,
+    job: NewJob,
+) -> Result<Enqueued, DbErr> {
+    let mut enqueued = enqueue_many(connection, now, vec![job]).await?;
+    Ok(enqueued.remove(0))
+}
+
+/// Inserts many jobs, 500 to a statement, and answers in their order. Within a transaction it is
+/// all of them or none.
+pub async fn enqueue_many(
+    connection: &impl ConnectionTrait,
+    now: Timestamp,
+    jobs: Vec<NewJob>,
+) -> Result<Vec<Enqueued>, DbErr> {
+    let mut enqueued = Vec::with_capacity(jobs.len());
+    let mut jobs = jobs.into_iter().peekable();
+    while jobs.peek().is_some() {
+        let rows = jobs
+            .by_ref()
+            .take(CHUNK)
+            .map(|job| Row::new(now, job))
+            .collect::<Result<Vec<_>, _>>()?;
+        insert(connection, now, rows, &mut enqueued).await?;
+    }
+    Ok(enqueued)
+}
+
+#[derive(Serialize)]
+struct Row {
+    id: JobId,
+    queue: String,
+    kind: String,
+    args: serde_json::Value,
+    lane: String,
+    priority: i32,
+    state: &'static str,
+    run_at: Timestamp,
+    max_attempts: i32,
+    unique_key: Option<String>,
+}
+
+impl Row {
+    fn new(now: Timestamp, job: NewJob) -> Result<Self, DbErr> {
+        let bytes = serde_json::to_vec(&job.args).map_or(usize::MAX, |args| args.len());
+        if bytes > MAX_ARGS_BYTES {
+            return Err(DbErr::Custom(format!(
+                "the arguments of a {} job are {bytes} bytes long; at most {MAX_ARGS_BYTES} are \
+                 stored with a job: store them elsewhere and pass their id",
+                job.kind
+            )));
+        }
+        let state = if job.run_at <= now {
+            JobState::Available
+        } else {
+            JobState::Scheduled
+        };
+        Ok(Self {
+            id: JobId::new(),
+            queue: job.queue,
+            kind: job.kind,
+            args: job.args,
+            lane: job.lane,
+            priority: job.priority,
+            state: state.as_str(),
+            run_at: job.run_at,
+            max_attempts: job.max_attempts.max(1),
+            unique_key: job.unique_key,
+        })
+    }
+}
+
+/// How often a conflict whose other job ended in between is tried again.
+const CONFLICT_TRIES: usize = 5;
+
+async fn insert(
+    connection: &impl ConnectionTrait,
+    now: Timestamp,
+    mut rows: Vec<Row>,
+    enqueued: &mut Vec<Enqueued>,
+) -> Result<(), DbErr> {
+    let first = enqueued.len();
+    // Until proven otherwise each row is new; the loop below corrects those that met a live job.
+    enqueued.extend(rows.iter().map(|row| Enqueued::New(row.id)));
+    let mut places: Vec<usize> = (first..enqueued.len()).collect();
+    for _ in 0..CONFLICT_TRIES {
+        let inserted = insert_once(connection, now, &rows).await?;
+        if inserted.len() == rows.len() {
+            return Ok(());
+        }
+        let mut inserted = inserted.into_iter().collect::<std::collections::HashSet<_>>();
+        let mut left = Vec::new();
+        let mut left_places = Vec::new();
+        for (row, place) in rows.into_iter().zip(places) {
+            if !inserted.remove(&row.id) {
+                left.push(row);
+                left_places.push(place);
+            }
+        }
+        let holders = holders(connection, &left).await?;
+        rows = Vec::new();
+        places = Vec::new();
+        for (row, place) in left.into_iter().zip(left_places) {
+            match row.unique_key.as_deref().and_then(|key| holders.get(key)) {
+                Some(id) => enqueued[place] = Enqueued::Existing(*id),
+                None => {
+                    rows.push(row);
+                    places.push(place);
+                }
+            }
+        }
+        if rows.is_empty() {
+            return Ok(());
+        }
+    }
+    Err(DbErr::Custom(
+        "jobs with the same unique key came and went while this one was enqueued; try again"
+            .to_owned(),
+    ))
+}
+
+async fn insert_once(
+    connection: &impl ConnectionTrait,
+    now: Timestamp,
+    rows: &[Row],
+) -> Result<Vec<JobId>, DbErr> {
+    let v = batch::unfold(
+        connection.get_database_backend(),
+        &[
+            ("id", Type::Id),
+            ("queue", Type::Text),
+            ("kind", Type::Text),
+            ("args", Type::Json),
+            ("lane", Type::Text),
+            ("priority", Type::Int),
+            ("state", Type::Text),
+            ("run_at", Type::Int),
+            ("max_attempts", Type::Int),
+            ("unique_key", Type::Text),
+        ],
+    );
+    // `WHERE true` keeps SQLite from reading ON CONFLICT as a join condition.
+    let sql = format!(
+        "WITH {v} INSERT INTO jobs (id, queue, kind, args, lane, priority, state, run_at, attempt, \
+         max_attempts, crashes, snoozes, fence, unique_key, cancel_requested, created_at, updated_at) \
+         SELECT id, queue, kind, args, lane, priority, state, run_at, 0, max_attempts, 0, 0, 0, \
+         unique_key, false, $2, $2 FROM v WHERE true \
+         ON CONFLICT (unique_key) DO NOTHING RETURNING id"
+    );
+    let rows = batch::all(
+        connection,
+        sql,
+        vec![batch::json(rows)?, batch::millis(now)],
+    )
+    .await?;
+    batch::ids(&rows)
+}
+
+async fn holders(
+    connection: &impl ConnectionTrait,
+    rows: &[Row],
+) -> Result<HashMap<String, JobId>, DbErr> {
+    #[derive(Serialize)]
+    struct Key<'a> {
+        unique_key: &'a str,
+    }
+    let keys: Vec<Key<'_>> = rows
+        .iter()
+        .filter_map(|row| row.unique_key.as_deref())
+        .map(|unique_key| Key { unique_key })
+        .collect();
+    let v = batch::unfold(
+        connection.get_database_backend(),
+        &[("unique_key", Type::Text)],
+    );
+    let sql = format!(
+        "WITH {v} SELECT jobs.id, jobs.unique_key FROM v JOIN jobs ON jobs.unique_key = v.unique_key"
+    );
+    batch::all(connection, sql, vec![batch::json(&keys)?])
+        .await?
+        .iter()
+        .map(|row| Ok((row.try_get("", "unique_key")?, row.try_get("", "id")?)))
+        .collect()
+}

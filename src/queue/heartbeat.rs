@@ -1,0 +1,154 @@
+//! The heartbeat: renews the leases of living handlers, and tells those whose lease is gone.
+//!
+//! It runs on a thread and a runtime of its own, on PostgreSQL with a connection of its own, so
+//! that handlers that keep the main runtime busy are not taken for dead. One statement renews a
+//! whole batch. Leases that the database no longer knows, whose cancellation was asked for, or that
+//! could not be renewed in time, fire their token.
+
+use std::{collections::HashMap, time::Duration};
+
+use sea_orm::{
+    ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, SqlxPostgresConnector,
+    sqlx::postgres::PgPoolOptions,
+};
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    batch::{self, Type},
+    lease::{Lease, LiveLeases, StopReason},
+};
+use crate::{clock::Clock, db::Db};
+use clipqueue_entities::JobId;
+
+/// How often leases are looked at.
+const BEAT: Duration = Duration::from_secs(1);
+
+/// Leases renewed by one statement.
+const CHUNK: usize = 500;
+
+/// How long a renewal waits for the connection of its own.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Starts the thread. It ends when `stop` fires.
+pub(super) fn spawn(
+    live: LiveLeases,
+    db: Db,
+    clock: Clock,
+    stop: CancellationToken,
+) -> std::io::Result<std::thread::JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    std::thread::Builder::new()
+        .name("clipqueue-lease".to_owned())
+        .spawn(move || {
+            runtime.block_on(async {
+                let connection = own_connection(&db);
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = beat(&live, &connection, &clock) => {}
+                }
+            });
+        })
+}
+
+/// SQLite has one writer: the shared pool hands it out in turn, and its statements run on a thread
+/// of their own anyway. PostgreSQL gets one more connection, bound to this thread's runtime.
+fn own_connection(db: &Db) -> DatabaseConnection {
+    match db.backend() {
+        DatabaseBackend::Postgres => {
+            let options = db.write().get_postgres_connection_pool().connect_options();
+            let pool = PgPoolOptions::new()
+                .max_connections(1)
+                .acquire_timeout(ACQUIRE_TIMEOUT)
+                .connect_lazy_with((*options).clone());
+            SqlxPostgresConnector::from_sqlx_postgres_pool(pool)
+        }
+        _ => db.write().clone(),
+    }
+}
+
+async fn beat(live: &LiveLeases, connection: &DatabaseConnection, clock: &Clock) {
+    loop {
+        clock.sleep(BEAT).await;
+        renew(live, connection, clock).await;
+    }
+}
+
+/// Renews what has used a third of its length.
+pub(super) async fn renew(live: &LiveLeases, connection: &impl ConnectionTrait, clock: &Clock) {
+    let now = clock.now();
+    let old: Vec<Lease> = live
+        .all()
+        .into_iter()
+        .filter(|lease| lease.believed_until().since(now) <= lease.length() * 2 / 3)
+        .collect();
+    for leases in old.chunks(CHUNK) {
+        match renew_batch(leases, connection, clock).await {
+            Ok(()) => {}
+            Err(error) => {
+                tracing::warn!(%error, leases = leases.len(), "leases could not be renewed");
+                let now = clock.now();
+                for lease in leases {
+                    if lease.believed_until() <= now {
+                        lease.stop(StopReason::Lost);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Row {
+    id: JobId,
+    fence: i64,
+    lease_until: i64,
+}
+
+async fn renew_batch(
+    leases: &[Lease],
+    connection: &impl ConnectionTrait,
+    clock: &Clock,
+) -> Result<(), DbErr> {
+    let now = clock.now();
+    let rows: Vec<Row> = leases
+        .iter()
+        .map(|lease| Row {
+            id: lease.job(),
+            fence: lease.fence(),
+            lease_until: (now + lease.length()).as_millis(),
+        })
+        .collect();
+    let v = batch::unfold(
+        connection.get_database_backend(),
+        &[
+            ("id", Type::Id),
+            ("fence", Type::Int),
+            ("lease_until", Type::Int),
+        ],
+    );
+    let sql = format!(
+        "WITH {v} UPDATE jobs SET lease_until = v.lease_until FROM v \
+         WHERE jobs.id = v.id AND jobs.fence = v.fence AND jobs.state = 'running' \
+         RETURNING jobs.id, cancel_requested"
+    );
+    let renewed: HashMap<JobId, bool> = batch::all(connection, sql, vec![batch::json(&rows)?])
+        .await?
+        .iter()
+        .map(|row| Ok((row.try_get("", "id")?, row.try_get("", "cancel_requested")?)))
+        .collect::<Result<_, DbErr>>()?;
+    for lease in leases {
+        match renewed.get(&lease.job()) {
+            None => lease.stop(StopReason::Lost),
+            Some(cancel) => {
+                lease.believe_until(now + lease.length());
+                if *cancel {
+                    lease.stop(StopReason::Cancelled);
+                }
+            }
+        }
+    }
+    Ok(())
+}

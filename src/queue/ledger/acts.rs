@@ -1,0 +1,262 @@
+//! What may be done to jobs from outside: cancel, retry, hold and release.
+//!
+//! The acts on lanes and the plain cancel take a connection, so that the product can do them in the
+//! transaction that holds the reason.
+
+use clipqueue_entities::{JobId, Timestamp, job::JobState};
+use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
+use serde::Serialize;
+
+use crate::queue::{
+    batch::{self, Type},
+    core::{CANCEL_TOPIC, Core},
+    execute::UNKNOWN_KIND,
+    lease::StopReason,
+    policy::Catalogue,
+};
+
+/// States in which a job waits and nobody runs it.
+const WAITING: &str = "state IN ('scheduled', 'available', 'retryable')";
+
+/// What a cancel did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CancelOutcome {
+    /// It waited, and is cancelled.
+    Cancelled,
+    /// It runs, and its handler is asked to stop.
+    Requested,
+    /// It had ended already.
+    AlreadyOver(JobState),
+    /// There is no such job.
+    NotFound,
+}
+
+/// What a retry did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RetryOutcome {
+    /// It is due now.
+    Retried,
+    /// It is in a state from which nothing is retried: it waits, runs or has completed.
+    NotRetryable(JobState),
+    /// There is no such job.
+    NotFound,
+}
+
+/// Cancels a job, or asks it to stop when it runs. After the commit call
+/// [`Queue::announce_cancel`](crate::queue::Queue::announce_cancel), so that a running handler
+/// hears of it at once.
+pub async fn cancel_in(
+    connection: &impl ConnectionTrait,
+    now: Timestamp,
+    job: JobId,
+) -> Result<CancelOutcome, DbErr> {
+    let sql = "UPDATE jobs SET \
+               state = CASE WHEN state = 'running' THEN state ELSE 'cancelled' END, \
+               finished_at = CASE WHEN state = 'running' THEN NULL ELSE $2 END, \
+               unique_key = CASE WHEN state = 'running' THEN unique_key ELSE NULL END, \
+               hold_reason = NULL, cancel_requested = (state = 'running'), updated_at = $2 \
+               WHERE id = $1 AND state NOT IN ('completed', 'discarded', 'cancelled') \
+               RETURNING state";
+    let values = vec![Value::from(job.0), batch::millis(now)];
+    let changed = batch::all(connection, sql.to_owned(), values).await?;
+    if let Some(row) = changed.first() {
+        return Ok(match row.try_get::<JobState>("", "state")? {
+            JobState::Running => CancelOutcome::Requested,
+            _ => CancelOutcome::Cancelled,
+        });
+    }
+    Ok(match state(connection, job).await? {
+        Some(state) => CancelOutcome::AlreadyOver(state),
+        None => CancelOutcome::NotFound,
+    })
+}
+
+async fn state(
+    connection: &impl ConnectionTrait,
+    job: JobId,
+) -> Result<Option<JobState>, DbErr> {
+    let sql = "SELECT state FROM jobs WHERE id = $1";
+    let rows = batch::all(connection, sql.to_owned(), vec![Value::from(job.0)]).await?;
+    rows.first()
+        .map(|row| row.try_get("", "state"))
+        .transpose()
+}
+
+/// Tells the process that runs the job, wherever it is. Should the word be lost, the heartbeat finds
+/// the request within seconds.
+pub(in crate::queue) async fn announce_cancel(core: &Core, job: JobId) {
+    for lease in core.live.of(job) {
+        lease.stop(StopReason::Cancelled);
+    }
+    if let Err(error) = core.transport.publish(CANCEL_TOPIC, &job.to_string()).await {
+        tracing::debug!(%error, "a cancel was not told");
+    }
+}
+
+/// Makes a discarded, cancelled, held or waiting-to-retry job due now, with at least one attempt
+/// left. Its unique key stays cleared.
+pub(in crate::queue) async fn retry(core: &Core, job: JobId) -> Result<RetryOutcome, DbErr> {
+    let now = core.clock.now();
+    let sql = "UPDATE jobs SET state = 'available', run_at = $2, crashes = 0, hold_reason = NULL, \
+               max_attempts = CASE WHEN attempt >= max_attempts THEN attempt + 1 \
+                 ELSE max_attempts END, \
+               dispatched_at = NULL, finished_at = NULL, cancel_requested = false, updated_at = $2 \
+               WHERE id = $1 AND state IN ('discarded', 'cancelled', 'held', 'retryable') \
+               RETURNING queue";
+    let values = vec![Value::from(job.0), batch::millis(now)];
+    let rows = batch::all(core.db.write(), sql.to_owned(), values).await?;
+    if let Some(row) = rows.first() {
+        let queue: String = row.try_get("", "queue")?;
+        core.notices
+            .changed(&queue, &[(job, JobState::Available)])
+            .await;
+        core.nudge(&queue).await;
+        return Ok(RetryOutcome::Retried);
+    }
+    Ok(match state(core.db.read(), job).await? {
+        Some(state) => RetryOutcome::NotRetryable(state),
+        None => RetryOutcome::NotFound,
+    })
+}
+
+/// Parks every waiting job of a lane; of the given kinds, or of all when none is given. Gives the
+/// jobs.
+pub async fn hold_lane(
+    connection: &impl ConnectionTrait,
+    now: Timestamp,
+    lane: &str,
+    kinds: &[&str],
+    reason: &str,
+) -> Result<Vec<JobId>, DbErr> {
+    let (with, of_kinds) = kinds_clause(connection, kinds);
+    let sql = format!(
+        "{with} UPDATE jobs SET state = 'held', hold_reason = $2, dispatched_at = NULL, \
+         updated_at = $3 WHERE lane = $4 AND lane <> '' AND {WAITING} {of_kinds} RETURNING id"
+    );
+    let values = vec![
+        kinds_value(kinds)?,
+        Value::from(reason),
+        batch::millis(now),
+        Value::from(lane),
+    ];
+    batch::ids(&batch::all(connection, sql, values).await?)
+}
+
+/// Cancels every waiting or held job of a lane and asks the running ones to stop. Gives the jobs
+/// that run: announce those after the commit.
+pub async fn cancel_lane(
+    connection: &impl ConnectionTrait,
+    now: Timestamp,
+    lane: &str,
+    kinds: &[&str],
+) -> Result<Vec<JobId>, DbErr> {
+    let (with, of_kinds) = kinds_clause(connection, kinds);
+    let sql = format!(
+        "{with} UPDATE jobs SET \
+         state = CASE WHEN state = 'running' THEN state ELSE 'cancelled' END, \
+         finished_at = CASE WHEN state = 'running' THEN NULL ELSE $2 END, \
+         unique_key = CASE WHEN state = 'running' THEN unique_key ELSE NULL END, \
+         hold_reason = NULL, cancel_requested = (state = 'running'), updated_at = $2 \
+         WHERE lane = $3 AND lane <> '' \
+         AND state IN ('scheduled', 'available', 'retryable', 'held', 'running') {of_kinds} \
+         RETURNING id, state"
+    );
+    let values = vec![kinds_value(kinds)?, batch::millis(now), Value::from(lane)];
+    let rows = batch::all(connection, sql, values).await?;
+    let running: Vec<QueryResult> = rows
+        .into_iter()
+        .filter(|row| {
+            matches!(
+                row.try_get::<JobState>("", "state"),
+                Ok(JobState::Running)
+            )
+        })
+        .collect();
+    batch::ids(&running)
+}
+
+/// Lets held jobs go: of one lane, of one reason, or both. They keep their due time. Gives their
+/// queues, to be nudged after the commit.
+pub async fn release_held(
+    connection: &impl ConnectionTrait,
+    now: Timestamp,
+    lane: Option<&str>,
+    reason: Option<&str>,
+) -> Result<Vec<String>, DbErr> {
+    let sql = "UPDATE jobs SET \
+               state = CASE WHEN run_at <= $1 THEN 'available' ELSE 'scheduled' END, \
+               hold_reason = NULL, dispatched_at = NULL, updated_at = $1 \
+               WHERE state = 'held' AND ($2 IS NULL OR lane = $2) \
+               AND ($3 IS NULL OR hold_reason = $3) RETURNING queue";
+    let sql = match connection.get_database_backend() {
+        // PostgreSQL cannot tell the type of a parameter from a test for null alone.
+        sea_orm::DatabaseBackend::Postgres => {
+            sql.replace("$2", "($2::text)").replace("$3", "($3::text)")
+        }
+        _ => sql.to_owned(),
+    };
+    let values = vec![
+        batch::millis(now),
+        Value::from(lane.map(str::to_owned)),
+        Value::from(reason.map(str::to_owned)),
+    ];
+    let mut queues = batch::all(connection, sql, values)
+        .await?
+        .iter()
+        .map(|row| row.try_get("", "queue"))
+        .collect::<Result<Vec<String>, DbErr>>()?;
+    queues.sort_unstable();
+    queues.dedup();
+    Ok(queues)
+}
+
+/// Lets jobs go that an older version parked as unknown and that this catalogue knows.
+pub(in crate::queue) async fn release_known_kinds(
+    core: &Core,
+    catalogue: &dyn Catalogue,
+) -> Result<(), DbErr> {
+    let sql = "SELECT DISTINCT kind FROM jobs WHERE state = 'held' AND hold_reason = $1";
+    let kinds = batch::all(
+        core.db.read(),
+        sql.to_owned(),
+        vec![Value::from(UNKNOWN_KIND)],
+    )
+    .await?;
+    for row in kinds {
+        let kind: String = row.try_get("", "kind")?;
+        if catalogue.policy(&kind).is_none() {
+            continue;
+        }
+        let sql = "UPDATE jobs SET state = 'available', hold_reason = NULL, dispatched_at = NULL, \
+                   updated_at = $1 WHERE state = 'held' AND hold_reason = $2 AND kind = $3";
+        let values = vec![
+            batch::millis(core.clock.now()),
+            Value::from(UNKNOWN_KIND),
+            Value::from(kind.as_str()),
+        ];
+        let released = batch::run(core.db.write(), sql.to_owned(), values).await?;
+        tracing::info!(kind, jobs = released, "released jobs whose kind is known now");
+    }
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct Kind<'a> {
+    kind: &'a str,
+}
+
+/// The batch of kinds is the first parameter even when it is empty and not asked.
+fn kinds_clause(connection: &impl ConnectionTrait, kinds: &[&str]) -> (String, &'static str) {
+    let v = batch::unfold(connection.get_database_backend(), &[("kind", Type::Text)]);
+    let clause = if kinds.is_empty() {
+        "AND NOT EXISTS (SELECT 1 FROM v)"
+    } else {
+        "AND kind IN (SELECT v.kind FROM v)"
+    };
+    (format!("WITH {v}"), clause)
+}
+
+fn kinds_value(kinds: &[&str]) -> Result<Value, DbErr> {
+    let kinds: Vec<Kind<'_>> = kinds.iter().map(|kind| Kind { kind }).collect();
+    batch::json(&kinds)
+}

@@ -1,0 +1,148 @@
+//! Reading jobs: one, a page of many, and the attempts that failed.
+
+use clipqueue_entities::{
+    JobId,
+    job::{self, JobState},
+    job_attempt,
+};
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, Value};
+
+use crate::queue::{batch, core::Core};
+
+/// The most jobs on one page.
+const MAX_PAGE: u64 = 500;
+
+/// Which jobs. An absent field admits all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JobFilter {
+    /// Of this queue.
+    pub queue: Option<String>,
+    /// In this state.
+    pub state: Option<JobState>,
+    /// Of this kind.
+    pub kind: Option<String>,
+    /// In this lane.
+    pub lane: Option<String>,
+}
+
+/// Which page. Jobs come newest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageRequest {
+    /// How many jobs at most; 1 to 500.
+    pub limit: u64,
+    /// Only jobs that follow this one, being older.
+    pub after: Option<JobId>,
+    /// Only jobs that precede this one, being newer. With `after` absent the page ends at it.
+    pub before: Option<JobId>,
+}
+
+/// One page of jobs, newest first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JobPage {
+    /// The jobs.
+    pub jobs: Vec<job::Model>,
+    /// Whether there are more in the direction of paging: older ones, or newer ones when only
+    /// `before` was given.
+    pub has_more: bool,
+}
+
+pub(in crate::queue) async fn get(core: &Core, id: JobId) -> Result<Option<job::Model>, DbErr> {
+    job::Entity::find_by_id(id).one(core.db.read()).await
+}
+
+pub(in crate::queue) async fn attempts(
+    core: &Core,
+    id: JobId,
+) -> Result<Vec<job_attempt::Model>, DbErr> {
+    job_attempt::Entity::find()
+        .filter(job_attempt::Column::JobId.eq(id))
+        .order_by(job_attempt::Column::Fence, Order::Asc)
+        .all(core.db.read())
+        .await
+}
+
+pub(in crate::queue) async fn list(
+    core: &Core,
+    filter: &JobFilter,
+    page: PageRequest,
+) -> Result<JobPage, DbErr> {
+    let limit = page.limit.clamp(1, MAX_PAGE);
+    let backwards = page.before.is_some() && page.after.is_none();
+    let mut jobs = Vec::new();
+    if filter.state.is_some() && filter.queue.is_none() && filter.lane.is_none() {
+        // The index of states starts with the queue: one short page of each is merged.
+        for queue in queues(core).await? {
+            let filter = JobFilter {
+                queue: Some(queue),
+                ..filter.clone()
+            };
+            jobs.extend(page_of(core, &filter, page, limit + 1, backwards).await?);
+        }
+        if backwards {
+            jobs.sort_unstable_by_key(|job| job.id);
+        } else {
+            jobs.sort_unstable_by_key(|job| std::cmp::Reverse(job.id));
+        }
+    } else {
+        jobs = page_of(core, filter, page, limit + 1, backwards).await?;
+    }
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let has_more = jobs.len() > limit;
+    jobs.truncate(limit);
+    if backwards {
+        jobs.reverse();
+    }
+    Ok(JobPage { jobs, has_more })
+}
+
+async fn page_of(
+    core: &Core,
+    filter: &JobFilter,
+    page: PageRequest,
+    limit: u64,
+    backwards: bool,
+) -> Result<Vec<job::Model>, DbErr> {
+    let mut select = job::Entity::find();
+    if let Some(queue) = &filter.queue {
+        select = select.filter(job::Column::Queue.eq(queue));
+    }
+    if let Some(state) = filter.state {
+        select = select.filter(job::Column::State.eq(state));
+    }
+    if let Some(kind) = &filter.kind {
+        select = select.filter(job::Column::Kind.eq(kind));
+    }
+    if let Some(lane) = &filter.lane {
+        select = select.filter(job::Column::Lane.eq(lane));
+        if !lane.is_empty() {
+            // Says to the planner that the partial index of lanes applies.
+            select = select.filter(job::Column::Lane.ne(""));
+        }
+    }
+    if let Some(after) = page.after {
+        select = select.filter(job::Column::Id.lt(after));
+    }
+    if let Some(before) = page.before {
+        select = select.filter(job::Column::Id.gt(before));
+    }
+    let order = if backwards { Order::Asc } else { Order::Desc };
+    select
+        .order_by(job::Column::Id, order)
+        .limit(limit)
+        .all(core.db.read())
+        .await
+}
+
+/// The queues that have jobs, one step in the index each.
+pub(super) async fn queues(core: &Core) -> Result<Vec<String>, DbErr> {
+    let sql = "WITH RECURSIVE q(queue) AS (SELECT (SELECT min(queue) FROM jobs) \
+               UNION ALL SELECT (SELECT min(j.queue) FROM jobs j WHERE j.queue > q.queue) \
+               FROM q WHERE q.queue IS NOT NULL) \
+               SELECT queue FROM q WHERE queue IS NOT NULL LIMIT $1";
+    // A catalogue has a handful of queues; the limit is for a table that went wrong.
+    batch::all(core.db.read(), sql.to_owned(), vec![Value::from(1000_i64)])
+        .await?
+        .iter()
+        .map(|row| row.try_get("", "queue"))
+        .collect()
+}

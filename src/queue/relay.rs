@@ -1,0 +1,287 @@
+//! From rows to pointers: promotes rows whose time has come and hands due rows to the transport.
+//!
+//! The transport holds a bounded window of each queue, so that a million due or scheduled rows cost
+//! it nothing. Lanes are served in a circle, each with a bounded share of the window, so that one
+//! creator's backlog cannot keep another's first job out. Everything here may run in any number of
+//! processes: rows are marked by conditional updates, and a pointer that is delivered twice is
+//! claimed once.
+//!
+//! A pass is cheap when nothing is due. It runs after each nudge, when the next row falls due, and
+//! once a second for certainty.
+
+use clipqueue_entities::{JobId, Timestamp};
+use sea_orm::{ConnectionTrait, DatabaseBackend, DbErr, QueryResult, Value};
+use serde::Serialize;
+
+use super::{
+    batch::{self, Type},
+    core::Core,
+    policy::QueueSpec,
+    transport::{MAX_BATCH, MAX_LANES, Pointer, TransportError},
+};
+
+/// Pointers of one queue that may wait in the transport. It is refilled at half.
+pub(super) const WINDOW: u64 = 5000;
+
+/// Waiting pointers of one lane when the queue limits lanes: enough to keep the lane busy between
+/// two passes, and few enough that lanes at their limit cannot fill the window.
+const LANE_WINDOW: u64 = 64;
+
+/// Below this many lanes that can be served, lanes without any pointer get some even if the window
+/// is full: it is then full of lanes that are at their limit.
+const FEW_LANES: u64 = 32;
+
+/// Rows promoted by one statement.
+const PROMOTE: u64 = 1000;
+
+/// What a pass did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Pass {
+    /// Rows that became due.
+    pub(super) promoted: u64,
+    /// Pointers handed to the transport.
+    pub(super) delivered: u64,
+    /// When the next row falls due.
+    pub(super) next_due: Option<Timestamp>,
+}
+
+/// A pass or an audit that could not be finished. The next one starts over.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RelayError {
+    #[error("the database did not answer")]
+    Database(#[from] DbErr),
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+}
+
+/// The relay of one queue in this process.
+#[derive(Debug)]
+pub(super) struct Relay {
+    pub(super) spec: QueueSpec,
+    /// The lane that was served last.
+    cursor: Option<String>,
+}
+
+impl Relay {
+    pub(super) fn new(spec: QueueSpec) -> Self {
+        Self { spec, cursor: None }
+    }
+
+    /// Promotes and delivers one batch.
+    pub(super) async fn pass(&mut self, core: &Core) -> Result<Pass, RelayError> {
+        let now = core.clock.now();
+        let mut next_due = next_due(core, &self.spec.name).await?;
+        let mut promoted = 0;
+        if next_due.is_some_and(|due| due <= now) {
+            promoted = promote(core, &self.spec.name, now).await?;
+            next_due = self::next_due(core, &self.spec.name).await?;
+        }
+        let delivered = self.deliver(core, now).await?;
+        Ok(Pass {
+            promoted,
+            delivered,
+            next_due,
+        })
+    }
+
+    async fn deliver(&mut self, core: &Core, now: Timestamp) -> Result<u64, RelayError> {
+        let mut lanes = due_lanes(core, &self.spec.name, self.cursor.as_deref()).await?;
+        if lanes.is_empty() && self.cursor.take().is_some() {
+            lanes = due_lanes(core, &self.spec.name, None).await?;
+        }
+        let Some(last_seen) = lanes.last().cloned() else {
+            return Ok(0);
+        };
+        let depth = core.transport.depth(&self.spec.name, &lanes).await?;
+        let lane_window = if self.spec.lane_limit > 0 {
+            LANE_WINDOW
+        } else {
+            WINDOW
+        };
+        let mut room = WINDOW.saturating_sub(depth.waiting);
+        let mut eager: Vec<&String> = Vec::new();
+        for (lane, waiting) in lanes.iter().zip(&depth.lanes) {
+            if *waiting < lane_window && (room > 0 || *waiting == 0) {
+                eager.push(lane);
+            }
+        }
+        if room == 0 {
+            core.wakes.starve(&self.spec.name);
+            if depth.open_lanes >= FEW_LANES || eager.is_empty() {
+                self.cursor = Some(last_seen);
+                return Ok(0);
+            }
+            room = eager.len() as u64;
+        }
+        let room = room.min(MAX_BATCH as u64);
+        if eager.is_empty() {
+            self.cursor = Some(last_seen);
+            return Ok(0);
+        }
+        let share = (room / eager.len() as u64).clamp(1, lane_window);
+        eager.truncate(usize::try_from(room / share).unwrap_or(1).max(1));
+        let served = eager.last().map(|lane| (*lane).clone());
+        let pointers = dispatch(core, &self.spec.name, &eager, share, now).await?;
+        self.cursor = served;
+        if pointers.is_empty() {
+            return Ok(0);
+        }
+        if let Err(error) = core.transport.deliver(self.spec.channel(), &pointers).await {
+            // The rows say that they have a pointer and may have none. If this cannot be undone
+            // either, the audit will find them.
+            let _ = undispatch(core.db.write(), &pointers).await;
+            return Err(error.into());
+        }
+        core.wakes.fetch(&self.spec.name).notify_one();
+        Ok(pointers.len() as u64)
+    }
+}
+
+async fn next_due(core: &Core, queue: &str) -> Result<Option<Timestamp>, DbErr> {
+    let sql = "SELECT min(run_at) AS run_at FROM jobs \
+               WHERE queue = $1 AND state IN ('scheduled', 'retryable')";
+    let rows = batch::all(core.db.read(), sql.to_owned(), vec![Value::from(queue)]).await?;
+    rows.first().map_or(Ok(None), |row| row.try_get("", "run_at"))
+}
+
+async fn promote(core: &Core, queue: &str, now: Timestamp) -> Result<u64, DbErr> {
+    let skip = batch::skip_locked(core.db.backend());
+    let sql = format!(
+        "UPDATE jobs SET state = 'available', dispatched_at = NULL, updated_at = $1 \
+         WHERE id IN (SELECT id FROM jobs WHERE queue = $2 AND state IN ('scheduled', 'retryable') \
+         AND run_at <= $1 ORDER BY run_at LIMIT $3 {skip}) AND state IN ('scheduled', 'retryable')"
+    );
+    batch::run(
+        core.db.write(),
+        sql,
+        vec![
+            batch::millis(now),
+            Value::from(queue),
+            Value::from(PROMOTE as i64),
+        ],
+    )
+    .await
+}
+
+/// The lanes that have due rows without a pointer, in order, after `cursor`. Each costs one step in
+/// the index, however many rows the lane has.
+async fn due_lanes(
+    core: &Core,
+    queue: &str,
+    cursor: Option<&str>,
+) -> Result<Vec<String>, DbErr> {
+    let (after, from) = match cursor {
+        Some(lane) => (">", lane),
+        None => (">=", ""),
+    };
+    let ready = "queue = $1 AND state = 'available' AND dispatched_at IS NULL";
+    let sql = format!(
+        "WITH RECURSIVE l(lane) AS (\
+           SELECT (SELECT min(lane) FROM jobs WHERE {ready} AND lane {after} $2) \
+           UNION ALL SELECT (SELECT min(j.lane) FROM jobs j WHERE j.queue = $1 \
+             AND j.state = 'available' AND j.dispatched_at IS NULL AND j.lane > l.lane) \
+           FROM l WHERE l.lane IS NOT NULL) \
+         SELECT lane FROM l WHERE lane IS NOT NULL LIMIT $3"
+    );
+    let values = vec![
+        Value::from(queue),
+        Value::from(from),
+        Value::from(MAX_LANES as i64),
+    ];
+    batch::all(core.db.read(), sql, values)
+        .await?
+        .iter()
+        .map(|row| row.try_get("", "lane"))
+        .collect()
+}
+
+#[derive(Serialize)]
+struct Lane<'a> {
+    lane: &'a str,
+}
+
+/// Marks up to `share` rows of each lane as dispatched; the new fence is the pointer's nonce.
+async fn dispatch(
+    core: &Core,
+    queue: &str,
+    lanes: &[&String],
+    share: u64,
+    now: Timestamp,
+) -> Result<Vec<Pointer>, DbErr> {
+    let backend = core.db.backend();
+    let rows: Vec<Lane<'_>> = lanes.iter().map(|lane| Lane { lane }).collect();
+    let v = batch::unfold(backend, &[("lane", Type::Text)]);
+    let pick = "k.queue = $3 AND k.lane = v.lane AND k.state = 'available' \
+                AND k.dispatched_at IS NULL ORDER BY k.priority, k.run_at, k.id LIMIT $4";
+    // The two databases spell "the first rows of each lane" differently.
+    let (key, picked) = match backend {
+        DatabaseBackend::Postgres => (
+            "id",
+            format!(
+                "SELECT j.id FROM v CROSS JOIN LATERAL \
+                 (SELECT k.id FROM jobs k WHERE {pick} FOR UPDATE SKIP LOCKED) j"
+            ),
+        ),
+        _ => (
+            "rowid",
+            format!(
+                "SELECT j.rowid FROM v CROSS JOIN jobs j \
+                 ON j.rowid IN (SELECT k.rowid FROM jobs k WHERE {pick})"
+            ),
+        ),
+    };
+    let sql = format!(
+        "WITH {v} UPDATE jobs SET fence = fence + 1, dispatched_at = $2, updated_at = $2 \
+         WHERE {key} IN ({picked}) AND state = 'available' AND dispatched_at IS NULL \
+         RETURNING id, lane, priority, run_at, fence"
+    );
+    let values = vec![
+        batch::json(&rows)?,
+        batch::millis(now),
+        Value::from(queue),
+        Value::from(i64::try_from(share).unwrap_or(i64::MAX)),
+    ];
+    batch::all(core.db.write(), sql, values)
+        .await?
+        .iter()
+        .map(pointer)
+        .collect()
+}
+
+fn pointer(row: &QueryResult) -> Result<Pointer, DbErr> {
+    Ok(Pointer {
+        job: row.try_get("", "id")?,
+        nonce: row.try_get("", "fence")?,
+        lane: row.try_get("", "lane")?,
+        rank: Pointer::rank(row.try_get("", "priority")?, row.try_get("", "run_at")?),
+    })
+}
+
+#[derive(Serialize)]
+struct Nonce {
+    id: JobId,
+    fence: i64,
+}
+
+/// Lets the relay dispatch rows again, unless they went on since.
+pub(super) async fn undispatch(
+    connection: &impl ConnectionTrait,
+    pointers: &[Pointer],
+) -> Result<u64, DbErr> {
+    let rows: Vec<Nonce> = pointers
+        .iter()
+        .map(|pointer| Nonce {
+            id: pointer.job,
+            fence: pointer.nonce,
+        })
+        .collect();
+    let v = batch::unfold(
+        connection.get_database_backend(),
+        &[("id", Type::Id), ("fence", Type::Int)],
+    );
+    let sql = format!(
+        "WITH {v} UPDATE jobs SET dispatched_at = NULL FROM v \
+         WHERE jobs.id = v.id AND jobs.fence = v.fence AND jobs.state = 'available'"
+    );
+    batch::run(connection, sql, vec![batch::json(&rows)?]).await
+}

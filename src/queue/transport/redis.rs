@@ -1,0 +1,554 @@
+//! The transport for several processes: pointers in Redis or Valkey.
+//!
+//! Everything that decides is a short script in `src/queue/lua/`, bounded by its batch, on keys of
+//! one hash tag per queue, so that a cluster can hold them. One multiplexed connection carries the
+//! calls; a second one listens for signals. Either is made anew when it fails, as soon as the
+//! server answers again. After a restart or `FLUSHALL` the epoch is another word, and the relay
+//! delivers again what the rows say.
+//!
+//! Keys of a queue `q` under the prefix `cq`:
+//!
+//! | key | type | what |
+//! |---|---|---|
+//! | `cq:{q}:ptr` | hash | job id → nonce, for every pointer |
+//! | `cq:{q}:lane:<lane>` | sorted set | waiting job ids by rank |
+//! | `cq:{q}:ring` | sorted set | lanes that may be served, by turn |
+//! | `cq:{q}:run` | sorted set | job id and lane in flight, by end of lease |
+//! | `cq:{q}:busy` | hash | lane → pointers in flight |
+//! | `cq:{q}:turn`, `…:epoch`, `…:paused` | string | next turn, epoch, pause |
+//! | `cq:{budget}:<key>` | sorted set | uses within the window |
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use clipqueue_entities::{JobId, Timestamp};
+use futures::StreamExt;
+use redis::{
+    AsyncConnectionConfig, Client, RedisError, RedisResult, Script, aio::MultiplexedConnection,
+};
+use tokio::sync::{Mutex, broadcast};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use uuid::Uuid;
+
+use super::{
+    Acquired, Budget, Channel, Delivery, Depth, FIRST, MAX_BATCH, MAX_EXPIRED, Pointer,
+    RedisReport, SIGNAL_BUFFER, Signal, Taken, Transport, TransportError,
+};
+
+/// How long a connection attempt may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a call may take. Scripts take milliseconds; more than this is an outage.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// The pause between attempts of the listener to connect: well within the 5 s in which work must
+/// resume.
+const RELISTEN: Duration = Duration::from_millis(250);
+/// How often the listener asks whether its connection still lives.
+const LISTEN_PING: Duration = Duration::from_secs(2);
+
+/// Pointers in Redis.
+pub struct RedisTransport {
+    link: Link,
+    prefix: String,
+    channel: String,
+    scripts: Scripts,
+    signals: broadcast::Sender<Signal>,
+    _listener: DropGuard,
+}
+
+impl fmt::Debug for RedisTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisTransport")
+            .field("prefix", &self.prefix)
+            .finish_non_exhaustive()
+    }
+}
+
+struct Scripts {
+    deliver: Script,
+    take: Script,
+    extend: Script,
+    finish: Script,
+    give_back: Script,
+    epoch: Script,
+    acquire: Script,
+}
+
+impl RedisTransport {
+    /// A transport on the server at `url` (`redis://…` or `rediss://…`), with every key under
+    /// `prefix`. It connects when it is first used, and listens at once: call it within a runtime.
+    pub fn open(url: &str, prefix: &str) -> Result<Self, TransportError> {
+        let client =
+            Client::open(url).map_err(|error| TransportError::new("read its address", error))?;
+        let signals = broadcast::Sender::new(SIGNAL_BUFFER);
+        let channel = format!("{prefix}:signals");
+        let stop = CancellationToken::new();
+        tokio::spawn(listen(
+            client.clone(),
+            channel.clone(),
+            signals.clone(),
+            stop.clone(),
+        ));
+        Ok(Self {
+            link: Link::new(client),
+            prefix: prefix.to_owned(),
+            channel,
+            scripts: Scripts {
+                deliver: Script::new(include_str!("../lua/deliver.lua")),
+                take: Script::new(include_str!("../lua/take.lua")),
+                extend: Script::new(include_str!("../lua/extend.lua")),
+                finish: Script::new(include_str!("../lua/finish.lua")),
+                give_back: Script::new(include_str!("../lua/give_back.lua")),
+                epoch: Script::new(include_str!("../lua/epoch.lua")),
+                acquire: Script::new(include_str!("../lua/acquire.lua")),
+            },
+            signals,
+            _listener: stop.drop_guard(),
+        })
+    }
+
+    fn key(&self, queue: &str, part: &str) -> String {
+        format!("{}:{{{queue}}}:{part}", self.prefix)
+    }
+
+    /// A call of a script on the keys that most of them share.
+    fn on<'s>(
+        &self,
+        script: &'s Script,
+        queue: &str,
+        parts: &[&str],
+    ) -> redis::ScriptInvocation<'s> {
+        let mut call = script.prepare_invoke();
+        for part in parts {
+            call.key(self.key(queue, part));
+        }
+        call
+    }
+
+    async fn deliveries(
+        &self,
+        script: &Script,
+        channel: Channel<'_>,
+        second: i64,
+        batch: &[Delivery],
+        doing: &'static str,
+    ) -> Result<(), TransportError> {
+        for batch in batch.chunks(MAX_BATCH) {
+            let mut call = self.on(
+                script,
+                channel.queue,
+                &["ptr", "run", "ring", "busy", "turn"],
+            );
+            call.arg(self.key(channel.queue, "lane:"))
+                .arg(second)
+                .arg(&self.channel)
+                .arg(channel.queue);
+            for delivery in batch {
+                call.arg(delivery.job.0.as_bytes().as_slice())
+                    .arg(delivery.nonce)
+                    .arg(&delivery.lane);
+            }
+            self.link
+                .call(doing, async |connection| {
+                    call.invoke_async::<redis::Value>(connection).await
+                })
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Transport for RedisTransport {
+    fn name(&self) -> &'static str {
+        "redis"
+    }
+
+    async fn deliver(
+        &self,
+        channel: Channel<'_>,
+        batch: &[Pointer],
+    ) -> Result<u64, TransportError> {
+        let mut added = 0;
+        for batch in batch.chunks(MAX_BATCH) {
+            let mut call = self.on(
+                &self.scripts.deliver,
+                channel.queue,
+                &["ptr", "run", "ring", "busy", "turn"],
+            );
+            call.arg(self.key(channel.queue, "lane:"))
+                .arg(channel.lane_limit)
+                .arg(&self.channel)
+                .arg(channel.queue);
+            for pointer in batch {
+                call.arg(pointer.job.0.as_bytes().as_slice())
+                    .arg(pointer.nonce)
+                    .arg(pointer.rank)
+                    .arg(&pointer.lane);
+            }
+            added += self
+                .link
+                .call("deliver", async |connection| {
+                    call.invoke_async::<u64>(connection).await
+                })
+                .await?;
+        }
+        Ok(added)
+    }
+
+    async fn take(
+        &self,
+        channel: Channel<'_>,
+        limit: usize,
+        lease: Duration,
+    ) -> Result<Taken, TransportError> {
+        let mut call = self.on(
+            &self.scripts.take,
+            channel.queue,
+            &["ptr", "run", "ring", "busy", "turn", "paused"],
+        );
+        call.arg(self.key(channel.queue, "lane:"))
+            .arg(channel.lane_limit)
+            .arg(limit.min(MAX_BATCH))
+            .arg(millis(lease))
+            .arg(MAX_EXPIRED)
+            .arg(FIRST);
+        let (waiting, flat): (u64, Vec<Vec<u8>>) = self
+            .link
+            .call("take", async |connection| {
+                call.invoke_async(connection).await
+            })
+            .await?;
+        let mut deliveries = Vec::with_capacity(flat.len() / 3);
+        for item in flat.chunks_exact(3) {
+            deliveries.push(delivery(item).map_err(|error| TransportError::new("take", error))?);
+        }
+        Ok(Taken {
+            deliveries,
+            waiting,
+        })
+    }
+
+    async fn extend(
+        &self,
+        channel: Channel<'_>,
+        batch: &[Delivery],
+        lease: Duration,
+    ) -> Result<(), TransportError> {
+        for batch in batch.chunks(MAX_BATCH) {
+            let mut call = self.on(&self.scripts.extend, channel.queue, &["ptr", "run"]);
+            call.arg(millis(lease));
+            for delivery in batch {
+                call.arg(delivery.job.0.as_bytes().as_slice())
+                    .arg(delivery.nonce)
+                    .arg(&delivery.lane);
+            }
+            self.link
+                .call("extend leases", async |connection| {
+                    call.invoke_async::<redis::Value>(connection).await
+                })
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn finish(
+        &self,
+        channel: Channel<'_>,
+        batch: &[Delivery],
+    ) -> Result<(), TransportError> {
+        let limit = i64::from(channel.lane_limit);
+        self.deliveries(&self.scripts.finish, channel, limit, batch, "finish")
+            .await
+    }
+
+    async fn give_back(
+        &self,
+        channel: Channel<'_>,
+        batch: &[Delivery],
+    ) -> Result<(), TransportError> {
+        self.deliveries(&self.scripts.give_back, channel, FIRST, batch, "give back")
+            .await
+    }
+
+    async fn missing(&self, queue: &str, jobs: &[JobId]) -> Result<Vec<JobId>, TransportError> {
+        let key = self.key(queue, "ptr");
+        let mut missing = Vec::new();
+        for jobs in jobs.chunks(MAX_BATCH) {
+            let mut command = redis::cmd("HMGET");
+            command.arg(&key);
+            for job in jobs {
+                command.arg(job.0.as_bytes().as_slice());
+            }
+            let nonces: Vec<Option<i64>> = self
+                .link
+                .call("look for pointers", async |connection| {
+                    command.query_async(connection).await
+                })
+                .await?;
+            missing.extend(
+                jobs.iter()
+                    .zip(nonces)
+                    .filter(|(_, nonce)| nonce.is_none())
+                    .map(|(job, _)| *job),
+            );
+        }
+        Ok(missing)
+    }
+
+    async fn depth(&self, queue: &str, lanes: &[String]) -> Result<Depth, TransportError> {
+        let mut pipe = redis::pipe();
+        pipe.cmd("HLEN").arg(self.key(queue, "ptr"));
+        pipe.cmd("ZCARD").arg(self.key(queue, "run"));
+        pipe.cmd("ZCARD").arg(self.key(queue, "ring"));
+        let prefix = self.key(queue, "lane:");
+        for lane in lanes {
+            pipe.cmd("ZCARD").arg(format!("{prefix}{lane}"));
+        }
+        let counts: Vec<u64> = self
+            .link
+            .call("count", async |connection| {
+                pipe.query_async(connection).await
+            })
+            .await?;
+        let (all, in_flight) = (counts[0], counts[1]);
+        Ok(Depth {
+            waiting: all.saturating_sub(in_flight),
+            in_flight,
+            open_lanes: counts[2],
+            lanes: counts[3..].to_vec(),
+        })
+    }
+
+    async fn set_paused(&self, queue: &str, paused: bool) -> Result<(), TransportError> {
+        let key = self.key(queue, "paused");
+        let mut pipe = redis::pipe();
+        if paused {
+            pipe.cmd("SET").arg(key).arg(1).ignore();
+        } else {
+            pipe.cmd("DEL").arg(key).ignore();
+            pipe.cmd("PUBLISH")
+                .arg(&self.channel)
+                .arg(format!("w{queue}"))
+                .ignore();
+        }
+        self.link
+            .call("pause or resume", async |connection| {
+                pipe.query_async::<()>(connection).await
+            })
+            .await
+    }
+
+    async fn epoch(&self, queue: &str) -> Result<String, TransportError> {
+        let mut call = self.on(&self.scripts.epoch, queue, &["epoch"]);
+        call.arg(Uuid::new_v4().simple().to_string());
+        self.link
+            .call("read the epoch", async |connection| {
+                call.invoke_async(connection).await
+            })
+            .await
+    }
+
+    async fn acquire(
+        &self,
+        budgets: &[Budget],
+        now: Option<Timestamp>,
+    ) -> Result<Acquired, TransportError> {
+        let mut call = self.scripts.acquire.prepare_invoke();
+        for budget in budgets {
+            call.key(self.key("budget", &budget.key));
+        }
+        call.arg(now.map(|now| now.to_string()).unwrap_or_default())
+            .arg(Uuid::new_v4().as_bytes().as_slice());
+        for budget in budgets {
+            call.arg(budget.limit).arg(millis(budget.window));
+        }
+        let wait: u64 = self
+            .link
+            .call("acquire a budget", async |connection| {
+                call.invoke_async(connection).await
+            })
+            .await?;
+        Ok(match wait {
+            0 => Acquired::Granted,
+            wait => Acquired::Wait(Duration::from_millis(wait)),
+        })
+    }
+
+    async fn publish(&self, topic: &str, payload: &str) -> Result<(), TransportError> {
+        let mut command = redis::cmd("PUBLISH");
+        command
+            .arg(&self.channel)
+            .arg(format!("t{topic}\n{payload}"));
+        self.link
+            .call("publish", async |connection| {
+                command.query_async::<()>(connection).await
+            })
+            .await
+    }
+
+    fn signals(&self) -> broadcast::Receiver<Signal> {
+        self.signals.subscribe()
+    }
+
+    async fn inspect(&self, now: Timestamp) -> Result<Option<RedisReport>, TransportError> {
+        let (info, time): (String, (i64, i64)) = self
+            .link
+            .call("inspect", async |connection| {
+                redis::pipe()
+                    .cmd("INFO")
+                    .cmd("TIME")
+                    .query_async(connection)
+                    .await
+            })
+            .await?;
+        let field = |name: &str| {
+            info.lines()
+                .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+                .unwrap_or_default()
+                .trim()
+                .to_owned()
+        };
+        Ok(Some(RedisReport {
+            version: field("redis_version"),
+            maxmemory_policy: field("maxmemory_policy"),
+            maxmemory: field("maxmemory").parse().unwrap_or_default(),
+            aof: field("aof_enabled") == "1",
+            skew_millis: time.0 * 1000 + time.1 / 1000 - now.as_millis(),
+        }))
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn delivery(item: &[Vec<u8>]) -> anyhow::Result<Delivery> {
+    Ok(Delivery {
+        job: JobId(Uuid::from_slice(&item[0])?),
+        nonce: std::str::from_utf8(&item[1])?.parse()?,
+        lane: String::from_utf8(item[2].clone())?,
+    })
+}
+
+/// One multiplexed connection that is made when it is needed and dropped when it fails.
+struct Link {
+    client: Client,
+    current: Mutex<Option<MultiplexedConnection>>,
+    made: AtomicU64,
+}
+
+impl Link {
+    fn new(client: Client) -> Self {
+        Self {
+            client,
+            current: Mutex::new(None),
+            made: AtomicU64::new(0),
+        }
+    }
+
+    async fn connection(&self) -> RedisResult<(u64, MultiplexedConnection)> {
+        // Callers queue up here while one of them connects.
+        let mut current = self.current.lock().await;
+        if let Some(connection) = current.as_ref() {
+            return Ok((self.made.load(Ordering::Relaxed), connection.clone()));
+        }
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT_TIMEOUT))
+            .set_response_timeout(Some(RESPONSE_TIMEOUT));
+        let connection = self
+            .client
+            .get_multiplexed_async_connection_with_config(&config)
+            .await?;
+        *current = Some(connection.clone());
+        let number = self.made.fetch_add(1, Ordering::Relaxed) + 1;
+        Ok((number, connection))
+    }
+
+    /// Runs `call`. Any failure drops the connection: a fail-over shows as READONLY, a dead peer as
+    /// a timeout, and a new connection costs less than telling them apart.
+    async fn call<T>(
+        &self,
+        doing: &'static str,
+        call: impl AsyncFnOnce(&mut MultiplexedConnection) -> RedisResult<T>,
+    ) -> Result<T, TransportError> {
+        let failed = |error: RedisError| TransportError::new(doing, error);
+        let (number, mut connection) = self.connection().await.map_err(failed)?;
+        match call(&mut connection).await {
+            Ok(answer) => Ok(answer),
+            Err(error) => {
+                let mut current = self.current.lock().await;
+                if self.made.load(Ordering::Relaxed) == number {
+                    *current = None;
+                }
+                Err(failed(error))
+            }
+        }
+    }
+}
+
+/// Listens for signals until stopped, over as many connections as it takes.
+async fn listen(
+    client: Client,
+    channel: String,
+    signals: broadcast::Sender<Signal>,
+    stop: CancellationToken,
+) {
+    let signals = Arc::new(signals);
+    let listening = async {
+        loop {
+            if let Err(error) = listen_once(&client, &channel, &signals).await {
+                tracing::debug!(%error, "not listening to Redis");
+            }
+            tokio::time::sleep(RELISTEN).await;
+        }
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = listening => {}
+    }
+}
+
+async fn listen_once(
+    client: &Client,
+    channel: &str,
+    signals: &broadcast::Sender<Signal>,
+) -> anyhow::Result<()> {
+    let mut pubsub = tokio::time::timeout(CONNECT_TIMEOUT, client.get_async_pubsub()).await??;
+    tokio::time::timeout(RESPONSE_TIMEOUT, pubsub.subscribe(channel)).await??;
+    let (mut sink, mut stream) = pubsub.split();
+    // Whoever hears this looks for itself, since signals were missed.
+    let _ = signals.send(Signal::Reconnected);
+    let mut ping = tokio::time::interval(LISTEN_PING);
+    loop {
+        tokio::select! {
+            message = stream.next() => {
+                let Some(message) = message else { anyhow::bail!("the connection ended") };
+                let payload: String = message.get_payload()?;
+                if let Some(signal) = signal(&payload) {
+                    let _ = signals.send(signal);
+                }
+            }
+            _ = ping.tick() => {
+                tokio::time::timeout(RESPONSE_TIMEOUT, sink.ping::<redis::Value>()).await??;
+            }
+        }
+    }
+}
+
+fn signal(payload: &str) -> Option<Signal> {
+    if let Some(queue) = payload.strip_prefix('w') {
+        return Some(Signal::Work(queue.to_owned()));
+    }
+    let (topic, payload) = payload.strip_prefix('t')?.split_once('\n')?;
+    Some(Signal::Message {
+        topic: topic.to_owned(),
+        payload: payload.to_owned(),
+    })
+}
