@@ -37,6 +37,7 @@ mod relay;
 mod rescue;
 mod schedule;
 mod settle;
+pub mod steps;
 pub mod transport;
 mod work;
 

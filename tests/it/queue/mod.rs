@@ -1,0 +1,5 @@
+//! The queue, on both stacks: SQLite with the memory transport, and PostgreSQL with Redis.
+
+mod basics;
+mod fixture;
+mod transport;
