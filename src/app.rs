@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 use anyhow::Context as _;
 use clipqueue_entities::{AccountId, Timestamp, UserId};
 use sea_orm::{ConnectionTrait, DbErr};
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretBox};
 use tiktok::{Endpoint, limits::RATE_WINDOW};
 use url::Url;
 
@@ -19,10 +19,9 @@ use crate::{
     db::Db,
     domain::events,
     job::Job,
-    media::{MediaSettings, MediaStore, Storage},
+    media::{Capabilities, MediaSettings, MediaStore, Storage},
     queue::{
-        self, Queue,
-        ledger,
+        self, Queue, ledger,
         transport::{Acquired, Budget, Transport, memory::MemoryTransport, redis::RedisTransport},
     },
     secrets::Vault,
@@ -64,7 +63,9 @@ impl App {
         let tiktok = tiktok::Client::new(tiktok_config(&config)?)
             .context("setting up the client of TikTok's API")?;
         let transport = match &config.transport.kind {
-            TransportKind::Memory => Arc::new(MemoryTransport::new(clock.clone())) as Arc<dyn Transport>,
+            TransportKind::Memory => {
+                Arc::new(MemoryTransport::new(clock.clone())) as Arc<dyn Transport>
+            }
             TransportKind::Redis(url) => Arc::new(
                 RedisTransport::open(url.expose_secret(), &config.transport.prefix)
                     .context("opening Redis; check transport.url")?,
@@ -105,6 +106,17 @@ impl App {
         url
     }
 
+    /// Signs and opens upload addresses.
+    pub fn capabilities(&self) -> Capabilities {
+        Capabilities::new(SecretBox::new(Box::new(*self.vault.uploads().expose())))
+    }
+
+    /// What stands before an upload's name in its address.
+    pub fn uploads_base(&self) -> String {
+        let base = self.config.http.public_url.as_str().trim_end_matches('/');
+        format!("{base}/uploads")
+    }
+
     /// Enqueues `job` in the caller's transaction, due at `run_at` or now.
     pub async fn enqueue_in_tx(
         &self,
@@ -136,7 +148,10 @@ impl App {
         job: &Job,
     ) -> Result<(), DbErr> {
         let key = job.unique_key();
-        if let Some(id) = ledger::live(tx, std::slice::from_ref(&key)).await?.remove(&key) {
+        if let Some(id) = ledger::live(tx, std::slice::from_ref(&key))
+            .await?
+            .remove(&key)
+        {
             ledger::cancel_in(tx, self.clock.now(), id).await?;
         }
         Ok(())
@@ -180,10 +195,8 @@ impl App {
 
 fn tiktok_config(config: &Config) -> anyhow::Result<tiktok::Config> {
     let settings = &config.tiktok;
-    let mut client = tiktok::Config::new(
-        settings.client_key.clone(),
-        settings.client_secret.clone(),
-    );
+    let mut client =
+        tiktok::Config::new(settings.client_key.clone(), settings.client_secret.clone());
     client.authorize_base = settings.authorize_base.clone();
     client.api_base = settings.api_base.clone();
     client.upload_hosts = settings

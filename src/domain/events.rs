@@ -42,7 +42,9 @@ pub async fn append_in_tx(
     if tx.get_database_backend() == DatabaseBackend::Postgres {
         let (_, low) = new.user_id.0.as_u64_pair();
         // The low 32 bits are random in a UUIDv7; two tenants sharing a lock only wait for each other.
-        let key = u32::try_from(low & 0xFFFF_FFFF).unwrap_or_default().cast_signed();
+        let key = u32::try_from(low & 0xFFFF_FFFF)
+            .unwrap_or_default()
+            .cast_signed();
         tx.execute_raw(Statement::from_sql_and_values(
             DatabaseBackend::Postgres,
             "SELECT pg_advisory_xact_lock($1, $2)",
@@ -84,6 +86,16 @@ pub async fn after(
         .limit(limit)
         .all(db)
         .await
+}
+
+/// Whether the event at a cursor is still kept. Events are deleted from the oldest on, so that what
+/// comes after a kept one is complete.
+pub async fn is_kept(db: &impl ConnectionTrait, user: UserId, cursor: i64) -> Result<bool, DbErr> {
+    Ok(event::Entity::find_by_id(cursor)
+        .filter(event::Column::UserId.eq(user))
+        .one(db)
+        .await?
+        .is_some())
 }
 
 /// The newest cursor of a tenant; zero when nothing has happened.
