@@ -68,16 +68,12 @@ pub async fn run_checks(app: &App, draining: bool) -> Vec<(&'static str, Option<
             app.db.read().execute_unprepared("SELECT 1").await?;
             Ok(())
         }),
-        patiently(async {
-            app.queue.transport().depth(PROBED, &[]).await?;
-            Ok(())
-        }),
+        patiently(async { app.queue.transport().depth(PROBED, &[]).await?;
+            Ok(()) }),
         patiently(async {
             match migrate::pending(&app.db).await?.len() {
                 0 => Ok(()),
-                pending => {
-                    anyhow::bail!("{pending} migrations are pending; run `clipqueue migrate up`")
-                }
+                pending => anyhow::bail!("{pending} migrations are pending; run `clipqueue migrate up`"),
             }
         }),
         patiently(async {

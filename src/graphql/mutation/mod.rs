@@ -18,5 +18,5 @@ pub struct Mutation(
     media::MediaMutations,
     posts::PostMutations,
     keys::Keys,
-    ops::Operators,
+    ops::OperatorMutations,
 );

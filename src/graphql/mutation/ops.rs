@@ -69,10 +69,10 @@ async fn pause(ctx: &Context<'_>, queue: &str, paused: bool) -> Result<QueuePayl
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Operators;
+pub(crate) struct OperatorMutations;
 
 #[Object]
-impl Operators {
+impl OperatorMutations {
     /// Makes a RETRYABLE, HELD, DISCARDED or CANCELLED job due now. Needs the scope `ops:write`.
     #[graphql(guard = "Needs(Scope::OpsWrite)")]
     async fn retry_job(

@@ -45,10 +45,10 @@ impl From<JobFilter> for ledger::JobFilter {
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Operators;
+pub(crate) struct OperatorQueries;
 
 #[Object]
-impl Operators {
+impl OperatorQueries {
     /// Jobs of the whole installation, newest first. Needs the scope `ops:read`.
     #[graphql(
         guard = "Needs(Scope::OpsRead)",

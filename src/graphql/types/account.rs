@@ -28,10 +28,10 @@ pub(crate) enum AccountStatus {
     Disconnected,
 }
 
-/// A creator's TikTok account that is connected to Clipqueue.
 #[derive(Clone, Debug)]
 pub(crate) struct Account(pub(crate) account::Model);
 
+/// A creator's TikTok account that is connected to Clipqueue.
 #[Object(name = "TikTokAccount")]
 impl Account {
     /// The id.

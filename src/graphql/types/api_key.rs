@@ -6,10 +6,10 @@ use clipqueue_entities::api_key;
 use super::scope::ApiScope;
 use crate::graphql::{ids::Global as _, scalars::DateTime};
 
-/// A key to this API. Its text is shown once, when it is made.
 #[derive(Clone, Debug)]
 pub(crate) struct ApiKey(pub(crate) api_key::Model);
 
+/// A key to this API. Its text is shown once, when it is made.
 #[Object]
 impl ApiKey {
     /// The id.

@@ -7,7 +7,10 @@ use crate::graphql::scalars::{BigInt, DateTime};
 
 /// How far an attempt has come. More may come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "clipqueue_entities::post_attempt::AttemptPhase")]
+#[graphql(
+    name = "PostAttemptPhase",
+    remote = "clipqueue_entities::post_attempt::AttemptPhase"
+)]
 pub(crate) enum AttemptPhase {
     /// TikTok may have been told of it; no publish id is known.
     InitSent,
@@ -21,10 +24,10 @@ pub(crate) enum AttemptPhase {
     Closed,
 }
 
-/// One attempt at handing a post to TikTok. It is on record before the call that it describes.
 #[derive(Clone, Debug)]
 pub(crate) struct Attempt(pub(crate) post_attempt::Model);
 
+/// One attempt at handing a post to TikTok. It is on record before the call that it describes.
 #[Object(name = "PostAttempt")]
 impl Attempt {
     /// Counts from one within the post.

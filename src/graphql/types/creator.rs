@@ -11,8 +11,6 @@ use crate::{
     },
 };
 
-/// What TikTok says about a creator. Its guidelines want it shown before a direct post, and the
-/// choices offered to be these.
 pub(crate) struct CreatorInfo(pub(crate) View);
 
 impl CreatorInfo {
@@ -42,6 +40,8 @@ impl From<&Refusal> for PostingObstacle {
     }
 }
 
+/// What TikTok says about a creator. Its guidelines want it shown before a direct post, and the
+/// choices offered to be these.
 #[Object]
 impl CreatorInfo {
     /// When TikTok said this; null when it has never been asked with success.

@@ -31,10 +31,10 @@ pub(crate) enum EvidenceSource {
     Clipqueue,
 }
 
-/// The proof behind a change.
 #[derive(Clone, Debug)]
 pub(crate) struct Evidence(evidence::Model);
 
+/// The proof behind a change.
 #[Object]
 impl Evidence {
     /// Who told.
@@ -68,7 +68,6 @@ impl Evidence {
     }
 }
 
-/// One thing that happened to a post.
 #[derive(Clone, Debug)]
 pub(crate) struct Event(pub(crate) event::Model);
 
@@ -86,6 +85,7 @@ impl Event {
     }
 }
 
+/// One thing that happened to a post.
 #[Object(name = "PostEvent")]
 impl Event {
     /// Its place among the events; give it to `postEvents` as `after` to go on behind it. Opaque.

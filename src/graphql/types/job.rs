@@ -32,10 +32,10 @@ pub(crate) enum JobState {
     Held,
 }
 
-/// One unit of work in the queue.
 #[derive(Clone, Debug)]
 pub(crate) struct Job(pub(crate) job::Model);
 
+/// One unit of work in the queue.
 #[Object]
 impl Job {
     /// The id.

@@ -27,10 +27,10 @@ pub(crate) enum MediaState {
     Deleted,
 }
 
-/// An uploaded file.
 #[derive(Clone, Debug)]
 pub(crate) struct Media(pub(crate) media::Media);
 
+/// An uploaded file.
 #[Object]
 impl Media {
     /// The id.

@@ -25,10 +25,10 @@ use crate::{
     },
 };
 
-/// One video on its way to one TikTok account.
 #[derive(Clone, Debug)]
 pub(crate) struct Post(pub(crate) post::Model);
 
+/// One video on its way to one TikTok account.
 #[Object]
 impl Post {
     /// The id.

@@ -35,6 +35,7 @@ impl From<&post::Model> for CaptionHandoff {
 
 /// The creator's agreement to the text that TikTok demands for a direct post.
 #[derive(Clone, Debug, SimpleObject)]
+#[graphql(name = "PostConsent")]
 pub(crate) struct Consent {
     /// Which text: `music-usage` or `branded-content-and-music-usage`. More may come.
     version: String,
@@ -79,6 +80,7 @@ impl PostFailure {
 
 /// How much of the video TikTok has taken in the current attempt.
 #[derive(Clone, Debug, SimpleObject)]
+#[graphql(name = "PostProgress")]
 pub(crate) struct Progress {
     /// Bytes that TikTok acknowledged.
     bytes_sent: BigInt,

@@ -20,10 +20,10 @@ pub(crate) struct StateCount {
     capped: bool,
 }
 
-/// How a queue stands.
 #[derive(Clone, Debug)]
 pub(crate) struct Queue(pub(crate) QueueStats);
 
+/// How a queue stands.
 #[Object]
 impl Queue {
     /// Its name.

@@ -10,9 +10,9 @@ use crate::{
     },
 };
 
-/// The user that the API key acts for, and what the key may do.
 pub(crate) struct Viewer(pub(crate) Actor);
 
+/// The user that the API key acts for, and what the key may do.
 #[Object]
 impl Viewer {
     /// The user's id.
@@ -36,11 +36,11 @@ impl Viewer {
     }
 
     /// The place behind the newest event. Read it, then the present state, then subscribe to
-    /// `postEvents` after it: so nothing is missed in between. Null when nothing has happened yet.
+    /// `postEvents` after it: so nothing is missed in between.
     #[graphql(complexity = 2)]
-    async fn event_cursor(&self, ctx: &Context<'_>) -> Result<Option<String>> {
+    async fn event_cursor(&self, ctx: &Context<'_>) -> Result<String> {
         let newest = events::newest(app(ctx).db.read(), self.0.user_id).await;
         let newest = newest.map_err(|error| raise("Viewer", error.into()))?;
-        Ok((newest > 0).then(|| cursor(newest)))
+        Ok(cursor(newest))
     }
 }
