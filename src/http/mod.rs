@@ -15,13 +15,12 @@ use std::sync::Arc;
 
 use axum::{Router, extract::Request, http::HeaderValue};
 use metrics_exporter_prometheus::PrometheusHandle;
-use secrecy::SecretBox;
 use tokio_util::sync::CancellationToken;
 use tower_http::{
     catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer, trace::TraceLayer,
 };
 
-use crate::{app::App, graphql::schema, media::Capabilities};
+use crate::{app::App, graphql::schema};
 
 /// Every route.
 pub fn router(
@@ -50,10 +49,10 @@ pub fn router(
     let uploads = uploads::router(uploads::Uploads {
         media: app.media.clone(),
         authorize: keys,
-        capabilities: capabilities(app),
+        capabilities: app.capabilities(),
         clock: app.clock.clone(),
         origins: uploads::Origins::List(origins(app)),
-        location_base: uploads_base(app),
+        location_base: app.uploads_base(),
     });
     Router::new()
         .merge(api)
@@ -78,17 +77,6 @@ pub fn router(
                 )
             }),
         )
-}
-
-/// Signs and opens upload addresses.
-pub fn capabilities(app: &App) -> Capabilities {
-    Capabilities::new(SecretBox::new(Box::new(*app.vault.uploads().expose())))
-}
-
-/// What stands before an upload's name in its address.
-pub fn uploads_base(app: &App) -> String {
-    let base = app.config.http.public_url.as_str().trim_end_matches('/');
-    format!("{base}/uploads")
 }
 
 fn origins(app: &App) -> Vec<String> {
