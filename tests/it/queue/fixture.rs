@@ -56,7 +56,6 @@ enum Redis {
 
 /// One queue of toy jobs.
 pub struct Stack {
-    pub kind: Kind,
     pub db: Db,
     pub time: ManualClock,
     pub clock: Clock,
@@ -140,7 +139,6 @@ impl Stack {
         QueueTables::up(db.write(), None).await.unwrap();
         let queue = Queue::new(db.clone(), clock.clone(), Arc::clone(&transport));
         Self {
-            kind,
             db,
             time,
             clock,

@@ -1,8 +1,12 @@
 //! The queue, on both stacks: SQLite with the memory transport, and PostgreSQL with Redis.
 
 mod basics;
+mod cron;
 mod daemon;
 mod faults;
 mod fence;
 mod fixture;
+mod ledger;
+mod model;
 mod transport;
+mod transport_model;
