@@ -158,3 +158,27 @@ async fn a_job_is_not_claimed_before_its_time_nor_beyond_its_attempts() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_pointer_with_another_nonce_claims_nothing() {
+    for_each_stack(async |stack: Stack| {
+        let toys = toys();
+        let mut steps = stack.steps(&toys);
+        let id = stack.add("done").await;
+        let channel = clipqueue::queue::transport::Channel {
+            queue: "toys",
+            lane_limit: 0,
+        };
+        let stale = clipqueue::queue::transport::Pointer {
+            job: id,
+            nonce: 7,
+            lane: String::new(),
+            rank: 0,
+        };
+        stack.transport.deliver(channel, &[stale]).await.unwrap();
+        assert!(steps.fetch(10).await.unwrap().is_empty());
+        assert_eq!(stack.state(id).await, JobState::Available);
+        assert_eq!(stack.drain(&toys).await.completed, 1);
+    })
+    .await;
+}

@@ -132,7 +132,14 @@ impl World {
             Move::End { which, how } => {
                 if !self.held.is_empty() {
                     let held = self.held.swap_remove(usize::from(which) % self.held.len());
-                    self.processes[0].end(held, answer(how)).await;
+                    let (id, fence) = (held.job().id, held.job().fence);
+                    let before = self.stack.row(id).await;
+                    let newest = before.state == JobState::Running && before.fence == fence;
+                    let state = self.processes[0].end(held, answer(how)).await;
+                    assert_eq!(state.is_some(), newest, "who may settle: {before:?}");
+                    if !newest {
+                        assert_eq!(self.stack.row(id).await, before, "a zombie wrote");
+                    }
                 }
             }
             Move::Crash { which } => {
