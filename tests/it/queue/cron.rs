@@ -29,7 +29,9 @@ const HOUR: Duration = Duration::from_secs(3600);
 fn next_hour(stack: &Stack) -> Timestamp {
     let now = stack.time.now().as_millis();
     let next = (now / 3_600_000 + 1) * 3_600_000;
-    stack.time.advance(Duration::from_millis((next - now).unsigned_abs()));
+    stack
+        .time
+        .advance(Duration::from_millis((next - now).unsigned_abs()));
     stack.time.now()
 }
 
@@ -45,13 +47,13 @@ async fn a_slot_fires_once_over_two_schedulers() {
         assert_eq!(fire(&stack, &toys).await, 0, "the first look only notes");
         for _ in 0..10 {
             let slot = next_hour(&stack);
-            let (one, two) = tokio::join!(
-                stack.queue.fire_crons(&toys),
-                other.fire_crons(&toys)
-            );
+            let (one, two) = tokio::join!(stack.queue.fire_crons(&toys), other.fire_crons(&toys));
             assert_eq!(one.unwrap().len() + two.unwrap().len(), 1);
             assert_eq!(fire(&stack, &toys).await, 0);
-            let rows = cron_slot::Entity::find().all(stack.db.read()).await.unwrap();
+            let rows = cron_slot::Entity::find()
+                .all(stack.db.read())
+                .await
+                .unwrap();
             let row = rows.iter().max_by_key(|row| row.fire_at).unwrap();
             assert_eq!(row.fire_at, slot);
             let job = job::Entity::find_by_id(row.job_id.unwrap());
@@ -93,7 +95,10 @@ async fn the_running_scheduler_fires_by_itself() {
         let process = stack.start(&toys).await;
         let soon = Duration::from_secs(20);
         crate::support::eventually(soon, "the cron is noted", async || {
-            let rows = cron_slot::Entity::find().all(stack.db.read()).await.unwrap();
+            let rows = cron_slot::Entity::find()
+                .all(stack.db.read())
+                .await
+                .unwrap();
             (!rows.is_empty()).then_some(())
         })
         .await;

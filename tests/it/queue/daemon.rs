@@ -87,7 +87,9 @@ async fn another_process_hears_of_changes_too() {
                 }
             }
         };
-        tokio::time::timeout(Duration::from_millis(500), next).await.ok()
+        tokio::time::timeout(Duration::from_millis(500), next)
+            .await
+            .ok()
     })
     .await;
     assert_eq!(heard.state, Some(JobState::Completed));
@@ -158,8 +160,14 @@ async fn a_waiting_job_is_cancelled_at_once_and_never_runs() {
             RetryOutcome::NotRetryable(JobState::Completed)
         );
         let nobody = JobId::new();
-        assert_eq!(stack.queue.cancel(nobody).await.unwrap(), CancelOutcome::NotFound);
-        assert_eq!(stack.queue.retry(nobody).await.unwrap(), RetryOutcome::NotFound);
+        assert_eq!(
+            stack.queue.cancel(nobody).await.unwrap(),
+            CancelOutcome::NotFound
+        );
+        assert_eq!(
+            stack.queue.retry(nobody).await.unwrap(),
+            RetryOutcome::NotFound
+        );
     })
     .await;
 }
@@ -330,7 +338,11 @@ async fn a_long_job_keeps_its_lease_and_a_lost_one_is_told() {
         })
         .await;
         process.stop().await;
-        assert_eq!(stack.state(id).await, JobState::Running, "not ours to settle");
+        assert_eq!(
+            stack.state(id).await,
+            JobState::Running,
+            "not ours to settle"
+        );
     })
     .await;
 }
@@ -394,7 +406,9 @@ async fn a_full_queue_of_one_creator_does_not_keep_another_out() {
                 ..stack.toy("lane")
             })
             .collect();
-        clipqueue::queue::enqueue_many(stack.db.write(), now, big).await.unwrap();
+        clipqueue::queue::enqueue_many(stack.db.write(), now, big)
+            .await
+            .unwrap();
         let mut steps = stack.steps(&toys);
         steps.relay().await.unwrap();
         let small = NewJob {
@@ -486,7 +500,11 @@ async fn a_hold_ends_when_somebody_acts() {
         .await
         .unwrap();
         assert_eq!(held, [waiting]);
-        assert_eq!(stack.drain(&toys).await.held, 1, "only the unknown kind ran");
+        assert_eq!(
+            stack.drain(&toys).await.held,
+            1,
+            "only the unknown kind ran"
+        );
         dead.store(false, Ordering::Relaxed);
         stack
             .queue
@@ -496,16 +514,36 @@ async fn a_hold_ends_when_somebody_acts() {
         assert_eq!(stack.drain(&toys).await.completed, 2);
         assert_eq!(stack.state(ran).await, JobState::Completed);
         assert_eq!(stack.state(other).await, JobState::Held);
-        let running = clipqueue::queue::ledger::cancel_lane(
-            stack.db.write(),
-            now,
-            "creator-2",
-            &[],
-        )
-        .await
-        .unwrap();
+        let running =
+            clipqueue::queue::ledger::cancel_lane(stack.db.write(), now, "creator-2", &[])
+                .await
+                .unwrap();
         assert!(running.is_empty());
         assert_eq!(stack.state(other).await, JobState::Cancelled);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_idle_worker_is_woken_and_does_not_poll() {
+    for_each_live_stack(async |stack: Stack| {
+        let (told, mut hear) = tokio::sync::mpsc::unbounded_channel();
+        let toys = Toys::default().with("ping", move |_| {
+            told.send(tokio::time::Instant::now()).unwrap();
+            async { Ok(Outcome::Done) }
+        });
+        let process = stack.start(&toys).await;
+        let mut waits = Vec::new();
+        for _ in 0..100 {
+            let asked = tokio::time::Instant::now();
+            stack.add("ping").await;
+            waits.push(hear.recv().await.unwrap() - asked);
+        }
+        waits.sort_unstable();
+        eprintln!("pickup: p50 {:?}, p99 {:?}", waits[50], waits[98]);
+        // Every loop looks by itself once a second: half a second would be the median of polling.
+        assert!(waits[50] < Duration::from_millis(200), "{:?}", waits[50]);
+        process.stop().await;
     })
     .await;
 }

@@ -34,10 +34,16 @@ async fn a_zombie_can_neither_prove_nor_settle() {
         assert!(second.job().fence > zombie.job().fence);
         assert_eq!(second.job().attempt, 2);
 
-        assert!(matches!(lease.prove(&stack.db).await, Err(LeaseError::Lost)));
+        assert!(matches!(
+            lease.prove(&stack.db).await,
+            Err(LeaseError::Lost)
+        ));
         assert_eq!(lease.stop_reason(), Some(StopReason::Lost));
         let tx = stack.db.write().begin().await.unwrap();
-        assert!(matches!(lease.prove_in_tx(&tx).await, Err(LeaseError::Lost)));
+        assert!(matches!(
+            lease.prove_in_tx(&tx).await,
+            Err(LeaseError::Lost)
+        ));
         tx.rollback().await.unwrap();
         assert!(lease.progress(json!({ "percent": 99 })).await.is_err());
         assert_eq!(steps.end(zombie, Ok(Outcome::Done)).await, None);

@@ -142,7 +142,10 @@ async fn stats_tell_depth_and_the_oldest_waiting_job() {
         // Due, but not promoted yet: it waits all the same.
         stack.time.advance(Duration::from_secs(60));
         let stats = stack.queue.stats(&["more".into()]).await.unwrap();
-        assert_eq!(stats[0].oldest_waiting, Some(start + Duration::from_secs(21)));
+        assert_eq!(
+            stats[0].oldest_waiting,
+            Some(start + Duration::from_secs(21))
+        );
     })
     .await;
 }

@@ -29,19 +29,43 @@ const LANE_LIMIT: u32 = 2;
 
 #[derive(Clone, Debug)]
 enum Move {
-    Enqueue { lane: u8, delay: u16, key: Option<u8> },
-    Relay { process: bool },
-    Fetch { process: bool, limit: u8 },
-    End { which: u8, how: u8 },
-    Crash { which: u8 },
-    Advance { secs: u16 },
-    Rescue { process: bool },
+    Enqueue {
+        lane: u8,
+        delay: u16,
+        key: Option<u8>,
+    },
+    Relay {
+        process: bool,
+    },
+    Fetch {
+        process: bool,
+        limit: u8,
+    },
+    End {
+        which: u8,
+        how: u8,
+    },
+    Crash {
+        which: u8,
+    },
+    Advance {
+        secs: u16,
+    },
+    Rescue {
+        process: bool,
+    },
     LosePointers,
-    Audit { process: bool },
+    Audit {
+        process: bool,
+    },
     Pause,
     Resume,
-    Cancel { which: u8 },
-    Retry { which: u8 },
+    Cancel {
+        which: u8,
+    },
+    Retry {
+        which: u8,
+    },
 }
 
 fn moves() -> impl Strategy<Value = Vec<Move>> {
@@ -111,7 +135,11 @@ impl World {
         match *next {
             Move::Enqueue { lane, delay, key } => {
                 let job = NewJob {
-                    lane: if lane == 0 { String::new() } else { format!("l{lane}") },
+                    lane: if lane == 0 {
+                        String::new()
+                    } else {
+                        format!("l{lane}")
+                    },
                     run_at: self.stack.time.now() + Duration::from_secs(delay.into()),
                     max_attempts: MAX_ATTEMPTS,
                     unique_key: key.map(|key| format!("key-{key}")),
@@ -183,12 +211,23 @@ impl World {
         assert_eq!(rows.len(), self.jobs.len(), "no row vanishes or appears");
         let mut keys = HashSet::new();
         for row in &rows {
-            assert!(row.attempt <= row.max_attempts, "attempts over the limit: {row:?}");
+            assert!(
+                row.attempt <= row.max_attempts,
+                "attempts over the limit: {row:?}"
+            );
             let fence = self.fences.entry(row.id).or_default();
             assert!(row.fence >= *fence, "a fence went back: {row:?}");
             *fence = row.fence;
-            assert_eq!(row.state == JobState::Held, row.hold_reason.is_some(), "{row:?}");
-            assert_eq!(row.state == JobState::Running, row.lease_until.is_some(), "{row:?}");
+            assert_eq!(
+                row.state == JobState::Held,
+                row.hold_reason.is_some(),
+                "{row:?}"
+            );
+            assert_eq!(
+                row.state == JobState::Running,
+                row.lease_until.is_some(),
+                "{row:?}"
+            );
             assert_eq!(row.state.is_final(), row.finished_at.is_some(), "{row:?}");
             if let Some(key) = &row.unique_key {
                 assert!(!row.state.is_final(), "a key outlives its job: {row:?}");

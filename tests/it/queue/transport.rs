@@ -108,7 +108,10 @@ async fn a_finished_pointer_leaves_nothing() {
         transport.finish(ONE_EACH, &taken).await.unwrap();
         transport.finish(ONE_EACH, &taken).await.unwrap();
         let depth = transport.depth("q", &["l1".into()]).await.unwrap();
-        assert_eq!((depth.waiting, depth.in_flight, depth.open_lanes), (0, 0, 0));
+        assert_eq!(
+            (depth.waiting, depth.in_flight, depth.open_lanes),
+            (0, 0, 0)
+        );
         let jobs: Vec<JobId> = pointers.iter().map(|p| p.job).collect();
         assert_eq!(transport.missing("q", &jobs).await.unwrap(), jobs);
     })
@@ -123,7 +126,9 @@ async fn finished_jobs_cost_redis_nothing_and_pending_ones_little() {
         let info = server.command(&["INFO", "memory"]).await.unwrap();
         let info: String = redis::from_redis_value(info).unwrap();
         let line = info.lines().find(|line| line.starts_with("used_memory:"));
-        line.unwrap()["used_memory:".len()..].parse::<i64>().unwrap()
+        line.unwrap()["used_memory:".len()..]
+            .parse::<i64>()
+            .unwrap()
     };
     // Loads the scripts and makes the fixed keys.
     let warm = pointer("", 0);
@@ -166,7 +171,10 @@ async fn lanes_are_served_in_turn() {
         seen.sort_unstable();
         assert_eq!(seen, ["big", "other", "small"]);
         // A batch is shared out too, and what is left over goes to whoever has more.
-        transport.deliver(FREE, &[pointer("small", 1)]).await.unwrap();
+        transport
+            .deliver(FREE, &[pointer("small", 1)])
+            .await
+            .unwrap();
         let batch = take(&transport, FREE, 10).await;
         assert_eq!(batch.len(), 10);
         assert_eq!(lanes(&batch).iter().filter(|l| **l == "small").count(), 1);
@@ -179,7 +187,10 @@ async fn a_lane_never_exceeds_its_limit_and_opens_again() {
     each(async |transport| {
         let pointers: Vec<Pointer> = (0..5).map(|n| pointer("a", n)).collect();
         transport.deliver(ONE_EACH, &pointers).await.unwrap();
-        transport.deliver(ONE_EACH, &[pointer("b", 9)]).await.unwrap();
+        transport
+            .deliver(ONE_EACH, &[pointer("b", 9)])
+            .await
+            .unwrap();
         let mut first = take(&transport, ONE_EACH, 10).await;
         first.sort_by(|x, y| x.lane.cmp(&y.lane));
         assert_eq!(lanes(&first), ["a", "b"]);
@@ -194,7 +205,9 @@ async fn a_lane_never_exceeds_its_limit_and_opens_again() {
                 }
             }
         };
-        tokio::time::timeout(Duration::from_secs(5), told).await.unwrap();
+        tokio::time::timeout(Duration::from_secs(5), told)
+            .await
+            .unwrap();
         assert_eq!(lanes(&take(&transport, ONE_EACH, 10).await), ["a"]);
     })
     .await;
@@ -220,7 +233,11 @@ async fn a_lease_that_runs_out_gives_the_pointer_and_the_lane_back() {
         let pointers = [pointer("a", 1), pointer("a", 2), pointer("b", 1)];
         transport.deliver(ONE_EACH, &pointers).await.unwrap();
         let short = Duration::from_millis(20);
-        let first = transport.take(ONE_EACH, 10, short).await.unwrap().deliveries;
+        let first = transport
+            .take(ONE_EACH, 10, short)
+            .await
+            .unwrap()
+            .deliveries;
         assert_eq!(first.len(), 2);
         let kept: Vec<Delivery> = first.iter().filter(|d| d.lane == "b").cloned().collect();
         transport.extend(ONE_EACH, &kept, LEASE).await.unwrap();
@@ -357,7 +374,10 @@ async fn messages_and_work_reach_listeners() {
         };
         // The listener connects in its own time; a message sent before that is lost by design.
         let heard = eventually(Duration::from_secs(5), "a message arrives", async || {
-            transport.publish("posts", "line one\nline two").await.unwrap();
+            transport
+                .publish("posts", "line one\nline two")
+                .await
+                .unwrap();
             let next = tokio::time::timeout(Duration::from_millis(100), async {
                 loop {
                     let signal = signals.recv().await.unwrap();
@@ -378,7 +398,9 @@ async fn messages_and_work_reach_listeners() {
                 }
             }
         };
-        tokio::time::timeout(Duration::from_secs(5), work).await.unwrap();
+        tokio::time::timeout(Duration::from_secs(5), work)
+            .await
+            .unwrap();
     })
     .await;
 }

@@ -88,7 +88,11 @@ impl World {
 
     async fn play(&mut self, next: &Move) {
         match *next {
-            Move::Deliver { job: number, nonce, rank } => {
+            Move::Deliver {
+                job: number,
+                nonce,
+                rank,
+            } => {
                 let (id, lane) = job(number);
                 let pointer = Pointer {
                     job: id,
@@ -144,7 +148,10 @@ impl World {
                 }
             }
             Move::Pause { paused } => {
-                self.transport.set_paused(&self.queue, paused).await.unwrap();
+                self.transport
+                    .set_paused(&self.queue, paused)
+                    .await
+                    .unwrap();
                 self.paused = paused;
             }
         }
