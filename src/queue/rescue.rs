@@ -222,7 +222,7 @@ async fn tell(core: &Core, rescued: &[QueryResult]) -> Result<(), DbErr> {
             jobs = changes.len(),
             "attempts of a lost process were rescued"
         );
-        core.notices.changed(&queue, &changes).await;
+        core.notices.changed(&queue, changes);
         core.wakes.relay(&queue).notify_one();
     }
     Ok(())

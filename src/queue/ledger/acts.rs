@@ -103,9 +103,8 @@ pub(in crate::queue) async fn retry(core: &Core, job: JobId) -> Result<RetryOutc
     if let Some(row) = rows.first() {
         let queue: String = row.try_get("", "queue")?;
         core.notices
-            .changed(&queue, &[(job, JobState::Available)])
-            .await;
-        core.nudge(&queue).await;
+            .changed(&queue, vec![(job, JobState::Available)]);
+        core.nudge(&queue);
         return Ok(RetryOutcome::Retried);
     }
     Ok(match state(core.db.read(), job).await? {
@@ -173,23 +172,20 @@ pub async fn release_held(
     lane: Option<&str>,
     reason: Option<&str>,
 ) -> Result<Vec<String>, DbErr> {
-    let sql = "UPDATE jobs SET \
-               state = CASE WHEN run_at <= $1 THEN 'available' ELSE 'scheduled' END, \
-               hold_reason = NULL, dispatched_at = NULL, updated_at = $1 \
-               WHERE state = 'held' AND ($2 IS NULL OR lane = $2) \
-               AND ($3 IS NULL OR hold_reason = $3) RETURNING queue";
-    let sql = match connection.get_database_backend() {
-        // PostgreSQL cannot tell the type of a parameter from a test for null alone.
-        sea_orm::DatabaseBackend::Postgres => {
-            sql.replace("$2", "($2::text)").replace("$3", "($3::text)")
+    let mut values = vec![batch::millis(now)];
+    let mut which = String::new();
+    for (column, wanted) in [("hold_reason", reason), ("lane", lane)] {
+        if let Some(wanted) = wanted {
+            values.push(Value::from(wanted));
+            which.push_str(&format!(" AND {column} = ${}", values.len()));
         }
-        _ => sql.to_owned(),
-    };
-    let values = vec![
-        batch::millis(now),
-        Value::from(lane.map(str::to_owned)),
-        Value::from(reason.map(str::to_owned)),
-    ];
+    }
+    let sql = format!(
+        "UPDATE jobs SET \
+         state = CASE WHEN run_at <= $1 THEN 'available' ELSE 'scheduled' END, \
+         hold_reason = NULL, dispatched_at = NULL, updated_at = $1 \
+         WHERE state = 'held'{which} RETURNING queue"
+    );
     let mut queues = batch::all(connection, sql, values)
         .await?
         .iter()

@@ -5,11 +5,11 @@ use std::{sync::Arc, time::Duration};
 use clipqueue::{
     clock::Clock,
     queue::transport::{
-        Acquired, Budget, Channel, Delivery, MAX_BATCH, Pointer, Signal, Transport,
-        memory::MemoryTransport, redis::RedisTransport,
+        Channel, Delivery, MAX_BATCH, Pointer, Signal, Transport, memory::MemoryTransport,
+        redis::RedisTransport,
     },
 };
-use clipqueue_entities::{JobId, Timestamp};
+use clipqueue_entities::JobId;
 
 use crate::support::{eventually, servers};
 
@@ -23,7 +23,7 @@ const ONE_EACH: Channel<'static> = Channel {
 };
 const LEASE: Duration = Duration::from_secs(60);
 
-async fn each<F: Future<Output = ()>>(test: impl Fn(Arc<dyn Transport>) -> F) {
+pub async fn each<F: Future<Output = ()>>(test: impl Fn(Arc<dyn Transport>) -> F) {
     test(Arc::new(MemoryTransport::new(Clock::System))).await;
     let server = servers::redis().await;
     let transport = RedisTransport::open(&server.url(), &servers::redis_prefix()).unwrap();
@@ -77,10 +77,34 @@ async fn a_job_has_one_pointer_and_the_newest_nonce_wins() {
             nonce: 2,
             ..old.clone()
         };
-        assert_eq!(transport.deliver(FREE, &[old.clone()]).await.unwrap(), 1);
-        assert_eq!(transport.deliver(FREE, &[old.clone()]).await.unwrap(), 0);
-        assert_eq!(transport.deliver(FREE, &[new.clone()]).await.unwrap(), 1);
-        assert_eq!(transport.deliver(FREE, &[old.clone()]).await.unwrap(), 0);
+        assert_eq!(
+            transport
+                .deliver(FREE, std::slice::from_ref(&old))
+                .await
+                .unwrap(),
+            1
+        );
+        assert_eq!(
+            transport
+                .deliver(FREE, std::slice::from_ref(&old))
+                .await
+                .unwrap(),
+            0
+        );
+        assert_eq!(
+            transport
+                .deliver(FREE, std::slice::from_ref(&new))
+                .await
+                .unwrap(),
+            1
+        );
+        assert_eq!(
+            transport
+                .deliver(FREE, std::slice::from_ref(&old))
+                .await
+                .unwrap(),
+            0
+        );
         let first = take(&transport, FREE, 10).await;
         assert_eq!((first.len(), first[0].nonce), (1, 2));
 
@@ -305,61 +329,6 @@ async fn an_epoch_lasts_as_long_as_the_pointers() {
         assert!(!epoch.is_empty());
         assert_eq!(transport.epoch("q").await.unwrap(), epoch);
         assert_ne!(transport.epoch("other").await.unwrap(), epoch);
-    })
-    .await;
-}
-
-fn budget(key: &str, limit: u32) -> Budget {
-    Budget {
-        key: key.into(),
-        limit,
-        window: Duration::from_secs(60),
-    }
-}
-
-#[tokio::test]
-async fn a_window_slides_and_is_never_exceeded() {
-    each(async |transport| {
-        let start = Timestamp::from_secs(1_900_000_000);
-        let at = |secs: u64| Some(start + Duration::from_secs(secs));
-        let three = [budget("token:1", 3)];
-        for second in [0, 10, 20] {
-            let answer = transport.acquire(&three, at(second)).await.unwrap();
-            assert_eq!(answer, Acquired::Granted);
-        }
-        let answer = transport.acquire(&three, at(30)).await.unwrap();
-        assert_eq!(answer, Acquired::Wait(Duration::from_secs(30)));
-        let other = [budget("token:2", 3)];
-        assert_eq!(
-            transport.acquire(&other, at(30)).await.unwrap(),
-            Acquired::Granted
-        );
-        let answer = transport.acquire(&three, at(60)).await.unwrap();
-        assert_eq!(answer, Acquired::Granted);
-        let answer = transport.acquire(&three, at(61)).await.unwrap();
-        assert_eq!(answer, Acquired::Wait(Duration::from_secs(9)));
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn budgets_are_taken_together_or_not_at_all() {
-    each(async |transport| {
-        let now = Some(Timestamp::from_secs(1_900_000_000));
-        let both = [budget("wide", 2), budget("narrow", 1)];
-        let answer = transport.acquire(&both, now).await.unwrap();
-        assert_eq!(answer, Acquired::Granted);
-        let answer = transport.acquire(&both, now).await.unwrap();
-        assert_eq!(answer, Acquired::Wait(Duration::from_secs(60)));
-        // The refusal took nothing from the wide one.
-        let answer = transport.acquire(&both[..1], now).await.unwrap();
-        assert_eq!(answer, Acquired::Granted);
-        let never = [budget("zero", 0)];
-        let answer = transport.acquire(&never, now).await.unwrap();
-        assert_eq!(answer, Acquired::Wait(Duration::from_secs(60)));
-        // Without a time it asks its own.
-        let answer = transport.acquire(&[budget("own", 1)], None).await.unwrap();
-        assert_eq!(answer, Acquired::Granted);
     })
     .await;
 }
