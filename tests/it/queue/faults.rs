@@ -193,10 +193,10 @@ async fn what_a_dead_process_ran_runs_elsewhere_within_thirty_seconds() {
     let hang = Toys::default().with("work", |_| std::future::pending());
     // A process with a runtime of its own, which ends without a word while it runs everything.
     let doomed = tokio::runtime::Runtime::new().unwrap();
-    let (theirs, toys) = (Arc::clone(&stack), hang.clone());
+    let (theirs, hanging) = (Arc::clone(&stack), hang.clone());
     let start = doomed.spawn(async move {
         let queue = theirs.separate_process().await;
-        let process = Process::start(&queue, &toys, SOON).await;
+        let process = Process::start(&queue, &hanging, SOON).await;
         (queue, process)
     });
     let dead = start.await.unwrap();
