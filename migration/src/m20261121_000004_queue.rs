@@ -19,6 +19,8 @@ const INDEXES: &[&str] = &[
      WHERE state = 'available' AND dispatched_at IS NOT NULL",
     // The rescuer.
     "CREATE INDEX ix_jobs_lease ON jobs (lease_until) WHERE state = 'running'",
+    // Releasing what is held.
+    "CREATE INDEX ix_jobs_held ON jobs (hold_reason, lane) WHERE state = 'held'",
     // Lists, counts and pruning.
     "CREATE INDEX ix_jobs_queue_state ON jobs (queue, state, id)",
     "CREATE INDEX ix_jobs_kind ON jobs (kind, id)",

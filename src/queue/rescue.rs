@@ -128,10 +128,7 @@ async fn rescue(core: &Core, sure: &[(JobId, Suspect)], now: Timestamp) -> Resul
     );
     let over = format!("(crashes + 1 >= {POISON_CRASHES} OR attempt >= max_attempts)");
     let sql = format!(
-        "WITH {v}, gone AS (SELECT jobs.id FROM v JOIN jobs ON jobs.id = v.id \
-           WHERE jobs.fence = v.fence AND jobs.state = 'running' \
-           AND jobs.lease_until = v.lease_until) \
-         UPDATE jobs SET \
+        "WITH {v} UPDATE jobs SET \
          state = CASE WHEN cancel_requested THEN 'cancelled' WHEN {over} THEN 'discarded' \
            ELSE 'retryable' END, \
          finished_at = CASE WHEN cancel_requested OR {over} THEN $2 END, \
@@ -139,8 +136,9 @@ async fn rescue(core: &Core, sure: &[(JobId, Suspect)], now: Timestamp) -> Resul
          last_error = CASE WHEN crashes + 1 >= {POISON_CRASHES} THEN $4 ELSE $3 END, \
          crashes = crashes + 1, run_at = $2, lease_until = NULL, dispatched_at = NULL, \
          cancel_requested = false, updated_at = $2 \
-         WHERE id IN (SELECT id FROM gone) AND state = 'running' \
-         RETURNING id, queue, state, fence, attempt, lease_owner, started_at"
+         FROM v WHERE jobs.id = v.id AND jobs.fence = v.fence AND jobs.state = 'running' \
+         AND jobs.lease_until = v.lease_until \
+         RETURNING jobs.id, queue, state, jobs.fence, attempt, lease_owner, started_at"
     );
     let poison = format!("{LOST}, {POISON_CRASHES} times in a row: given up as poison");
     let tx = core.db.begin().await?;
@@ -219,8 +217,12 @@ async fn tell(core: &Core, rescued: &[QueryResult]) -> Result<(), DbErr> {
             .push((row.try_get("", "id")?, row.try_get("", "state")?));
     }
     for (queue, changes) in by_queue {
-        tracing::warn!(queue, jobs = changes.len(), "attempts of a lost process were rescued");
-        core.notices.changed(&queue, &changes).await;
+        tracing::warn!(
+            queue,
+            jobs = changes.len(),
+            "attempts of a lost process were rescued"
+        );
+        core.notices.changed(&queue, changes);
         core.wakes.relay(&queue).notify_one();
     }
     Ok(())

@@ -5,7 +5,9 @@ use clipqueue_entities::{
     job::{self, JobState},
     job_attempt,
 };
-use sea_orm::{ColumnTrait, DbErr, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, Value};
+use sea_orm::{
+    ColumnTrait, DbErr, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, Value,
+};
 
 use crate::queue::{batch, core::Core};
 
