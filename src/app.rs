@@ -159,7 +159,7 @@ impl App {
 
     /// Due jobs of `queue` may have been committed: look at once.
     pub async fn nudge(&self, queue: &str) {
-        self.queue.nudge(queue).await;
+        self.queue.nudge(queue);
     }
 
     /// Events of `user` were committed: wake the subscriptions, here and elsewhere.
