@@ -71,7 +71,7 @@ use crate::{clock::Clock, db::Db};
 #[derive(Clone, Debug)]
 pub struct Queue {
     core: Core,
-    _listener: Arc<DropGuard>,
+    listener: Arc<DropGuard>,
 }
 
 /// What a process runs, and how patiently it stops.
@@ -95,7 +95,7 @@ impl Queue {
         tokio::spawn(core::listen(core.clone(), stop.clone()));
         Self {
             core,
-            _listener: Arc::new(stop.drop_guard()),
+            listener: Arc::new(stop.drop_guard()),
         }
     }
 
@@ -121,7 +121,9 @@ impl Queue {
         options: StartOptions,
         stop: CancellationToken,
     ) -> Result<Running, StartError> {
-        daemon::start(self.core.clone(), options, stop).await
+        // The loops need the signals even if every handle is dropped.
+        let listener = Arc::clone(&self.listener);
+        daemon::start(self.core.clone(), options, stop, listener).await
     }
 
     /// Runs everything that is due now, through the same code as the daemon, and what falls due at

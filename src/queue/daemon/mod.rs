@@ -15,7 +15,10 @@ mod patience;
 use std::{sync::Arc, time::Duration};
 
 use tokio::sync::Semaphore;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
 
 use self::{
     fetch::Fetch,
@@ -79,6 +82,7 @@ pub(super) async fn start(
     core: Core,
     setup: StartOptions,
     stop: CancellationToken,
+    listener: Arc<DropGuard>,
 ) -> Result<Running, StartError> {
     let specs = choose(setup.catalogue.queues(), &setup.queues)?;
     let crons = setup
@@ -156,6 +160,7 @@ pub(super) async fn start(
     let task = tokio::spawn(async move {
         stop.cancelled().await;
         ending.run().await;
+        drop(listener);
     });
     Ok(Running { task })
 }

@@ -71,22 +71,66 @@ pub(super) async fn settle(
     group: &[Settlement],
 ) -> Result<HashMap<JobId, JobState>, DbErr> {
     let now = core.clock.now();
-    if group.iter().all(|one| one.verdict.failed().is_none()) {
-        return update(core.db.write(), group, now).await;
+    let (done, rest): (Vec<&Settlement>, Vec<&Settlement>) = group
+        .iter()
+        .partition(|one| one.verdict == Verdict::Completed);
+    if rest.is_empty() {
+        return complete(core.db.write(), &done, now).await;
     }
     let tx = core.db.begin().await?;
-    let states = update(&tx, group, now).await?;
-    note_failures(&tx, group, &states, core, now).await?;
+    let mut states = update(&tx, &rest, now).await?;
+    note_failures(&tx, &rest, &states, core, now).await?;
+    if !done.is_empty() {
+        states.extend(complete(&tx, &done, now).await?);
+    }
     tx.commit().await?;
     Ok(states)
 }
 
-async fn update(
+#[derive(Serialize)]
+struct Done {
+    id: JobId,
+    fence: i64,
+}
+
+/// The common end, with the least to say about each row.
+async fn complete(
     connection: &impl ConnectionTrait,
-    group: &[Settlement],
+    group: &[&Settlement],
     now: Timestamp,
 ) -> Result<HashMap<JobId, JobState>, DbErr> {
-    let rows: Vec<Row<'_>> = group.iter().map(Row::new).collect();
+    let rows: Vec<Done> = group
+        .iter()
+        .map(|one| Done {
+            id: one.job.id,
+            fence: one.job.fence,
+        })
+        .collect();
+    let v = batch::unfold(
+        connection.get_database_backend(),
+        &[("id", Type::Id), ("fence", Type::Int)],
+    );
+    let sql = format!(
+        "WITH {v} UPDATE jobs SET state = 'completed', finished_at = $2, unique_key = NULL, \
+         crashes = 0, lease_owner = NULL, lease_until = NULL, dispatched_at = NULL, \
+         cancel_requested = false, updated_at = $2 \
+         FROM v WHERE jobs.id = v.id AND jobs.fence = v.fence AND jobs.state = 'running' \
+         RETURNING jobs.id"
+    );
+    let values = vec![batch::json(&rows)?, batch::millis(now)];
+    let settled = batch::ids(&batch::all(connection, sql, values).await?)?;
+    Ok(settled
+        .into_iter()
+        .map(|id| (id, JobState::Completed))
+        .collect())
+}
+
+async fn update(
+    connection: &impl ConnectionTrait,
+    group: &[&Settlement],
+    now: Timestamp,
+) -> Result<HashMap<JobId, JobState>, DbErr> {
+    let rows: Vec<Row<'_>> = group.iter().copied().map(Row::new).collect();
     let v = batch::unfold(
         connection.get_database_backend(),
         &[
@@ -137,7 +181,7 @@ struct Failed<'a> {
 
 async fn note_failures(
     connection: &impl ConnectionTrait,
-    group: &[Settlement],
+    group: &[&Settlement],
     states: &HashMap<JobId, JobState>,
     core: &Core,
     now: Timestamp,
