@@ -9,12 +9,14 @@
 //! - TikTok accounts: [`connect`], [`accounts`], [`tokens`], [`creator`]
 //! - Posts: [`posts`], [`post_settings`], [`post_state`], [`post_change`], [`preflight`],
 //!   [`attempts`], [`reconcile`], [`poll_plan`], [`next_action`], [`sweep`]
-//! - Across: [`key_canary`], [`events`], [`idempotency`], [`retention`], [`error`]
+//! - Across: [`key_canary`], [`events`], [`idempotency`], [`retention`], [`census`],
+//!   [`error`]
 
 pub mod accounts;
 pub mod actor;
 pub mod api_keys;
 pub mod attempts;
+pub mod census;
 pub mod connect;
 pub mod creator;
 pub mod error;
