@@ -55,8 +55,7 @@ pub(super) async fn epoch(core: &Core, queue: &str) -> Result<u64, RelayError> {
 async fn known_epoch(core: &Core, queue: &str) -> Result<Option<String>, DbErr> {
     let sql = "SELECT epoch FROM queue_controls WHERE queue = $1";
     let rows = batch::all(core.db.read(), sql.to_owned(), vec![Value::from(queue)]).await?;
-    rows.first()
-        .map_or(Ok(None), |row| row.try_get("", "epoch"))
+    rows.first().map_or(Ok(None), |row| row.try_get("", "epoch"))
 }
 
 async fn reset_page(core: &Core, queue: &str, before: Timestamp) -> Result<u64, DbErr> {

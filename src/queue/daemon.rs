@@ -14,16 +14,14 @@ use clipqueue_entities::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::StartOptions;
 use super::{
     audit,
     backend::{Handle, Seated, Started, Workers},
     control::Paused,
     core::{Core, NUDGE_TOPIC},
     execute::{self, CHECKPOINT, TRANSPORT_LEASE, Ticket},
-    heartbeat,
+    heartbeat, ledger,
     lease::StopReason,
-    ledger,
     policy::{Catalogue, QueueSpec},
     relay::Relay,
     rescue::{self, Rescuer},
@@ -31,6 +29,7 @@ use super::{
     settle,
     transport::{Delivery, MAX_BATCH},
 };
+use super::StartOptions;
 
 /// How long a loop that met an error waits, first and at most. Work must resume within 5 s of an
 /// outage's end.
@@ -425,7 +424,8 @@ impl Fetch {
     /// Fills the slots; whether there was enough for all of them.
     async fn take(&self, mut slots: OwnedSemaphorePermit) -> Result<bool, execute::FetchError> {
         let want = slots.num_permits();
-        let fetched = execute::fetch(&self.core, self.catalogue.as_ref(), &self.spec, want).await?;
+        let fetched =
+            execute::fetch(&self.core, self.catalogue.as_ref(), &self.spec, want).await?;
         for ticket in fetched.tickets {
             self.seat(ticket, &mut slots).await;
         }
@@ -471,10 +471,7 @@ impl Ending {
     async fn run(self) {
         // The fetch loops own the doors: once they have ended nothing more comes in.
         self.loops.wait().await;
-        if tokio::time::timeout(self.grace, idle(&self.slots))
-            .await
-            .is_err()
-        {
+        if tokio::time::timeout(self.grace, idle(&self.slots)).await.is_err() {
             for lease in self.core.live.all() {
                 lease.stop(StopReason::Stopping);
             }
@@ -488,10 +485,7 @@ impl Ending {
             }
         }
         self.workers.stop().await;
-        if tokio::time::timeout(LAST_WORDS, self.settling)
-            .await
-            .is_err()
-        {
+        if tokio::time::timeout(LAST_WORDS, self.settling).await.is_err() {
             tracing::error!("not everything was settled before the end; leases will run out");
         }
         self.extending.abort();

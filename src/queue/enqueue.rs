@@ -133,9 +133,7 @@ async fn insert(
         if inserted.len() == rows.len() {
             return Ok(());
         }
-        let mut inserted = inserted
-            .into_iter()
-            .collect::<std::collections::HashSet<_>>();
+        let mut inserted = inserted.into_iter().collect::<std::collections::HashSet<_>>();
         let mut left = Vec::new();
         let mut left_places = Vec::new();
         for (row, place) in rows.into_iter().zip(places) {

@@ -29,14 +29,15 @@ mod drain;
 mod enqueue;
 mod execute;
 mod heartbeat;
-mod lease;
 pub mod ledger;
+mod lease;
 mod notices;
 mod policy;
 mod relay;
 mod rescue;
 mod schedule;
 mod settle;
+pub mod steps;
 pub mod transport;
 mod work;
 
@@ -47,11 +48,6 @@ use sea_orm::DbErr;
 use tokio::sync::broadcast;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use self::{
-    core::Core,
-    ledger::{CancelOutcome, JobFilter, JobPage, PageRequest, QueueStats, RetryOutcome},
-    transport::{Signal, Transport},
-};
 pub use self::{
     daemon::{Running, StartError},
     drain::{DrainError, Drained},
@@ -59,10 +55,15 @@ pub use self::{
     execute::{UNKNOWN_KIND, UNREADABLE_ARGS},
     lease::{Lease, LeaseError, StopReason},
     notices::JobChange,
-    policy::{Backoff, Catalogue, CatchUp, CronSpec, DEFAULT_LEASE, Policy, QueueSpec},
+    policy::{Backoff, CatchUp, Catalogue, CronSpec, DEFAULT_LEASE, Policy, QueueSpec},
     rescue::POISON_CRASHES,
     schedule::CronError,
     work::{Claimed, Failure, NewJob, Outcome, Ran, Run, Runner},
+};
+use self::{
+    core::Core,
+    ledger::{CancelOutcome, JobFilter, JobPage, PageRequest, QueueStats, RetryOutcome},
+    transport::{Signal, Transport},
 };
 use crate::{clock::Clock, db::Db};
 

@@ -141,8 +141,7 @@ async fn next_due(core: &Core, queue: &str) -> Result<Option<Timestamp>, DbErr> 
     let sql = "SELECT min(run_at) AS run_at FROM jobs \
                WHERE queue = $1 AND state IN ('scheduled', 'retryable')";
     let rows = batch::all(core.db.read(), sql.to_owned(), vec![Value::from(queue)]).await?;
-    rows.first()
-        .map_or(Ok(None), |row| row.try_get("", "run_at"))
+    rows.first().map_or(Ok(None), |row| row.try_get("", "run_at"))
 }
 
 async fn promote(core: &Core, queue: &str, now: Timestamp) -> Result<u64, DbErr> {
@@ -166,7 +165,11 @@ async fn promote(core: &Core, queue: &str, now: Timestamp) -> Result<u64, DbErr>
 
 /// The lanes that have due rows without a pointer, in order, after `cursor`. Each costs one step in
 /// the index, however many rows the lane has.
-async fn due_lanes(core: &Core, queue: &str, cursor: Option<&str>) -> Result<Vec<String>, DbErr> {
+async fn due_lanes(
+    core: &Core,
+    queue: &str,
+    cursor: Option<&str>,
+) -> Result<Vec<String>, DbErr> {
     let (after, from) = match cursor {
         Some(lane) => (">", lane),
         None => (">=", ""),

@@ -219,11 +219,7 @@ async fn tell(core: &Core, rescued: &[QueryResult]) -> Result<(), DbErr> {
             .push((row.try_get("", "id")?, row.try_get("", "state")?));
     }
     for (queue, changes) in by_queue {
-        tracing::warn!(
-            queue,
-            jobs = changes.len(),
-            "attempts of a lost process were rescued"
-        );
+        tracing::warn!(queue, jobs = changes.len(), "attempts of a lost process were rescued");
         core.notices.changed(&queue, &changes).await;
         core.wakes.relay(&queue).notify_one();
     }

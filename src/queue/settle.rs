@@ -6,7 +6,11 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use clipqueue_entities::{JobId, Timestamp, job::JobState, job_attempt::AttemptOutcome};
+use clipqueue_entities::{
+    JobId, Timestamp,
+    job::JobState,
+    job_attempt::AttemptOutcome,
+};
 use sea_orm::{ActiveEnum, ConnectionTrait, DbErr};
 use serde::Serialize;
 use tokio::sync::mpsc;
@@ -196,15 +200,11 @@ async fn update(
          FROM v WHERE jobs.id = v.id AND jobs.fence = v.fence AND jobs.state = 'running' \
          RETURNING jobs.id, jobs.state"
     );
-    batch::all(
-        connection,
-        sql,
-        vec![batch::json(&rows)?, batch::millis(now)],
-    )
-    .await?
-    .iter()
-    .map(|row| Ok((row.try_get("", "id")?, row.try_get("", "state")?)))
-    .collect()
+    batch::all(connection, sql, vec![batch::json(&rows)?, batch::millis(now)])
+        .await?
+        .iter()
+        .map(|row| Ok((row.try_get("", "id")?, row.try_get("", "state")?)))
+        .collect()
 }
 
 #[derive(Serialize)]

@@ -3,4 +3,5 @@
 mod graphql_protocol;
 mod media;
 mod posts;
+mod queue;
 mod support;

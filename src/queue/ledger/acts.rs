@@ -71,10 +71,15 @@ pub async fn cancel_in(
     })
 }
 
-async fn state(connection: &impl ConnectionTrait, job: JobId) -> Result<Option<JobState>, DbErr> {
+async fn state(
+    connection: &impl ConnectionTrait,
+    job: JobId,
+) -> Result<Option<JobState>, DbErr> {
     let sql = "SELECT state FROM jobs WHERE id = $1";
     let rows = batch::all(connection, sql.to_owned(), vec![Value::from(job.0)]).await?;
-    rows.first().map(|row| row.try_get("", "state")).transpose()
+    rows.first()
+        .map(|row| row.try_get("", "state"))
+        .transpose()
 }
 
 /// Tells the process that runs the job, wherever it is. Should the word be lost, the heartbeat finds
@@ -160,7 +165,12 @@ pub async fn cancel_lane(
     let rows = batch::all(connection, sql, values).await?;
     let running: Vec<QueryResult> = rows
         .into_iter()
-        .filter(|row| matches!(row.try_get::<JobState>("", "state"), Ok(JobState::Running)))
+        .filter(|row| {
+            matches!(
+                row.try_get::<JobState>("", "state"),
+                Ok(JobState::Running)
+            )
+        })
         .collect();
     batch::ids(&running)
 }
@@ -225,11 +235,7 @@ pub(in crate::queue) async fn release_known_kinds(
             Value::from(kind.as_str()),
         ];
         let released = batch::run(core.db.write(), sql.to_owned(), values).await?;
-        tracing::info!(
-            kind,
-            jobs = released,
-            "released jobs whose kind is known now"
-        );
+        tracing::info!(kind, jobs = released, "released jobs whose kind is known now");
     }
     Ok(())
 }

@@ -5,9 +5,7 @@ use clipqueue_entities::{
     job::{self, JobState},
     job_attempt,
 };
-use sea_orm::{
-    ColumnTrait, DbErr, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, Value,
-};
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, Value};
 
 use crate::queue::{batch, core::Core};
 

@@ -111,6 +111,5 @@ async fn oldest(core: &Core, queue: &str) -> Result<Option<Timestamp>, DbErr> {
         Value::from(OLDEST_SAMPLE),
     ];
     let rows = batch::all(core.db.read(), sql.to_owned(), values).await?;
-    rows.first()
-        .map_or(Ok(None), |row| row.try_get("", "run_at"))
+    rows.first().map_or(Ok(None), |row| row.try_get("", "run_at"))
 }

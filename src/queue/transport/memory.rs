@@ -292,7 +292,11 @@ impl Transport for MemoryTransport {
         Ok(())
     }
 
-    async fn finish(&self, channel: Channel<'_>, batch: &[Delivery]) -> Result<(), TransportError> {
+    async fn finish(
+        &self,
+        channel: Channel<'_>,
+        batch: &[Delivery],
+    ) -> Result<(), TransportError> {
         let opened = self.with(channel.queue, |lanes| {
             let mut opened = false;
             for delivery in batch {

@@ -205,8 +205,11 @@ pub trait Transport: Send + Sync + fmt::Debug {
 
     /// Adds pointers. A job that is known with the same or a newer nonce stays as it is; a newer
     /// nonce replaces an older pointer, waiting or in flight. Gives how many were new.
-    async fn deliver(&self, channel: Channel<'_>, batch: &[Pointer])
-    -> Result<u64, TransportError>;
+    async fn deliver(
+        &self,
+        channel: Channel<'_>,
+        batch: &[Pointer],
+    ) -> Result<u64, TransportError>;
 
     /// Takes up to `limit` pointers, lane after lane, for `lease`. Pointers whose lease ran out are
     /// put back first.
@@ -226,7 +229,11 @@ pub trait Transport: Send + Sync + fmt::Debug {
     ) -> Result<(), TransportError>;
 
     /// Forgets pointers, unless a newer nonce has replaced them.
-    async fn finish(&self, channel: Channel<'_>, batch: &[Delivery]) -> Result<(), TransportError>;
+    async fn finish(
+        &self,
+        channel: Channel<'_>,
+        batch: &[Delivery],
+    ) -> Result<(), TransportError>;
 
     /// Puts pointers that are in flight back to the front of their lanes.
     async fn give_back(

@@ -258,7 +258,11 @@ impl Transport for RedisTransport {
         Ok(())
     }
 
-    async fn finish(&self, channel: Channel<'_>, batch: &[Delivery]) -> Result<(), TransportError> {
+    async fn finish(
+        &self,
+        channel: Channel<'_>,
+        batch: &[Delivery],
+    ) -> Result<(), TransportError> {
         let limit = i64::from(channel.lane_limit);
         self.deliveries(&self.scripts.finish, channel, limit, batch, "finish")
             .await
