@@ -68,9 +68,7 @@ where
         LogFormat::Json => registry
             .with(layer.json().flatten_event(true).with_current_span(true))
             .try_init(),
-        LogFormat::Pretty => registry
-            .with(layer.compact().with_ansi(colours))
-            .try_init(),
+        LogFormat::Pretty => registry.with(layer.compact().with_ansi(colours)).try_init(),
     };
     match installed {
         Ok(()) => panic::set_hook(Box::new(|panicked| {

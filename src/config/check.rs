@@ -7,7 +7,11 @@ use sea_orm::sqlx::{postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
 use secrecy::ExposeSecret as _;
 use url::{Host, Url};
 
-use super::{Config, load::DEMO_CLIENT_SECRET, reader::Reader};
+use super::{
+    Config,
+    load::{DEMO_CLIENT_KEY, DEMO_CLIENT_SECRET},
+    reader::Reader,
+};
 
 /// The key that the defaults carry; good for a demo only.
 const DEMO_MASTER_KEY: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -33,7 +37,8 @@ pub(super) fn check(config: &Config, r: &mut Reader<'_>) {
             "must be at least 3s, or a slow moment loses it",
         );
     }
-    if config.http.admin_listen == Some(config.http.listen) {
+    // Port 0 is any free port, so two of them differ.
+    if config.http.listen.port() != 0 && config.http.admin_listen == Some(config.http.listen) {
         r.problem("http.admin_listen", "must differ from http.listen");
     }
     if config.log.filter.trim().is_empty()
@@ -95,10 +100,7 @@ fn tiktok(config: &Config, r: &mut Reader<'_>) {
         }
     }
     for (key, empty) in [
-        (
-            "tiktok.upload_hosts",
-            config.tiktok.upload_hosts.is_empty(),
-        ),
+        ("tiktok.upload_hosts", config.tiktok.upload_hosts.is_empty()),
         ("tiktok.scopes", config.tiktok.scopes.is_empty()),
     ] {
         if empty && !r.has_problem(key) {
@@ -117,6 +119,10 @@ fn public_server(config: &Config, r: &mut Reader<'_>) {
     if config.http.public_url.scheme() != "https" && !r.has_problem("http.public_url") {
         r.problem("http.public_url", format!("must be https {outside}"));
     }
+    let demo = "is the demo's; a server that others can reach needs its own";
+    if config.tiktok.client_key == DEMO_CLIENT_KEY {
+        r.problem("tiktok.client_key", demo);
+    }
     for (key, value, default) in [
         (
             "secrets.master_key",
@@ -130,10 +136,7 @@ fn public_server(config: &Config, r: &mut Reader<'_>) {
         ),
     ] {
         if value.expose_secret() == default {
-            r.secret_problem(
-                key,
-                "is the demo's; a server that others can reach needs its own",
-            );
+            r.secret_problem(key, demo);
         }
     }
 }

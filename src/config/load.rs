@@ -38,10 +38,7 @@ pub fn load(sources: &Sources) -> Result<Config, Problems> {
     load_with(sources, variables)
 }
 
-fn load_with(
-    sources: &Sources,
-    variables: Vec<(OsString, OsString)>,
-) -> Result<Config, Problems> {
+fn load_with(sources: &Sources, variables: Vec<(OsString, OsString)>) -> Result<Config, Problems> {
     let mut layers = Layers::default();
     let mut problems = Vec::new();
     problems.extend(layers.toml("config/default.toml", DEFAULTS).err());
@@ -92,11 +89,9 @@ fn read(r: &mut Reader<'_>) -> Config {
                 "an origin such as https://app.example.com",
                 origin,
             ),
-            return_to: r.parsed_list(
-                "http.return_to",
-                "an http or https address",
-                |text| web_address(text).map(|_| text.to_owned()),
-            ),
+            return_to: r.parsed_list("http.return_to", "an http or https address", |text| {
+                web_address(text).map(|_| text.to_owned())
+            }),
             drain_delay: r.duration_or_zero("http.drain_delay").unwrap_or_default(),
         },
         database: Database {
@@ -145,11 +140,7 @@ fn read(r: &mut Reader<'_>) -> Config {
                 |text| text.parse().ok(),
             ),
             audited: r.flag("tiktok.audited"),
-            scopes: r.parsed_list(
-                "tiktok.scopes",
-                "a scope such as video.publish",
-                scope,
-            ),
+            scopes: r.parsed_list("tiktok.scopes", "a scope such as video.publish", scope),
             timeout: r.duration("tiktok.timeout"),
             stall_timeout: r.duration("tiktok.stall_timeout"),
         },

@@ -135,7 +135,10 @@ impl<'a> Reader<'a> {
                 text.to_owned().into()
             }
             Err(error) => {
-                self.problem(&file_key, format!("cannot read {}: {error}", path.display()));
+                self.problem(
+                    &file_key,
+                    format!("cannot read {}: {error}", path.display()),
+                );
                 String::new().into()
             }
         }

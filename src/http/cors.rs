@@ -15,8 +15,7 @@ use axum::{
 
 const METHODS: &str = "GET, POST";
 /// What clients of GraphQL over HTTP and SSE send.
-const REQUEST_HEADERS: &str =
-    "Accept, Authorization, Content-Type, Last-Event-ID, X-GraphQL-Event-Stream-Token, X-Request-ID";
+const REQUEST_HEADERS: &str = "Accept, Authorization, Content-Type, Last-Event-ID, X-GraphQL-Event-Stream-Token, X-Request-ID";
 const EXPOSED: &str = "Retry-After, X-Request-ID";
 /// How long a browser may remember a preflight: two hours, which is as long as Chromium does.
 const MAX_AGE: &str = "7200";
@@ -25,7 +24,11 @@ const MAX_AGE: &str = "7200";
 pub(super) type Allowed = Arc<[String]>;
 
 /// Answers preflights, and adds to other answers what a page needs to read them.
-pub(super) async fn layer(State(allowed): State<Allowed>, request: Request, next: Next) -> Response {
+pub(super) async fn layer(
+    State(allowed): State<Allowed>,
+    request: Request,
+    next: Next,
+) -> Response {
     let origin = request
         .headers()
         .get(header::ORIGIN)

@@ -63,9 +63,12 @@ async fn queues(app: &App) -> anyhow::Result<()> {
             gauge!("clipqueue_jobs", "queue" => stats.queue.clone(), "state" => state.as_str())
                 .set(float(stats.count(state)));
         }
-        let waits = stats.oldest_waiting.map_or(0.0, |at| now.since(at).as_secs_f64());
+        let waits = stats
+            .oldest_waiting
+            .map_or(0.0, |at| now.since(at).as_secs_f64());
         gauge!("clipqueue_queue_oldest_waiting_seconds", "queue" => stats.queue.clone()).set(waits);
-        gauge!("clipqueue_queue_paused", "queue" => stats.queue).set(f64::from(u8::from(stats.paused)));
+        gauge!("clipqueue_queue_paused", "queue" => stats.queue)
+            .set(f64::from(u8::from(stats.paused)));
     }
     Ok(())
 }

@@ -113,7 +113,11 @@ async fn ready(State(probes): State<Probes>) -> Response {
     let mut body = Map::new();
     for check in &checks {
         if let Some(Problem::Failed(error)) = &check.problem {
-            tracing::warn!(check = check.name, error = format!("{error:#}"), "not ready");
+            tracing::warn!(
+                check = check.name,
+                error = format!("{error:#}"),
+                "not ready"
+            );
         }
         let text = check.problem.as_ref().map_or("ok", Problem::public);
         body.insert(check.name.to_owned(), Value::from(text));
@@ -169,9 +173,7 @@ pub async fn run_checks(app: &App, draining: bool) -> Vec<Check> {
     .collect()
 }
 
-async fn patiently(
-    check: impl Future<Output = anyhow::Result<Option<String>>>,
-) -> Option<Problem> {
+async fn patiently(check: impl Future<Output = anyhow::Result<Option<String>>>) -> Option<Problem> {
     match tokio::time::timeout(PATIENCE, check).await {
         Ok(Ok(problem)) => problem.map(Problem::Known),
         Ok(Err(error)) => Some(Problem::Failed(error)),
@@ -187,7 +189,10 @@ async fn render(State(probes): State<Probes>) -> Response {
         tracing::warn!(error = format!("{error:#}"), "the gauges cannot be sampled");
     }
     let kind = [
-        (header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"),
+        (
+            header::CONTENT_TYPE,
+            "text/plain; version=0.0.4; charset=utf-8",
+        ),
         (header::CACHE_CONTROL, "no-store"),
     ];
     (kind, metrics.render()).into_response()

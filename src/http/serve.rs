@@ -51,7 +51,10 @@ async fn serve_with(
     }
     drop(listener);
     connections.close();
-    if tokio::time::timeout(GRACE, connections.wait()).await.is_err() {
+    if tokio::time::timeout(GRACE, connections.wait())
+        .await
+        .is_err()
+    {
         tracing::warn!("open connections were cut");
     }
 }
@@ -105,7 +108,9 @@ mod tests {
         let server = tokio::spawn(serve_with(listener, router, stop.clone(), limit));
 
         let mut slow = TcpStream::connect(address).await.unwrap();
-        slow.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nX-Slow: ").await.unwrap();
+        slow.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nX-Slow: ")
+            .await
+            .unwrap();
         let mut silent = TcpStream::connect(address).await.unwrap();
         let mut quick = TcpStream::connect(address).await.unwrap();
         quick
