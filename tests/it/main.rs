@@ -1,7 +1,12 @@
 //! The integration tests: one binary, one module for each part.
 
+mod architecture;
+mod configuration;
 mod graphql_protocol;
+mod http;
 mod media;
 mod posts;
+mod process;
 mod queue;
+mod schema_of_database;
 mod support;
