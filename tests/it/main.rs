@@ -2,6 +2,7 @@
 
 mod architecture;
 mod configuration;
+mod api;
 mod graphql_protocol;
 mod http;
 mod media;
