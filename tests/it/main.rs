@@ -3,5 +3,6 @@
 mod graphql_protocol;
 mod media;
 mod posts;
+mod process;
 mod queue;
 mod support;
