@@ -1,8 +1,9 @@
 //! The integration tests: one binary, one module for each part.
 
+mod api;
 mod architecture;
 mod configuration;
-mod api;
+mod end_to_end;
 mod graphql_protocol;
 mod http;
 mod media;
