@@ -1,5 +1,7 @@
 //! The integration tests: one binary, one module for each part.
 
+#![allow(unreachable_pub, reason = "a test binary has no outside")]
+
 mod api;
 mod architecture;
 mod configuration;
