@@ -282,7 +282,7 @@ async fn two_callbacks_at_once_connect_once(t: TestApp) {
 }
 
 async fn an_address_to_return_to_must_be_allowed(stack: Stack) {
-    let allowed = "[\"https://tool.example/done/\"]";
+    let allowed = "https://tool.example/done/";
     let t = TestApp::start_with(stack, &[("http.return_to", allowed)]).await;
     let begin =
         async |target: &str| connect::begin(&t.app, &t.actor, Some(target.to_owned())).await;

@@ -162,10 +162,10 @@ async fn tokens_that_are_never_good_end_the_post(mut t: TestApp) {
     t.expect_discarded("upload_post");
     t.fault_always(Endpoint::VideoInit, FaultKind::DeadToken);
     let post = t.direct_post().await;
-    t.step_until(post.id, PostState::Failed, Duration::from_secs(120), 60)
+    t.run_until_within(post.id, PostState::Failed, HOUR * 4)
         .await;
     let refreshes = t.calls(Endpoint::OauthRefresh).len();
-    assert!(refreshes <= 13, "{refreshes} refreshes for one post");
+    assert!(refreshes <= 24, "{refreshes} refreshes for one post");
     assert!(t.sim.publishes().is_empty());
 }
 

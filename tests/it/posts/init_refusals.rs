@@ -161,7 +161,11 @@ async fn a_full_inbox_holds_the_draft_and_lets_it_go_when_there_is_room(mut t: T
     t.pass(Duration::from_secs(1_800), 4).await;
     let held = t.reload(second.id).await;
     assert_eq!(held.state, PostState::Held);
-    assert_eq!(t.upload_job(second.id).await.attempt, 1);
+    assert_eq!(
+        t.upload_job(second.id).await.attempt,
+        0,
+        "waiting costs nothing"
+    );
 
     let publish_id = t.attempts(first.id).await[0].publish_id.clone().unwrap();
     t.sim

@@ -123,7 +123,7 @@ async fn a_time_in_the_past_or_too_far_ahead_is_refused(t: TestApp) {
             publish_at: Some(at),
             ..TestApp::direct(account, media)
         };
-        let refused = refusals(posts::create(&t.app, &t.actor, new, "wrong time").await);
+        let refused = refusals(posts::create(&t.app, &t.actor, new, "wrong-time").await);
         assert_eq!(refused[0].field, ["input", "publishAt"]);
         assert_eq!(refused[0].code, Code::Invalid);
         let edit = PostEdit {

@@ -6,7 +6,7 @@ use clipqueue::{
 };
 use clipqueue_entities::{PostId, post, post::PostState};
 use sea_orm::ActiveValue::Set;
-use tiktok_sim::{Endpoint, Fault, FaultKind, Script};
+use tiktok_sim::{Endpoint, Fault, FaultKind};
 
 use crate::support::{
     app::TestApp,
@@ -78,22 +78,29 @@ async fn a_post_whose_upload_job_was_lost_gets_another(mut t: TestApp) {
 
 async fn a_post_whose_poll_job_was_lost_gets_another(mut t: TestApp) {
     let (account, media) = t.ready().await;
-    let script = Script {
-        processing_ms: Some(60_000),
-        ..Script::default()
-    };
-    t.sim.script("creator", script).unwrap();
+    t.sim
+        .configure(|config| config.pipeline.processing_ms = 600_000);
     let direct = t.post(TestApp::direct(account, media)).await;
     let draft = t.post(TestApp::inbox(account, media)).await;
-    t.run_until(draft.id, PostState::InInbox).await;
-    t.run_until(direct.id, PostState::Processing).await;
+    t.drain().await;
     for id in [direct.id, draft.id] {
         let post = t.reload(id).await;
+        assert_eq!(post.state, PostState::Processing);
         t.lose_job(&attempts::poll_job(&post)).await;
     }
     t.advance(MINUTE * 2);
     assert_eq!(sweep_once(&t).await.orphans, 2);
     t.run_until(direct.id, PostState::Published).await;
+    t.run_until(draft.id, PostState::InInbox).await;
+    let post = t.reload(draft.id).await;
+    t.lose_job(&attempts::poll_job(&post)).await;
+    t.advance(MINUTE * 2);
+    assert_eq!(sweep_once(&t).await.orphans, 1);
+    let publish_id = t.attempts(draft.id).await[0].publish_id.clone().unwrap();
+    t.sim
+        .finish_draft(&publish_id, "SELF_ONLY", "by hand")
+        .unwrap();
+    t.run_until(draft.id, PostState::Published).await;
     assert_eq!(t.sim.inits().len(), 2);
 }
 
@@ -137,7 +144,10 @@ async fn an_upload_past_its_deadline_fails_or_is_in_doubt(mut t: TestApp) {
     let id = t.begin_three_chunks("in doubt").await.id;
     let lost = Fault::once(Endpoint::Upload, FaultKind::LostAfterEffect).after(2);
     t.sim.fault(lost);
+    t.fault_always(Endpoint::Status, FaultKind::LostBeforeEffect);
     t.drain_in_time().await;
+    assert_eq!(t.reload(id).await.state, PostState::Unconfirmed);
+    t.sim.clear_faults(None);
     // As a crash right after the commit of "the last chunk starts" leaves it.
     t.overwrite(id, |row| row.state = Set(PostState::Uploading))
         .await;
