@@ -20,7 +20,8 @@ use crate::{
     job::Job,
     media::{Capabilities, MediaSettings, MediaStore, Storage},
     queue::{
-        self, Queue, ledger,
+        self, Queue,
+        ledger::{self, CancelOutcome},
         transport::{Acquired, Budget, Transport, memory::MemoryTransport, redis::RedisTransport},
     },
     secrets::Vault,
@@ -128,15 +129,19 @@ impl App {
         Ok(())
     }
 
-    /// Moves the waiting `job` to another time, enqueuing it when it is not there.
+    /// Moves the waiting `job` to another time, enqueuing it when it is not there. False, and nothing
+    /// to be committed, when it runs already.
     pub async fn reschedule_in_tx(
         &self,
         tx: &impl ConnectionTrait,
         job: &Job,
         run_at: Option<Timestamp>,
-    ) -> Result<(), DbErr> {
-        self.cancel_job_in_tx(tx, job).await?;
-        self.enqueue_in_tx(tx, job.clone(), run_at).await
+    ) -> Result<bool, DbErr> {
+        if self.cancel_job_in_tx(tx, job).await? == CancelOutcome::Requested {
+            return Ok(false);
+        }
+        self.enqueue_in_tx(tx, job.clone(), run_at).await?;
+        Ok(true)
     }
 
     /// Cancels the live `job`, if there is one: a waiting one at once, a running one is asked to stop.
@@ -144,15 +149,15 @@ impl App {
         &self,
         tx: &impl ConnectionTrait,
         job: &Job,
-    ) -> Result<(), DbErr> {
+    ) -> Result<CancelOutcome, DbErr> {
         let key = job.unique_key();
-        if let Some(id) = ledger::live(tx, std::slice::from_ref(&key))
+        match ledger::live(tx, std::slice::from_ref(&key))
             .await?
             .remove(&key)
         {
-            ledger::cancel_in(tx, self.clock.now(), id).await?;
+            Some(id) => ledger::cancel_in(tx, self.clock.now(), id).await,
+            None => Ok(CancelOutcome::NotFound),
         }
-        Ok(())
     }
 
     /// Due jobs of `queue` may have been committed: look at once.

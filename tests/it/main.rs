@@ -5,6 +5,7 @@
 mod api;
 mod architecture;
 mod configuration;
+mod connect;
 mod end_to_end;
 mod graphql_protocol;
 mod http;
@@ -14,3 +15,4 @@ mod process;
 mod queue;
 mod schema_of_database;
 mod support;
+mod tokens;
