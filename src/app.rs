@@ -30,6 +30,9 @@ use crate::{
 /// Where TikTok sends the creator's browser back to, below `http.public_url`.
 pub const CALLBACK_PATH: &str = "/oauth/tiktok/callback";
 
+/// The wait for a budget that cannot be asked for: outages of Redis are over in seconds.
+const UNCOUNTED_WAIT: Duration = Duration::from_secs(5);
+
 /// The application.
 #[derive(Clone, Debug)]
 pub struct App {
@@ -174,14 +177,9 @@ impl App {
     }
 
     /// Takes one call of `endpoint` out of the account's budget, or says how long to wait for it.
-    pub async fn budget(
-        &self,
-        account: AccountId,
-        endpoint: Endpoint,
-    ) -> anyhow::Result<Option<Duration>> {
-        let Some(limit) = endpoint.per_minute() else {
-            return Ok(None);
-        };
+    /// While the transport is away nobody counts, so nobody calls: that is a wait too.
+    pub async fn budget(&self, account: AccountId, endpoint: Endpoint) -> Option<Duration> {
+        let limit = endpoint.per_minute()?;
         let budget = Budget {
             key: format!("{}:{account}", endpoint.label()),
             limit,
@@ -189,9 +187,13 @@ impl App {
         };
         // Redis counts by its own clock; a clock that a test moves counts for itself.
         let now = matches!(self.clock, Clock::Manual(_)).then(|| self.clock.now());
-        match self.queue.transport().acquire(&[budget], now).await? {
-            Acquired::Granted => Ok(None),
-            Acquired::Wait(wait) => Ok(Some(wait)),
+        match self.queue.transport().acquire(&[budget], now).await {
+            Ok(Acquired::Granted) => None,
+            Ok(Acquired::Wait(wait)) => Some(wait),
+            Err(error) => {
+                tracing::warn!(%error, "calls to TikTok cannot be counted and have to wait");
+                Some(UNCOUNTED_WAIT)
+            }
         }
     }
 }

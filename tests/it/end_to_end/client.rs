@@ -1,5 +1,7 @@
 //! A front end: GraphQL by POST, files by tus.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -83,10 +85,10 @@ impl Client {
     /// The id of the account that the creator connected.
     pub(super) async fn account(&self, username: &str) -> String {
         let data = self
-            .run("{ tiktokAccounts { id username } }", json!({}))
+            .run("{ tiktokAccounts { id displayName } }", json!({}))
             .await;
         let accounts = data["tiktokAccounts"].as_array().unwrap();
-        let account = accounts.iter().find(|a| a["username"] == username);
+        let account = accounts.iter().find(|a| a["displayName"] == username);
         text(&account.unwrap_or_else(|| panic!("{username} is not in {data}"))["id"])
     }
 
@@ -165,10 +167,15 @@ impl Client {
         data["node"].clone()
     }
 
-    /// Waits until the post is in `state`, which fails when it ends elsewhere.
+    /// Waits until the post is in `state`; fails when it ends elsewhere.
     pub(super) async fn until(&self, post: &str, state: &str) -> Value {
+        self.until_within(PATIENCE, post, state).await
+    }
+
+    /// The same for at most `limit`.
+    pub(super) async fn until_within(&self, limit: Duration, post: &str, state: &str) -> Value {
         let what = format!("the post is {state}");
-        eventually(PATIENCE, &what, async || {
+        eventually(limit, &what, async || {
             let seen = self.look(post).await;
             let now = seen["state"].as_str().unwrap().to_owned();
             assert!(

@@ -23,5 +23,9 @@ use std::time::Duration;
 /// How long a test waits for something that should come soon.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long a post may take whose last chunk may or may not have reached TikTok: for a minute "it
+/// lacks bytes" is not believed, and the questions have gaps.
+const DOUBT: Duration = Duration::from_secs(150);
+
 /// Work of a process that died must run elsewhere within this time.
 const PICKUP: Duration = Duration::from_secs(30);

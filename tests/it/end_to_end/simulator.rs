@@ -84,6 +84,13 @@ impl Simulator {
         .await;
     }
 
+    /// Changes knobs of the simulator.
+    pub(super) async fn configure(&self, change: Value) {
+        let told = self.http.patch(format!("{}/_sim/config", self.base));
+        let answer = told.json(&change).send().await.unwrap();
+        answer.error_for_status().unwrap();
+    }
+
     pub(super) async fn now_ms(&self) -> i64 {
         let clock: Value = self.read("clock").await;
         clock["now_ms"].as_i64().unwrap()
