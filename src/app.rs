@@ -164,7 +164,7 @@ impl App {
     }
 
     /// Due jobs of `queue` may have been committed: look at once.
-    pub async fn nudge(&self, queue: &str) {
+    pub fn nudge(&self, queue: &str) {
         self.queue.nudge(queue);
     }
 

@@ -306,7 +306,7 @@ async fn ask_later(
         .await?;
     tx.commit().await?;
     app.announce(post.user_id).await;
-    app.nudge(STATUS).await;
+    app.nudge(STATUS);
     Ok(post)
 }
 

@@ -297,7 +297,7 @@ pub async fn create(
     };
     tx.commit().await?;
     app.announce(actor.user_id).await;
-    app.nudge(UPLOADS).await;
+    app.nudge(UPLOADS);
     Ok(post)
 }
 
@@ -314,7 +314,7 @@ pub async fn submit(app: &App, actor: &Actor, id: PostId) -> Result<post::Model>
     let post = submit_in_tx(app, &tx, post, Evidence::creator("submitPost")).await?;
     tx.commit().await?;
     app.announce(actor.user_id).await;
-    app.nudge(UPLOADS).await;
+    app.nudge(UPLOADS);
     Ok(post)
 }
 
@@ -417,7 +417,7 @@ pub async fn update(
     let post = get(&tx, actor.user_id, id).await?;
     tx.commit().await?;
     app.announce(actor.user_id).await;
-    app.nudge(UPLOADS).await;
+    app.nudge(UPLOADS);
     Ok(post)
 }
 
@@ -554,7 +554,7 @@ pub async fn retry(
     app.enqueue_in_tx(&tx, upload_job(&post), None).await?;
     tx.commit().await?;
     app.announce(actor.user_id).await;
-    app.nudge(UPLOADS).await;
+    app.nudge(UPLOADS);
     Ok(post)
 }
 

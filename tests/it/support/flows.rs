@@ -200,10 +200,6 @@ impl TestApp {
         jobs.pop().unwrap()
     }
 
-    pub async fn job(&self, id: JobId) -> job::Model {
-        self.app.queue.job(id).await.unwrap().unwrap()
-    }
-
     pub async fn tokens(&self, account: AccountId) -> account_token::Model {
         account_token::Entity::find_by_id(account)
             .one(self.app.db.read())
