@@ -17,7 +17,6 @@ use crate::{
     clock::Clock,
     config::{Config, TransportKind},
     db::Db,
-    domain::events,
     job::Job,
     media::{Capabilities, MediaSettings, MediaStore, Storage},
     queue::{
@@ -53,14 +52,13 @@ impl App {
     /// Connects to everything that `config` names. Migrates nothing and starts no task.
     pub async fn build(config: Config, clock: Clock) -> anyhow::Result<Self> {
         let vault = Vault::new(&config.secrets.master_key).context("secrets.master_key")?;
-        prepare_sqlite_directory(config.database.url.expose_secret())?;
         let db = Db::connect(
             config.database.url.expose_secret(),
             config.database.max_connections,
         )
         .await
         .context("connecting to the database; check database.url")?;
-        let tiktok = tiktok::Client::new(tiktok_config(&config)?)
+        let tiktok = tiktok::Client::new(tiktok_config(&config))
             .context("setting up the client of TikTok's API")?;
         let transport = match &config.transport.kind {
             TransportKind::Memory => {
@@ -159,13 +157,13 @@ impl App {
 
     /// Due jobs of `queue` may have been committed: look at once.
     pub async fn nudge(&self, queue: &str) {
-        self.queue.nudge(queue).await;
+        self.queue.nudge(queue);
     }
 
     /// Events of `user` were committed: wake the subscriptions, here and elsewhere.
     pub async fn announce(&self, user: UserId) {
         // A lost wake-up delays a subscription until its next scan and loses nothing.
-        if let Err(error) = self.queue.publish(&events::topic(user), "").await {
+        if let Err(error) = self.queue.publish(&events_topic(user), "").await {
             tracing::debug!(%error, "subscriptions could not be woken");
         }
     }
@@ -193,33 +191,19 @@ impl App {
     }
 }
 
-fn tiktok_config(config: &Config) -> anyhow::Result<tiktok::Config> {
+/// The topic on which the transport wakes a tenant's subscriptions.
+pub fn events_topic(user: UserId) -> String {
+    format!("events:{user}")
+}
+
+fn tiktok_config(config: &Config) -> tiktok::Config {
     let settings = &config.tiktok;
     let mut client =
         tiktok::Config::new(settings.client_key.clone(), settings.client_secret.clone());
     client.authorize_base = settings.authorize_base.clone();
     client.api_base = settings.api_base.clone();
-    client.upload_hosts = settings
-        .upload_hosts
-        .iter()
-        .map(|host| host.parse())
-        .collect::<Result<_, _>>()
-        .context("tiktok.upload_hosts")?;
+    client.upload_hosts.clone_from(&settings.upload_hosts);
     client.timeouts.call = settings.timeout;
     client.timeouts.upload_stall = settings.stall_timeout;
-    Ok(client)
-}
-
-/// SQLite makes its file but not the directory around it.
-fn prepare_sqlite_directory(url: &str) -> anyhow::Result<()> {
-    let Some(path) = url.strip_prefix("sqlite:") else {
-        return Ok(());
-    };
-    let path = path.trim_start_matches("//");
-    let path = path.split_once('?').map_or(path, |(path, _)| path);
-    match std::path::Path::new(path).parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => std::fs::create_dir_all(parent)
-            .with_context(|| format!("making the directory {}", parent.display())),
-        _ => Ok(()),
-    }
+    client
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     config,
-    queue::{Backoff, Catalogue, DEFAULT_LEASE, CatchUp, CronSpec, NewJob, Policy, QueueSpec},
+    queue::{Backoff, Catalogue, CatchUp, CronSpec, DEFAULT_LEASE, NewJob, Policy, QueueSpec},
 };
 
 /// The queue of uploads.
@@ -57,6 +57,17 @@ pub enum Job {
 }
 
 impl Job {
+    /// The word of every kind.
+    pub const KINDS: [&'static str; 7] = [
+        "expire_uploads",
+        "poll_post",
+        "prune",
+        "refresh_due_tokens",
+        "refresh_token",
+        "sweep_posts",
+        "upload_post",
+    ];
+
     /// The fixed word of the kind, as stored.
     pub const fn kind(&self) -> &'static str {
         match self {
@@ -98,7 +109,8 @@ impl Job {
 
     /// The row to enqueue; due at `run_at`.
     pub fn to_new(&self, run_at: Timestamp) -> NewJob {
-        let policy = policy(self.kind(), DEFAULT_LEASE).expect("every kind of the enum has a policy");
+        let policy =
+            policy(self.kind(), DEFAULT_LEASE).expect("every kind of the enum has a policy");
         let args = match serde_json::to_value(self) {
             Ok(serde_json::Value::Object(mut map)) => map.remove("args").unwrap_or_default(),
             Ok(_) | Err(_) => serde_json::Value::Null,
@@ -199,10 +211,16 @@ fn crons() -> Vec<CronSpec> {
         }
     }
     vec![
-        cron("expire_uploads", "0 */10 * * * *", |at| Job::ExpireUploads {}.to_new(at)),
+        cron("expire_uploads", "0 */10 * * * *", |at| {
+            Job::ExpireUploads {}.to_new(at)
+        }),
         cron("prune", "0 17 * * * *", |at| Job::Prune {}.to_new(at)),
-        cron("refresh_due_tokens", "30 */5 * * * *", |at| Job::RefreshDueTokens {}.to_new(at)),
-        cron("sweep_posts", "0 * * * * *", |at| Job::SweepPosts {}.to_new(at)),
+        cron("refresh_due_tokens", "30 */5 * * * *", |at| {
+            Job::RefreshDueTokens {}.to_new(at)
+        }),
+        cron("sweep_posts", "0 * * * * *", |at| {
+            Job::SweepPosts {}.to_new(at)
+        }),
     ]
 }
 
@@ -228,12 +246,18 @@ mod tests {
         let (post_id, account_id) = (PostId::new(), AccountId::new());
         vec![
             Job::ExpireUploads {},
-            Job::PollPost { post_id, account_id },
+            Job::PollPost {
+                post_id,
+                account_id,
+            },
             Job::Prune {},
             Job::RefreshDueTokens {},
             Job::RefreshToken { account_id },
             Job::SweepPosts {},
-            Job::UploadPost { post_id, account_id },
+            Job::UploadPost {
+                post_id,
+                account_id,
+            },
         ]
     }
 
@@ -244,6 +268,8 @@ mod tests {
             assert_eq!(Job::read(&row.kind, row.args).unwrap(), job);
             assert!(Jobs::QUEUES.contains(&row.queue.as_str()));
         }
+        let kinds: Vec<&str> = one_of_each().iter().map(Job::kind).collect();
+        assert_eq!(kinds, Job::KINDS);
     }
 
     #[test]

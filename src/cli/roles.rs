@@ -4,11 +4,10 @@ use std::net::SocketAddr;
 
 use anyhow::Context as _;
 use clap::Args;
-use tokio::net::TcpListener;
 
 use crate::{
     clock::Clock,
-    config::Config,
+    config::{self, Config},
     job::Jobs,
     service::{self, Role},
 };
@@ -54,32 +53,34 @@ pub(super) async fn worker(config: Config, queues: Vec<String>) -> anyhow::Resul
 
 async fn start(config: Config, role: Role) -> anyhow::Result<()> {
     let metrics = service::install_metrics()?;
-    let app = service::prepare(&config, &role, Clock::System).await?;
+    // Before the database is touched: whoever has the port may be the server that still runs.
     let listener = if role.api {
-        let address = config.http.listen;
-        let listener = TcpListener::bind(address)
-            .await
-            .with_context(|| format!("listening on {address}; check http.listen"))?;
-        Some(listener)
+        Some(service::listen(config.http.listen, "http.listen").await?)
     } else {
         None
     };
+    let app = service::prepare(&config, &role, Clock::System).await?;
     service::run(app, role, listener, Some(metrics), service::stop_signal()).await
 }
 
 pub(super) async fn sim(options: SimOptions) -> anyhow::Result<()> {
     let knobs = match &options.knobs {
-        None => tiktok_sim::SimConfig::default(),
+        None => tiktok_sim::SimConfig {
+            client_key: config::DEMO_CLIENT_KEY.to_owned(),
+            client_secret: config::DEMO_CLIENT_SECRET.to_owned(),
+            ..tiktok_sim::SimConfig::default()
+        },
         Some(path) => {
             let text = std::fs::read_to_string(path)
                 .with_context(|| format!("reading {}", path.display()))?;
             serde_json::from_str(&text).with_context(|| format!("reading {}", path.display()))?
         }
     };
-    let listener = TcpListener::bind(options.listen)
-        .await
-        .with_context(|| format!("listening on {}", options.listen))?;
-    println!("the TikTok simulator listens on http://{}", listener.local_addr()?);
+    let listener = service::listen(options.listen, "--listen").await?;
+    println!(
+        "the TikTok simulator listens on http://{}",
+        listener.local_addr()?
+    );
     tiktok_sim::serve(knobs, listener, service::stop_signal()).await?;
     Ok(())
 }

@@ -77,7 +77,9 @@ impl fmt::Display for Scope {
 
 /// The text names no scope.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a scope; the scopes are accounts:connect, accounts:read, keys:admin, media:read, media:write, ops:read, ops:write, posts:read and posts:write")]
+#[error(
+    "`{0}` is not a scope; the scopes are accounts:connect, accounts:read, keys:admin, media:read, media:write, ops:read, ops:write, posts:read and posts:write"
+)]
 pub struct UnknownScope(String);
 
 impl FromStr for Scope {

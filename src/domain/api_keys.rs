@@ -136,6 +136,14 @@ pub async fn ensure_user(app: &App, name: &str) -> Result<user::Model> {
     found.ok_or(Error::NotFound)
 }
 
+/// The user of that name.
+pub async fn find_user(app: &App, name: &str) -> Result<Option<user::Model>> {
+    Ok(user::Entity::find()
+        .filter(user::Column::Name.eq(name))
+        .one(app.db.read())
+        .await?)
+}
+
 /// Makes a key for `user`.
 pub async fn create(
     app: &App,

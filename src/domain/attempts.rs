@@ -11,8 +11,8 @@ use clipqueue_entities::{
     post_attempt::{self, AttemptPhase},
 };
 use sea_orm::{
-    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DatabaseTransaction, EntityTrait as _,
-    IntoActiveModel as _, QueryFilter as _, QueryOrder as _,
+    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, ConnectionTrait,
+    DatabaseTransaction, EntityTrait as _, IntoActiveModel as _, QueryFilter as _, QueryOrder as _,
 };
 use secrecy::ExposeSecret as _;
 use serde_json::json;
@@ -152,7 +152,11 @@ pub async fn accepted(
 }
 
 /// Where the bytes of an open attempt go; none once the address is about to end.
-pub async fn upload_url(app: &App, post: &post::Model, attempt: &post_attempt::Model) -> Result<Option<UploadUrl>> {
+pub async fn upload_url(
+    app: &App,
+    post: &post::Model,
+    attempt: &post_attempt::Model,
+) -> Result<Option<UploadUrl>> {
     let (Some(sealed), Some(expires_at)) =
         (&attempt.upload_url_sealed, attempt.upload_url_expires_at)
     else {

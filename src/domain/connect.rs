@@ -12,8 +12,8 @@ use clipqueue_entities::{
     account_token, oauth_state,
 };
 use sea_orm::{
-    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, EntityTrait as _, IntoActiveModel as _, QueryFilter as _,
-    sea_query::Expr,
+    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, EntityTrait as _,
+    IntoActiveModel as _, QueryFilter as _, sea_query::Expr,
 };
 use secrecy::ExposeSecret as _;
 use serde_json::json;
@@ -236,9 +236,9 @@ async fn save(
         tx.rollback().await?;
         return Err(ConnectError::Taken);
     }
-    let mut row = existing.clone().unwrap_or_else(|| {
-        fresh_account(AccountId::new(), pending.user_id, open_id, now)
-    });
+    let mut row = existing
+        .clone()
+        .unwrap_or_else(|| fresh_account(AccountId::new(), pending.user_id, open_id, now));
     if let Some(profile) = profile {
         row.union_id = profile.union_id.or(row.union_id);
         row.username = profile.username.or(row.username);

@@ -7,7 +7,11 @@ use clipqueue_entities::{
     account::{self, AccountStatus},
     creator_snapshot,
 };
-use sea_orm::{ActiveValue::Set, EntityTrait as _, sea_query::OnConflict};
+use sea_orm::{
+    ActiveValue::Set,
+    ColumnTrait as _, EntityTrait as _, QueryFilter as _,
+    sea_query::{Expr, OnConflict},
+};
 use tiktok::{Class, Endpoint};
 
 use super::{
@@ -123,6 +127,17 @@ async fn store(
     )
     .exec_without_returning(app.db.write())
     .await?;
+    if !options.username.is_empty() && account.username.as_ref() != Some(&options.username) {
+        // Without the scope for profiles this answer is the only one that names the handle.
+        account::Entity::update_many()
+            .col_expr(
+                account::Column::Username,
+                Expr::value(options.username.clone()),
+            )
+            .filter(account::Column::Id.eq(account.id))
+            .exec(app.db.write())
+            .await?;
+    }
     Ok(())
 }
 

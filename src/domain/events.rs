@@ -109,7 +109,4 @@ pub async fn newest(db: &impl ConnectionTrait, user: UserId) -> Result<i64, DbEr
         .map_or(0, |event| event.seq))
 }
 
-/// The topic on which the transport wakes a tenant's subscriptions.
-pub fn topic(user: UserId) -> String {
-    format!("events:{user}")
-}
+pub use crate::app::events_topic as topic;

@@ -3,9 +3,7 @@
 //! the work does.
 
 use clipqueue_entities::{Timestamp, UserId, idempotency_key};
-use sea_orm::{
-    ActiveValue::Set, ConnectionTrait, EntityTrait as _, sea_query::OnConflict,
-};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait as _, sea_query::OnConflict};
 use serde::Serialize;
 use uuid::Uuid;
 

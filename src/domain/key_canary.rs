@@ -38,7 +38,11 @@ pub async fn look(app: &App) -> Result<Canary> {
         .application()
         .open(place(&row.id), &row.canary_sealed)
         .is_ok_and(|text| text.as_slice() == TEXT);
-    Ok(if opens { Canary::Alive } else { Canary::WrongKey })
+    Ok(if opens {
+        Canary::Alive
+    } else {
+        Canary::WrongKey
+    })
 }
 
 /// Looks, and puts a canary into a database that has none.

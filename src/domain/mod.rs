@@ -10,12 +10,13 @@
 //! - Posts: [`posts`], [`post_settings`], [`post_state`], [`post_change`], [`preflight`],
 //!   [`attempts`], [`reconcile`], [`poll_plan`], [`next_action`], [`post_history`], [`sweep`]
 //! - Files: [`uploads`]. The installation: [`operators`]
-//! - Across: [`key_canary`], [`events`], [`idempotency`], [`retention`], [`error`]
+//! - Across: [`key_canary`], [`events`], [`idempotency`], [`retention`], [`census`], [`error`]
 
 pub mod accounts;
 pub mod actor;
 pub mod api_keys;
 pub mod attempts;
+pub mod census;
 pub mod connect;
 pub mod creator;
 pub mod error;

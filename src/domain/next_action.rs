@@ -44,11 +44,7 @@ pub fn next_action(post: &post::Model, account: &account::Model) -> Option<NextA
     let reconnect = "Connect the TikTok account again; the post goes on by itself afterwards.";
     let lost = account.status != AccountStatus::Active;
     match post.state {
-        PostState::Draft => action(
-            NextActor::Creator,
-            "Finish the draft and submit it.",
-            None,
-        ),
+        PostState::Draft => action(NextActor::Creator, "Finish the draft and submit it.", None),
         PostState::Scheduled => action(
             NextActor::Clipqueue,
             "The post is sent at its time.",
@@ -87,11 +83,9 @@ pub fn next_action(post: &post::Model, account: &account::Model) -> Option<NextA
              Look at the profile in the TikTok app before posting it anew.",
             None,
         ),
-        PostState::Failed if post.failure_retryable => action(
-            NextActor::Creator,
-            "Retry the post.",
-            None,
-        ),
+        PostState::Failed if post.failure_retryable => {
+            action(NextActor::Creator, "Retry the post.", None)
+        }
         PostState::Failed => action(
             NextActor::Creator,
             "Change what TikTok refused and make a new post.",
@@ -133,10 +127,7 @@ fn held(post: &post::Model) -> Option<NextAction> {
             NextActor::Operator,
             "The app has reached TikTok's daily number of creators; the post goes on when the day has passed.",
         ),
-        _ => (
-            NextActor::Operator,
-            "The post is held; see its reason.",
-        ),
+        _ => (NextActor::Operator, "The post is held; see its reason."),
     };
     Some(NextAction {
         actor,

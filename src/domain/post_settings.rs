@@ -169,7 +169,11 @@ pub fn against_creator(
 ) -> Vec<Refusal> {
     let mut refusals = Vec::new();
     let level = settings.privacy_level.as_str();
-    if !options.privacy_levels.iter().any(|offered| offered == level) {
+    if !options
+        .privacy_levels
+        .iter()
+        .any(|offered| offered == level)
+    {
         refusals.push(setting(
             "privacyLevel",
             Code::PrivacyNotOffered,
@@ -180,9 +184,17 @@ pub fn against_creator(
         ));
     }
     for (field, wanted, disabled) in [
-        ("allowComment", settings.allow_comment, options.comment_disabled),
+        (
+            "allowComment",
+            settings.allow_comment,
+            options.comment_disabled,
+        ),
         ("allowDuet", settings.allow_duet, options.duet_disabled),
-        ("allowStitch", settings.allow_stitch, options.stitch_disabled),
+        (
+            "allowStitch",
+            settings.allow_stitch,
+            options.stitch_disabled,
+        ),
     ] {
         if wanted && disabled {
             refusals.push(setting(
@@ -228,7 +240,11 @@ pub fn caption_refusal(caption: &str) -> Option<Refusal> {
         ));
     }
     caption.contains('\0').then(|| {
-        Refusal::new("caption", Code::Invalid, "must not contain the character U+0000")
+        Refusal::new(
+            "caption",
+            Code::Invalid,
+            "must not contain the character U+0000",
+        )
     })
 }
 

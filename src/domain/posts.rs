@@ -11,8 +11,9 @@ use clipqueue_entities::{
     post_attempt::AttemptPhase,
 };
 use sea_orm::{
-    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait as _,
-    IntoActiveModel as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, Condition, ConnectionTrait,
+    DatabaseTransaction, EntityTrait as _, IntoActiveModel as _, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -165,14 +166,15 @@ pub async fn list(
 }
 
 /// Checks a request without writing anything. Gives the media and the account that it names.
-pub async fn validate(
-    app: &App,
-    actor: &Actor,
-    new: &NewPost,
-) -> Result<(account::Model, Media)> {
+pub async fn validate(app: &App, actor: &Actor, new: &NewPost) -> Result<(account::Model, Media)> {
     let mut refusals = Vec::new();
     let account = accounts::get(app.db.read(), actor.user_id, new.account_id).await;
-    let account = found(account, "accountId", "no such TikTok account", &mut refusals)?;
+    let account = found(
+        account,
+        "accountId",
+        "no such TikTok account",
+        &mut refusals,
+    )?;
     let media = find_media(app, actor.user_id, new.media_id).await?;
     if media.is_none() {
         refusals.push(Refusal::new("mediaId", Code::NotFound, "no such media"));
@@ -441,16 +443,12 @@ pub async fn cancel(app: &App, actor: &Actor, id: PostId) -> Result<post::Model>
         | PostState::InInbox
         | PostState::Published
         | PostState::Unconfirmed
-        | PostState::Lapsed => {
-            Err(too_late().into())
-        }
-        PostState::Failed | PostState::Missed => {
-            Err(Refusal::whole(
-                Code::WrongState,
-                "the post has ended already; there is nothing to stop",
-            )
-            .into())
-        }
+        | PostState::Lapsed => Err(too_late().into()),
+        PostState::Failed | PostState::Missed => Err(Refusal::whole(
+            Code::WrongState,
+            "the post has ended already; there is nothing to stop",
+        )
+        .into()),
     }
 }
 
@@ -463,7 +461,9 @@ async fn cancel_sending(
 ) -> Result<post::Model> {
     let now = app.clock.now();
     let key = upload_job(&post).unique_key();
-    let job = ledger::live(&tx, std::slice::from_ref(&key)).await?.remove(&key);
+    let job = ledger::live(&tx, std::slice::from_ref(&key))
+        .await?
+        .remove(&key);
     let outcome = match job {
         Some(id) => ledger::cancel_in(&tx, now, id).await?,
         None => CancelOutcome::NotFound,
@@ -761,12 +761,18 @@ pub fn check_account(account: &account::Model, direct: bool, refusals: &mut Vec<
         ));
         return;
     }
-    let needed = if direct { "video.publish" } else { "video.upload" };
+    let needed = if direct {
+        "video.publish"
+    } else {
+        "video.upload"
+    };
     if !account.scopes.split(',').any(|scope| scope == needed) {
         refusals.push(Refusal::new(
             "accountId",
             Code::ScopeMissing,
-            format!("the creator did not grant {needed}; use connectTikTok and leave its switch on"),
+            format!(
+                "the creator did not grant {needed}; use connectTikTok and leave its switch on"
+            ),
         ));
     }
 }

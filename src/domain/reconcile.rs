@@ -11,9 +11,13 @@ use clipqueue_entities::{
     post::{self, PostState},
     post_attempt::{self, AttemptPhase},
 };
-use sea_orm::{ActiveValue::Set, DatabaseTransaction, EntityTrait as _, QueryFilter as _, ColumnTrait as _};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait as _, DatabaseTransaction, EntityTrait as _, QueryFilter as _,
+};
 use serde_json::{Value, json};
-use tiktok::{Answer, ChunkPlan, FailReason, PublishState, PublishStatus, error::Retry, error::Who};
+use tiktok::{
+    Answer, ChunkPlan, FailReason, PublishState, PublishStatus, error::Retry, error::Who,
+};
 
 use super::{
     attempts,
@@ -74,7 +78,13 @@ async fn doubt(
     let size = u64::try_from(attempt.video_size).unwrap_or_default();
     let tx = attempts::fenced(app, lease).await?;
     if uploaded >= size {
-        return apply(app, tx, post, Change::new(PostEvent::TiktokProcessing, evidence)).await;
+        return apply(
+            app,
+            tx,
+            post,
+            Change::new(PostEvent::TiktokProcessing, evidence),
+        )
+        .await;
     }
     if attempts::url_has_ended(attempt, app.clock.now()) {
         let change = Change::new(PostEvent::TiktokFailed, evidence).failure(Failure {
@@ -86,14 +96,14 @@ async fn doubt(
         });
         return attempts::close(app, tx, post, "expired", None, change).await;
     }
-    let offset = chunk_plan(attempt)
-        .map_or(attempt.bytes_acked, |plan| {
-            i64::try_from(plan.next_offset(uploaded)).unwrap_or(attempt.bytes_acked)
-        });
+    let offset = chunk_plan(attempt).map_or(attempt.bytes_acked, |plan| {
+        i64::try_from(plan.next_offset(uploaded)).unwrap_or(attempt.bytes_acked)
+    });
     attempts::resume_in_tx(&tx, attempt.id, offset).await?;
     let change = Change::new(PostEvent::UploadResumed, evidence);
     let post = apply_in_tx(app, &tx, post, change).await?;
-    app.enqueue_in_tx(&tx, posts::upload_job(&post), None).await?;
+    app.enqueue_in_tx(&tx, posts::upload_job(&post), None)
+        .await?;
     tx.commit().await?;
     app.announce(post.user_id).await;
     app.nudge(UPLOADS).await;
@@ -138,7 +148,10 @@ async fn failed(
     status: &PublishStatus,
     evidence: Evidence,
 ) -> Result<post::Model> {
-    if matches!(post.state, PostState::Failed | PostState::Published | PostState::Cancelled) {
+    if matches!(
+        post.state,
+        PostState::Failed | PostState::Published | PostState::Cancelled
+    ) {
         // A late failure does not undo what was seen to be posted.
         return Ok(post);
     }
@@ -175,19 +188,39 @@ pub fn failure(reason: &FailReason) -> Failure {
         Who::Nobody => "nobody",
     };
     let message = match reason {
-        FailReason::FileFormat => "TikTok cannot read the file. Export it as MP4 with H.264 and upload it again.",
-        FailReason::Duration => "TikTok does not take a video of this length. Change its length and upload it again.",
-        FailReason::FrameRate => "TikTok takes 23 to 60 frames a second. Export the video anew and upload it again.",
-        FailReason::PictureSize => "TikTok takes 360 to 4096 pixels on each side. Export the video anew and upload it again.",
-        FailReason::Internal => "TikTok failed to process the video and says that trying again can help.",
+        FailReason::FileFormat => {
+            "TikTok cannot read the file. Export it as MP4 with H.264 and upload it again."
+        }
+        FailReason::Duration => {
+            "TikTok does not take a video of this length. Change its length and upload it again."
+        }
+        FailReason::FrameRate => {
+            "TikTok takes 23 to 60 frames a second. Export the video anew and upload it again."
+        }
+        FailReason::PictureSize => {
+            "TikTok takes 360 to 4096 pixels on each side. Export the video anew and upload it again."
+        }
+        FailReason::Internal => {
+            "TikTok failed to process the video and says that trying again can help."
+        }
         FailReason::VideoPull | FailReason::PhotoPull => "TikTok could not fetch the media.",
         FailReason::Cancelled => "The post was cancelled at TikTok.",
-        FailReason::AuthRemoved => "The creator removed the app's access while the video was on its way. Connect the account again.",
-        FailReason::TooManyPosts => "The creator has posted too much within a day for TikTok. Retry the post tomorrow.",
-        FailReason::UserBanned => "TikTok does not let this creator post. The creator must settle that with TikTok.",
-        FailReason::RiskyText => "TikTok takes the caption for spam. Make a new post with another caption.",
+        FailReason::AuthRemoved => {
+            "The creator removed the app's access while the video was on its way. Connect the account again."
+        }
+        FailReason::TooManyPosts => {
+            "The creator has posted too much within a day for TikTok. Retry the post tomorrow."
+        }
+        FailReason::UserBanned => {
+            "TikTok does not let this creator post. The creator must settle that with TikTok."
+        }
+        FailReason::RiskyText => {
+            "TikTok takes the caption for spam. Make a new post with another caption."
+        }
         FailReason::Risky => "TikTok takes the post for risky and does not post it.",
-        FailReason::Unknown(_) => "TikTok failed the post for a reason that its documents do not name.",
+        FailReason::Unknown(_) => {
+            "TikTok failed the post for a reason that its documents do not name."
+        }
     };
     Failure {
         class,

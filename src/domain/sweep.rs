@@ -108,7 +108,13 @@ async fn end_overdue(app: &App, post: post::Model) -> Result<()> {
         PostState::Unconfirmed => {
             tracing::error!(post.id = %post.id, "a post has been UNCONFIRMED for a day");
             reconcile::extend_deadline(app, &post, REMIND).await?;
-            reconcile::note(app, &post, "post.overdue", json!({ "state": "unconfirmed" })).await
+            reconcile::note(
+                app,
+                &post,
+                "post.overdue",
+                json!({ "state": "unconfirmed" }),
+            )
+            .await
         }
         PostState::Draft
         | PostState::Published
@@ -129,7 +135,8 @@ pub async fn give_up_sending(app: &App, post: post::Model) -> Result<()> {
     if past_commit_point {
         let change = Change::new(PostEvent::AnswerLost, Evidence::own("sending.gave_up"));
         let post = apply_in_tx(app, &tx, post, change).await?;
-        app.enqueue_in_tx(&tx, attempts::poll_job(&post), None).await?;
+        app.enqueue_in_tx(&tx, attempts::poll_job(&post), None)
+            .await?;
         tx.commit().await?;
         app.announce(post.user_id).await;
         app.nudge(STATUS).await;

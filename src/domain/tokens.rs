@@ -116,14 +116,23 @@ pub async fn usable(
 pub async fn suspect(app: &App, account: AccountId, generation: i64) -> Result<()> {
     let tx = app.db.begin().await?;
     account_token::Entity::update_many()
-        .col_expr(account_token::Column::State, Expr::value(TokenState::Suspect))
+        .col_expr(
+            account_token::Column::State,
+            Expr::value(TokenState::Suspect),
+        )
         .filter(account_token::Column::AccountId.eq(account))
         .filter(account_token::Column::Generation.eq(generation))
         .filter(account_token::Column::State.eq(TokenState::Fresh))
         .exec(&tx)
         .await?;
-    app.enqueue_in_tx(&tx, Job::RefreshToken { account_id: account }, None)
-        .await?;
+    app.enqueue_in_tx(
+        &tx,
+        Job::RefreshToken {
+            account_id: account,
+        },
+        None,
+    )
+    .await?;
     tx.commit().await?;
     app.nudge(TOKENS).await;
     Ok(())
@@ -177,7 +186,11 @@ pub async fn begin_refresh(app: &App, account: AccountId, generation: i64) -> Re
         app,
         account,
         generation,
-        &[TokenState::Fresh, TokenState::Suspect, TokenState::Uncertain],
+        &[
+            TokenState::Fresh,
+            TokenState::Suspect,
+            TokenState::Uncertain,
+        ],
         TokenState::Uncertain,
     )
     .await
@@ -227,7 +240,9 @@ pub async fn store_in_tx(
     let now = app.clock.now();
     let generation = previous.map_or(1, |row| row.generation + 1);
     let row = account.to_string();
-    let access_life = set.access_expires_in.unwrap_or(tiktok::limits::ACCESS_TOKEN_LIFE);
+    let access_life = set
+        .access_expires_in
+        .unwrap_or(tiktok::limits::ACCESS_TOKEN_LIFE);
     let refresh_life = set
         .refresh_expires_in
         .unwrap_or(tiktok::limits::REFRESH_TOKEN_LIFE);

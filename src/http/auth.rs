@@ -73,13 +73,13 @@ impl Authorize for Keys {
                     "UNAVAILABLE",
                     "API keys cannot be checked at the moment; try again later",
                 ),
-                AuthFailure::Rejected
-                | AuthFailure::Forbidden(_)
-                | AuthFailure::RateLimited(_) => refusal(
-                    StatusCode::UNAUTHORIZED,
-                    "UNAUTHENTICATED",
-                    "the API key is unknown, expired or revoked",
-                ),
+                AuthFailure::Rejected | AuthFailure::Forbidden(_) | AuthFailure::RateLimited(_) => {
+                    refusal(
+                        StatusCode::UNAUTHORIZED,
+                        "UNAUTHENTICATED",
+                        "the API key is unknown, expired or revoked",
+                    )
+                }
             })?;
             if !actor.may(Scope::MediaWrite) {
                 return Err(refusal(

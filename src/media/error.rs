@@ -32,8 +32,8 @@ pub enum MediaError {
     /// Another connection is sending to the same upload.
     #[error("another connection is sending to this upload; try again in a few seconds")]
     Busy,
-    /// The process is stopping; what arrived is stored.
-    #[error("the server is restarting; resume the upload in a few seconds")]
+    /// The process is stopping, or another connection took over; what arrived is stored.
+    #[error("the server ended this connection; resume the upload in a few seconds")]
     Stopping,
     /// The connection fell silent; what arrived is stored.
     #[error("no bytes arrived for too long; resume the upload from its offset")]
@@ -50,10 +50,10 @@ pub enum MediaError {
         max: u64,
     },
     /// More bytes came than were announced.
-    #[error("more bytes were sent than the {size} that were announced")]
+    #[error("more bytes were sent than the {room} that this upload still misses")]
     BodyTooLong {
-        /// The announced size.
-        size: u64,
+        /// The bytes that were missing.
+        room: u64,
     },
     /// An announced value is not usable.
     #[error("{field} {problem}")]

@@ -83,6 +83,7 @@ impl MediaStore {
             hash,
             open: None,
             behind: None,
+            hold: checksum.is_some(),
             proving: checksum.as_ref().map(|sum| Summing::new(sum.algorithm)),
             unproved: Vec::new(),
             recorded: received,
@@ -126,6 +127,8 @@ struct Intake<'a> {
     /// The segment that is being made durable.
     behind: Option<JoinHandle<Result<ClosedSegment, StorageError>>>,
     proving: Option<Summing>,
+    /// Whether segments wait in `unproved` until the whole body is known to be right.
+    hold: bool,
     unproved: Vec<ClosedSegment>,
     recorded: u64,
     arrived: u64,
@@ -186,8 +189,9 @@ impl Intake<'_> {
 
     /// Takes in one piece of the body, cutting it where segments end.
     async fn take(&mut self, mut bytes: &[u8]) -> Result<(), MediaError> {
-        if bytes.len() as u64 > self.size - self.arrived {
-            return Err(MediaError::BodyTooLong { size: self.size });
+        let room = self.size - self.arrived;
+        if bytes.len() as u64 > room {
+            return Err(MediaError::BodyTooLong { room });
         }
         let segment_bytes = self.store.settings().segment_bytes;
         while !bytes.is_empty() {
@@ -235,7 +239,7 @@ impl Intake<'_> {
         let closed = behind
             .await
             .map_err(|error| MediaError::Storage(std::io::Error::other(error).into()))??;
-        if self.proving.is_some() {
+        if self.hold {
             self.unproved.push(closed);
             Ok(())
         } else {

@@ -17,6 +17,8 @@ pub struct Swept {
     pub expired: u64,
     /// Files whose bytes were removed.
     pub purged: u64,
+    /// Files that could not be worked on; the log says why, and the next sweep tries again.
+    pub failed: u64,
 }
 
 impl MediaStore {
@@ -108,14 +110,20 @@ impl MediaStore {
     /// expiry, and the bytes of files that are over. Safe to repeat and to run on several nodes.
     pub async fn sweep(&self, batch: u64) -> Result<Swept, MediaError> {
         let mut swept = Swept::default();
+        // One broken file must not keep the others from their turn.
         for row in rows::unchecked(self.inner.db.read(), batch).await? {
-            let media = self.status(row.user_id, row.id).await?;
-            swept.finished += u64::from(media.state != MediaState::Uploading);
+            match self.status(row.user_id, row.id).await {
+                Ok(media) if media.state == MediaState::Uploading => {}
+                Ok(_) => swept.finished += 1,
+                Err(error) => swept.failed += failed(row.id, &error),
+            }
         }
         swept.expired = self.expire_due(self.inner.clock.now(), batch).await?;
         for row in rows::unpurged(self.inner.db.read(), batch).await? {
-            self.try_purge(row.id).await?;
-            swept.purged += 1;
+            match self.try_purge(row.id).await {
+                Ok(()) => swept.purged += 1,
+                Err(error) => swept.failed += failed(row.id, &error),
+            }
         }
         Ok(swept)
     }
@@ -140,7 +148,7 @@ impl MediaStore {
     /// that the file is over, and that its bytes are not gone yet.
     pub(super) async fn purge(&self, id: MediaId) {
         if let Err(error) = self.try_purge(id).await {
-            tracing::warn!(media = %id, error = &error as &dyn std::error::Error, "purge left to the sweep");
+            failed(id, &error);
         }
     }
 
@@ -163,7 +171,14 @@ impl MediaStore {
             Ok::<_, MediaError>(self.inner.storage.remove_all_but(id, &keep).await?)
         };
         if let Err(error) = removed.await {
-            tracing::warn!(media = %id, error = &error as &dyn std::error::Error, "strays stay in storage");
+            failed(id, &error);
         }
     }
+}
+
+/// Logs a file that is left to a later sweep; counts as one.
+fn failed(id: MediaId, error: &MediaError) -> u64 {
+    let error: &dyn std::error::Error = error;
+    tracing::warn!(media = %id, error, "media is left to a later sweep");
+    1
 }

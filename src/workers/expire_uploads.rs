@@ -7,11 +7,7 @@ use crate::app::App;
 const BATCH: u64 = 100;
 
 pub(super) async fn run(app: &App) -> Step {
-    let swept = app
-        .media
-        .sweep(BATCH)
-        .await
-        .map_err(anyhow::Error::from)?;
+    let swept = app.media.sweep(BATCH).await.map_err(anyhow::Error::from)?;
     tracing::info!(
         media.finished = swept.finished,
         media.expired = swept.expired,

@@ -17,11 +17,8 @@ use super::{Halt, Step};
 use crate::{
     app::App,
     domain::{
-        accounts, attempts,
-        error::Error,
-        poll_plan,
-        post_settings::PrivacyLevel,
-        posts, reconcile, tokens,
+        accounts, attempts, error::Error, poll_plan, post_settings::PrivacyLevel, posts, reconcile,
+        tokens,
     },
     queue::Lease,
 };

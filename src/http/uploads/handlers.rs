@@ -83,7 +83,15 @@ async fn create(state: Uploads, request: Request) -> Result<Response, UploadErro
     let mut media = state.media.create(user, new).await?;
     let location = format!("{}/{}", state.location_base, media.id);
     if with_bytes {
-        let appended = append(&state, user, media.id, 0, checksum, request.into_body()).await?;
+        let sent = append(&state, user, media.id, 0, checksum, request.into_body()).await;
+        let appended = match sent {
+            Ok(appended) => appended,
+            Err(error) => {
+                // The client never learns the address, so the reserved bytes are given back at once.
+                let _ = state.media.terminate(user, media.id).await;
+                return Err(error);
+            }
+        };
         if appended.media.state == MediaState::Rejected {
             return Err(rejected(&appended.media));
         }
@@ -169,7 +177,7 @@ async fn append(
 /// Refuses a body that announces more than the upload has room for, before reading it.
 fn fits(headers: &HeaderMap, room: u64) -> Result<(), UploadError> {
     match headers::content_length(headers) {
-        Some(length) if length > room => Err(MediaError::BodyTooLong { size: room }.into()),
+        Some(length) if length > room => Err(MediaError::BodyTooLong { room }.into()),
         _ => Ok(()),
     }
 }

@@ -3,8 +3,7 @@
 use clipqueue_entities::{post, post_attempt};
 use serde_json::json;
 use tiktok::{
-    Answer, Endpoint, PrivacyLevel,
-    chunks,
+    Answer, Endpoint, PrivacyLevel, chunks,
     publish::{Disclosure, VideoInit, VideoPost, VideoSource},
 };
 
@@ -80,7 +79,16 @@ async fn accept(
             "TikTok's answer to init held no usable upload address"
         )));
     };
-    Ok(attempts::accepted(app, lease, post, &attempt, &publish_id, &upload_url, evidence).await?)
+    Ok(attempts::accepted(
+        app,
+        lease,
+        post,
+        &attempt,
+        &publish_id,
+        &upload_url,
+        evidence,
+    )
+    .await?)
 }
 
 fn video_post(post: &post::Model, direct: &DirectSettings) -> VideoPost {

@@ -68,8 +68,10 @@ async fn advance(app: &App, lease: &Lease, id: PostId) -> Step {
             PostState::InitSent => {
                 // The process died between the commit and the answer. Without a single byte TikTok
                 // has nothing to post.
-                let change =
-                    Change::new(PostEvent::AttemptAbandoned, Evidence::own("init.answer_lost"));
+                let change = Change::new(
+                    PostEvent::AttemptAbandoned,
+                    Evidence::own("init.answer_lost"),
+                );
                 let tx = attempts::fenced(app, lease).await?;
                 attempts::close(app, tx, post, "init_answer_lost", None, change).await?;
             }
@@ -100,7 +102,8 @@ async fn load(app: &App, id: PostId) -> Step<Option<post::Model>> {
 }
 
 fn hold_is_over(app: &App, post: &post::Model) -> bool {
-    post.hold_until.is_some_and(|until| until <= app.clock.now())
+    post.hold_until
+        .is_some_and(|until| until <= app.clock.now())
 }
 
 async fn release(app: &App, lease: &Lease, post: post::Model) -> Step {

@@ -57,11 +57,16 @@ pub(super) async fn run(
         return Ok(());
     }
     let Some(plan) = reconcile::chunk_plan(&attempt) else {
-        return Err(Halt::retry(anyhow::anyhow!("the attempt's chunk plan is not one")));
+        return Err(Halt::retry(anyhow::anyhow!(
+            "the attempt's chunk plan is not one"
+        )));
     };
     let Some(url) = attempts::upload_url(app, &post, &attempt).await? else {
         // TikTok's address ended before the last chunk: nothing can be posted, so start anew.
-        let change = Change::new(PostEvent::AttemptAbandoned, Evidence::own("upload_url.ended"));
+        let change = Change::new(
+            PostEvent::AttemptAbandoned,
+            Evidence::own("upload_url.ended"),
+        );
         let tx = attempts::fenced(app, lease).await?;
         attempts::close(app, tx, post, "upload_url_ended", None, change).await?;
         return Err(Halt::retry(anyhow::anyhow!(
@@ -199,12 +204,17 @@ impl Sending<'_> {
             | Class::RateLimited
             | Class::SourceFailed
             | Class::UploadOutOfStep { .. } => Halt::retry(error),
-            _ => verdict::attempt_ended(self.app, self.lease, post, "upload.chunk", error, None).await,
+            _ => {
+                verdict::attempt_ended(self.app, self.lease, post, "upload.chunk", error, None)
+                    .await
+            }
         }
     }
 
     async fn put(&self, chunk: Chunk) -> Result<Accepted, Error> {
-        let bytes = self.bytes.read_range(chunk.first()..chunk.first() + chunk.len());
+        let bytes = self
+            .bytes
+            .read_range(chunk.first()..chunk.first() + chunk.len());
         let body = ChunkBody::stream(bytes);
         self.app
             .tiktok

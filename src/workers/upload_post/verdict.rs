@@ -48,8 +48,12 @@ enum Decision {
 
 fn decide(class: Class) -> Decision {
     match class {
-        Class::Transient | Class::Ambiguous | Class::UploadDead | Class::SourceFailed
-        | Class::NotFoundYet | Class::UploadOutOfStep { .. } => Decision::Again,
+        Class::Transient
+        | Class::Ambiguous
+        | Class::UploadDead
+        | Class::SourceFailed
+        | Class::NotFoundYet
+        | Class::UploadOutOfStep { .. } => Decision::Again,
         Class::RateLimited => Decision::Wait(RATE_LIMIT_WAIT),
         Class::TokenRejected | Class::GrantDead => Decision::NewToken,
         Class::ScopeMissing => Decision::Hold(
@@ -84,8 +88,13 @@ fn decide(class: Class) -> Decision {
             "creator",
             "The creator's account no longer offers the chosen privacy level. Make a new post with another one.",
         ),
-        Class::UrlNotOwned => Decision::Fail("operator", "TikTok has not verified the domain of the media."),
-        Class::CreatorAppTooOld => Decision::Fail("creator", "The creator must update the TikTok app."),
+        Class::UrlNotOwned => Decision::Fail(
+            "operator",
+            "TikTok has not verified the domain of the media.",
+        ),
+        Class::CreatorAppTooOld => {
+            Decision::Fail("creator", "The creator must update the TikTok app.")
+        }
         Class::BadMedia => Decision::Fail("creator", "TikTok does not take this file."),
         Class::BadRequest | Class::NotCancellable => Decision::Fail(
             "operator",
@@ -166,8 +175,8 @@ async fn carry_out(
         }
         Decision::Hold(reason, wait, message) => {
             let until = wait.map(|wait| app.clock.now() + wait);
-            let change = Change::new(PostEvent::Held, evidence.with("message", message))
-                .hold(reason, until);
+            let change =
+                Change::new(PostEvent::Held, evidence.with("message", message)).hold(reason, until);
             let tx = attempts::fenced(app, lease).await?;
             attempts::close(app, tx, post, &outcome, Some(&error), change).await?;
             Ok(match wait {
@@ -203,7 +212,15 @@ async fn defer(
         _ => PostEvent::Deferred,
     };
     let tx = attempts::fenced(app, lease).await?;
-    attempts::close(app, tx, post, outcome, Some(error), Change::new(event, evidence)).await?;
+    attempts::close(
+        app,
+        tx,
+        post,
+        outcome,
+        Some(error),
+        Change::new(event, evidence),
+    )
+    .await?;
     Ok(())
 }
 

@@ -1,0 +1,85 @@
+// Uploads a file with tus-js-client and prints what happened as one line of JSON.
+//
+//   node upload.mjs whole|resume|refused <endpoint or upload address> <file> [api key]
+//
+// whole: in pieces, to the end. resume: the connection is cut in the middle of a request, then a new
+// client goes on. refused: the server must refuse the file. An address of one upload, which needs no
+// key, is recognized by having a path below the endpoint.
+
+import { createReadStream, statSync } from 'node:fs';
+import * as tus from 'tus-js-client';
+
+// A test that waits for ever tells less than one that fails.
+setTimeout(() => {
+  console.error('gave up after 60 seconds');
+  process.exit(3);
+}, 60_000).unref();
+
+const [scenario, address, path, key] = process.argv.slice(2);
+const size = statSync(path).size;
+const target = new URL(address).pathname.split('/').filter(Boolean).length > 1
+  ? { uploadUrl: address }
+  : { endpoint: address };
+
+function upload(options = {}) {
+  const events = { sent: 0, patches: 0, heads: 0 };
+  return new Promise((resolve, reject) => {
+    const client = new tus.Upload(createReadStream(path), {
+      ...target,
+      uploadSize: size,
+      chunkSize: 1024 * 1024,
+      retryDelays: [50, 100, 200, 400, 800],
+      headers: key ? { Authorization: `Bearer ${key}` } : {},
+      metadata: { filename: 'clip.mp4', filetype: 'video/mp4' },
+      onAfterResponse: (request) => {
+        if (request.getMethod() === 'PATCH') events.patches += 1;
+        if (request.getMethod() === 'HEAD') events.heads += 1;
+      },
+      onSuccess: () => resolve({ ...events, url: client.url }),
+      onError: reject,
+      ...options({ get current() { return client; } }, events, resolve),
+    });
+    client.start();
+  });
+}
+
+async function whole() {
+  return upload(() => ({}));
+}
+
+async function resume() {
+  const cutAt = Math.floor(size / 2);
+  const first = await upload((holder, events, resolve) => ({
+    chunkSize: Infinity,
+    onProgress: (sent) => {
+      if (sent > cutAt && !events.cut) {
+        events.cut = sent;
+        // Destroys the socket in the middle of the PATCH.
+        holder.current.abort().then(() => resolve({ ...events, url: holder.current.url }));
+      }
+    },
+  }));
+  let from;
+  const second = await upload((_, events) => ({
+    endpoint: undefined,
+    uploadUrl: first.url,
+    onChunkComplete: (length, accepted) => {
+      from ??= accepted - length;
+      events.sent += length;
+    },
+  }));
+  return { url: second.url, cut: first.cut, from, sent: second.sent, heads: second.heads };
+}
+
+async function refused() {
+  try {
+    await upload(() => ({}));
+  } catch (error) {
+    const response = error.originalResponse;
+    return { status: response?.getStatus(), body: JSON.parse(response?.getBody() || '{}') };
+  }
+  throw new Error('the server took a file that it should refuse');
+}
+
+const result = await { whole, resume, refused }[scenario]();
+console.log(JSON.stringify({ size, ...result }));

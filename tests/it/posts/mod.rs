@@ -1,0 +1,3 @@
+//! Posts, from the request to TikTok.
+
+mod publish;
