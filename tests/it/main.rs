@@ -1,8 +1,12 @@
 //! The integration tests: one binary, one module for each part.
 
+#![allow(unreachable_pub, reason = "a test binary has no outside")]
+
+mod api;
 mod architecture;
 mod configuration;
-mod api;
+mod connect;
+mod end_to_end;
 mod graphql_protocol;
 mod http;
 mod media;
@@ -11,3 +15,4 @@ mod process;
 mod queue;
 mod schema_of_database;
 mod support;
+mod tokens;
