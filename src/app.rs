@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 use anyhow::Context as _;
 use clipqueue_entities::{AccountId, Timestamp, UserId};
 use sea_orm::{ConnectionTrait, DbErr};
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretBox};
 use tiktok::{Endpoint, limits::RATE_WINDOW};
 use url::Url;
 
@@ -18,7 +18,7 @@ use crate::{
     config::{Config, TransportKind},
     db::Db,
     job::Job,
-    media::{MediaSettings, MediaStore, Storage},
+    media::{Capabilities, MediaSettings, MediaStore, Storage},
     queue::{
         self, Queue, ledger,
         transport::{Acquired, Budget, Transport, memory::MemoryTransport, redis::RedisTransport},
@@ -104,6 +104,17 @@ impl App {
         url
     }
 
+    /// Signs and opens upload addresses.
+    pub fn capabilities(&self) -> Capabilities {
+        Capabilities::new(SecretBox::new(Box::new(*self.vault.uploads().expose())))
+    }
+
+    /// What stands before an upload's name in its address.
+    pub fn uploads_base(&self) -> String {
+        let base = self.config.http.public_url.as_str().trim_end_matches('/');
+        format!("{base}/uploads")
+    }
+
     /// Enqueues `job` in the caller's transaction, due at `run_at` or now.
     pub async fn enqueue_in_tx(
         &self,
@@ -146,7 +157,7 @@ impl App {
 
     /// Due jobs of `queue` may have been committed: look at once.
     pub async fn nudge(&self, queue: &str) {
-        self.queue.nudge(queue).await;
+        self.queue.nudge(queue);
     }
 
     /// Events of `user` were committed: wake the subscriptions, here and elsewhere.

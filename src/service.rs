@@ -167,7 +167,7 @@ async fn measured(app: App, run: Run) -> Ran {
         .find(|kind| *kind == run.job.kind)
         .unwrap_or("unknown");
     let started = Instant::now();
-    let ran = workers::run(app, run).await;
+    let ran = Box::pin(workers::run(app, run)).await;
     let outcome = match &ran {
         Ok(Outcome::Done) => "done",
         Ok(Outcome::Snooze(_)) => "snooze",
@@ -201,10 +201,9 @@ pub async fn run(
     let draining = CancellationToken::new();
     let http_stop = CancellationToken::new();
     let workers_stop = CancellationToken::new();
-    let mut working = match start_workers(&app, &role, &workers_stop).await? {
-        Some(running) => Some(tokio::spawn(running.stopped())),
-        None => None,
-    };
+    let mut working = Box::pin(start_workers(&app, &role, &workers_stop))
+        .await?
+        .map(|running| tokio::spawn(running.stopped()));
     let servers = TaskTracker::new();
     if let Some(handle) = metrics.clone() {
         servers.spawn(http_stop.clone().run_until_cancelled_owned(upkeep(handle)));

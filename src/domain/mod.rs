@@ -8,7 +8,8 @@
 //! - Who: [`actor`], [`api_keys`]
 //! - TikTok accounts: [`connect`], [`accounts`], [`tokens`], [`creator`]
 //! - Posts: [`posts`], [`post_settings`], [`post_state`], [`post_change`], [`preflight`],
-//!   [`attempts`], [`reconcile`], [`poll_plan`], [`next_action`], [`sweep`]
+//!   [`attempts`], [`reconcile`], [`poll_plan`], [`next_action`], [`post_history`], [`sweep`]
+//! - Files: [`uploads`]. The installation: [`operators`]
 //! - Across: [`key_canary`], [`events`], [`idempotency`], [`retention`], [`census`],
 //!   [`error`]
 
@@ -24,8 +25,10 @@ pub mod events;
 pub mod idempotency;
 pub mod key_canary;
 pub mod next_action;
+pub mod operators;
 pub mod poll_plan;
 pub mod post_change;
+pub mod post_history;
 pub mod post_settings;
 pub mod post_state;
 pub mod posts;
@@ -34,3 +37,4 @@ pub mod reconcile;
 pub mod retention;
 pub mod sweep;
 pub mod tokens;
+pub mod uploads;

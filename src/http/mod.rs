@@ -27,13 +27,12 @@ use axum::{
     middleware,
 };
 use metrics_exporter_prometheus::PrometheusHandle;
-use secrecy::SecretBox;
 use tokio_util::sync::CancellationToken;
 use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer};
 
 pub use serve::serve;
 
-use crate::{app::App, graphql::schema, media::Capabilities};
+use crate::{app::App, graphql::schema};
 
 /// What every answer tells browsers, unless a route says otherwise: take the type as it is named, run
 /// nothing, tell nobody from where you came.
@@ -76,10 +75,10 @@ pub fn router(
     let uploads = uploads::router(uploads::Uploads {
         media: app.media.clone(),
         authorize: keys,
-        capabilities: capabilities(app),
+        capabilities: app.capabilities(),
         clock: app.clock.clone(),
         origins: uploads::Origins::List(origins(app)),
-        location_base: uploads_base(app),
+        location_base: app.uploads_base(),
     });
     let allowed: cors::Allowed = origins(app).into();
     let mut router = Router::new()
@@ -121,17 +120,6 @@ fn dress(app: &App, router: Router) -> Router {
     router
         .layer(CatchPanicLayer::custom(answer::panicked))
         .layer(middleware::from_fn(trace::layer))
-}
-
-/// Signs and opens upload addresses.
-pub fn capabilities(app: &App) -> Capabilities {
-    Capabilities::new(SecretBox::new(Box::new(*app.vault.uploads().expose())))
-}
-
-/// What stands before an upload's name in its address.
-pub fn uploads_base(app: &App) -> String {
-    let base = app.config.http.public_url.as_str().trim_end_matches('/');
-    format!("{base}/uploads")
 }
 
 fn origins(app: &App) -> Vec<String> {
