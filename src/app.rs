@@ -20,7 +20,8 @@ use crate::{
     job::Job,
     media::{Capabilities, MediaSettings, MediaStore, Storage},
     queue::{
-        self, Queue, ledger,
+        self, Queue,
+        ledger::{self, CancelOutcome},
         transport::{Acquired, Budget, Transport, memory::MemoryTransport, redis::RedisTransport},
     },
     secrets::Vault,
@@ -28,6 +29,9 @@ use crate::{
 
 /// Where TikTok sends the creator's browser back to, below `http.public_url`.
 pub const CALLBACK_PATH: &str = "/oauth/tiktok/callback";
+
+/// The wait for a budget that cannot be asked for: outages of Redis are over in seconds.
+const UNCOUNTED_WAIT: Duration = Duration::from_secs(5);
 
 /// The application.
 #[derive(Clone, Debug)]
@@ -128,15 +132,19 @@ impl App {
         Ok(())
     }
 
-    /// Moves the waiting `job` to another time, enqueuing it when it is not there.
+    /// Moves the waiting `job` to another time, enqueuing it when it is not there. False, and nothing
+    /// to be committed, when it runs already.
     pub async fn reschedule_in_tx(
         &self,
         tx: &impl ConnectionTrait,
         job: &Job,
         run_at: Option<Timestamp>,
-    ) -> Result<(), DbErr> {
-        self.cancel_job_in_tx(tx, job).await?;
-        self.enqueue_in_tx(tx, job.clone(), run_at).await
+    ) -> Result<bool, DbErr> {
+        if self.cancel_job_in_tx(tx, job).await? == CancelOutcome::Requested {
+            return Ok(false);
+        }
+        self.enqueue_in_tx(tx, job.clone(), run_at).await?;
+        Ok(true)
     }
 
     /// Cancels the live `job`, if there is one: a waiting one at once, a running one is asked to stop.
@@ -144,19 +152,19 @@ impl App {
         &self,
         tx: &impl ConnectionTrait,
         job: &Job,
-    ) -> Result<(), DbErr> {
+    ) -> Result<CancelOutcome, DbErr> {
         let key = job.unique_key();
-        if let Some(id) = ledger::live(tx, std::slice::from_ref(&key))
+        match ledger::live(tx, std::slice::from_ref(&key))
             .await?
             .remove(&key)
         {
-            ledger::cancel_in(tx, self.clock.now(), id).await?;
+            Some(id) => ledger::cancel_in(tx, self.clock.now(), id).await,
+            None => Ok(CancelOutcome::NotFound),
         }
-        Ok(())
     }
 
     /// Due jobs of `queue` may have been committed: look at once.
-    pub async fn nudge(&self, queue: &str) {
+    pub fn nudge(&self, queue: &str) {
         self.queue.nudge(queue);
     }
 
@@ -169,14 +177,9 @@ impl App {
     }
 
     /// Takes one call of `endpoint` out of the account's budget, or says how long to wait for it.
-    pub async fn budget(
-        &self,
-        account: AccountId,
-        endpoint: Endpoint,
-    ) -> anyhow::Result<Option<Duration>> {
-        let Some(limit) = endpoint.per_minute() else {
-            return Ok(None);
-        };
+    /// While the transport is away nobody counts, so nobody calls: that is a wait too.
+    pub async fn budget(&self, account: AccountId, endpoint: Endpoint) -> Option<Duration> {
+        let limit = endpoint.per_minute()?;
         let budget = Budget {
             key: format!("{}:{account}", endpoint.label()),
             limit,
@@ -184,9 +187,13 @@ impl App {
         };
         // Redis counts by its own clock; a clock that a test moves counts for itself.
         let now = matches!(self.clock, Clock::Manual(_)).then(|| self.clock.now());
-        match self.queue.transport().acquire(&[budget], now).await? {
-            Acquired::Granted => Ok(None),
-            Acquired::Wait(wait) => Ok(Some(wait)),
+        match self.queue.transport().acquire(&[budget], now).await {
+            Ok(Acquired::Granted) => None,
+            Ok(Acquired::Wait(wait)) => Some(wait),
+            Err(error) => {
+                tracing::warn!(%error, "calls to TikTok cannot be counted and have to wait");
+                Some(UNCOUNTED_WAIT)
+            }
         }
     }
 }

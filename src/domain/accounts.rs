@@ -11,8 +11,9 @@ use clipqueue_entities::{
     post::{self, PostState},
 };
 use sea_orm::{
-    ColumnTrait as _, ConnectionTrait, EntityTrait as _, PaginatorTrait as _, QueryFilter as _,
-    QueryOrder as _, QuerySelect as _, sea_query::Expr,
+    ColumnTrait as _, ConnectionTrait, EntityTrait as _, ExprTrait as _, PaginatorTrait as _,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    sea_query::{Expr, Query, SimpleExpr},
 };
 use serde_json::json;
 
@@ -21,6 +22,7 @@ use super::{
     events::{self, NewEvent},
     post_change::{Change, Evidence, apply_in_tx},
     post_state::PostEvent,
+    posts,
 };
 use crate::{
     app::App,
@@ -30,9 +32,11 @@ use crate::{
 
 /// Why a post or job waits for the creator to connect again.
 pub const REAUTH_REQUIRED: &str = "reauth_required";
+/// Why a post or job waits for the creator to grant a scope.
+pub const SCOPE_MISSING: &str = "scope_missing";
 /// Jobs that need the creator's token.
 const HELD_KINDS: &[&str] = &["upload_post", "poll_post"];
-/// Posts of one account that change state in one transaction.
+/// Stranded accounts that one sweep looks at.
 const BATCH: u64 = 200;
 
 /// The accounts of `user`, oldest first.
@@ -90,19 +94,37 @@ pub async fn held_posts(app: &App, id: AccountId) -> Result<u64> {
         .await?)
 }
 
-/// TikTok ended the grant: hold everything of the account. Safe to repeat.
-pub async fn require_reauth(app: &App, id: AccountId, reason: &str) -> Result<()> {
+/// TikTok ended the grant that `generation` of the tokens belongs to: hold everything of the account.
+/// A newer pair, stored by a consent in the meantime, is left alone. Safe to repeat.
+pub async fn require_reauth(app: &App, id: AccountId, generation: i64, reason: &str) -> Result<()> {
     let now = app.clock.now();
     let tx = app.db.begin().await?;
+    let ended = account_token::Entity::update_many()
+        .col_expr(account_token::Column::State, Expr::value(TokenState::Dead))
+        .filter(account_token::Column::AccountId.eq(id))
+        .filter(account_token::Column::Generation.eq(generation))
+        .exec(&tx)
+        .await?;
+    if ended.rows_affected == 0 {
+        tx.rollback().await?;
+        return Ok(());
+    }
     let account = account::Entity::find_by_id(id)
         .one(&tx)
         .await?
         .ok_or(Error::NotFound)?;
-    account_token::Entity::update_many()
-        .col_expr(account_token::Column::State, Expr::value(TokenState::Dead))
-        .filter(account_token::Column::AccountId.eq(id))
-        .exec(&tx)
-        .await?;
+    ledger::hold_lane(&tx, now, &id.to_string(), HELD_KINDS, REAUTH_REQUIRED).await?;
+    let posts = lock_posts(
+        &tx,
+        id,
+        post::Column::State.is_in([PostState::Scheduled, PostState::Preflight]),
+    )
+    .await?;
+    for post in posts {
+        let change = Change::new(PostEvent::Held, Evidence::own("account.status"))
+            .hold(REAUTH_REQUIRED, None);
+        apply_in_tx(app, &tx, post, change).await?;
+    }
     if account.status == AccountStatus::Active {
         set_status(&tx, now, id, AccountStatus::ReauthRequired, Some(reason)).await?;
         events::append_in_tx(
@@ -119,28 +141,73 @@ pub async fn require_reauth(app: &App, id: AccountId, reason: &str) -> Result<()
         )
         .await?;
     }
-    ledger::hold_lane(&tx, now, &id.to_string(), HELD_KINDS, REAUTH_REQUIRED).await?;
     tx.commit().await?;
     app.announce(account.user_id).await;
-    move_posts(app, id, PostState::Scheduled, None, PostEvent::Held).await
+    Ok(())
 }
 
-/// The creator connected again: let everything go. Safe to repeat.
-pub async fn release(app: &App, id: AccountId) -> Result<()> {
-    move_posts(
-        app,
-        id,
-        PostState::Held,
-        Some(REAUTH_REQUIRED),
-        PostEvent::Released,
-    )
-    .await?;
-    app.queue
-        .release_held(Some(&id.to_string()), Some(REAUTH_REQUIRED))
-        .await?;
-    app.nudge(UPLOADS).await;
-    app.nudge(STATUS).await;
+/// Lets go what waited for the creator to connect again. After the commit call [`released`].
+pub async fn release_in_tx(app: &App, tx: &impl ConnectionTrait, id: AccountId) -> Result<()> {
+    let now = app.clock.now();
+    let lane = id.to_string();
+    for reason in [REAUTH_REQUIRED, SCOPE_MISSING] {
+        ledger::release_held(tx, now, Some(&lane), Some(reason)).await?;
+    }
+    let waiting = post::Column::State
+        .eq(PostState::Held)
+        .and(post::Column::HoldReason.is_in([REAUTH_REQUIRED, SCOPE_MISSING]));
+    for post in lock_posts(tx, id, waiting).await? {
+        let change = Change::new(PostEvent::Released, Evidence::own("account.status"));
+        let post = apply_in_tx(app, tx, post, change).await?;
+        // Usually the job was held beside the post; one that ended meanwhile is replaced.
+        app.enqueue_in_tx(tx, posts::upload_job(&post), post.publish_at)
+            .await?;
+    }
     Ok(())
+}
+
+/// Wakes the workers after [`release_in_tx`] was committed.
+pub async fn released(app: &App) {
+    app.nudge(UPLOADS);
+    app.nudge(STATUS);
+}
+
+/// Accounts that are connected although posts still wait for that: somebody held a post while the
+/// creator was connecting.
+pub async fn stranded(app: &App, quiet_since: Timestamp) -> Result<Vec<AccountId>> {
+    let active = Query::select()
+        .column(account::Column::Id)
+        .from(account::Entity)
+        .and_where(account::Column::Status.eq(AccountStatus::Active))
+        .to_owned();
+    Ok(post::Entity::find()
+        .select_only()
+        .column(post::Column::AccountId)
+        .distinct()
+        .filter(post::Column::State.eq(PostState::Held))
+        .filter(post::Column::HoldReason.eq(REAUTH_REQUIRED))
+        .filter(post::Column::UpdatedAt.lt(quiet_since))
+        .filter(post::Column::AccountId.in_subquery(active))
+        .limit(BATCH)
+        .into_tuple()
+        .all(app.db.read())
+        .await?)
+}
+
+/// The account's posts in question, locked before the first of them writes an event: a worker locks
+/// its post and then the tenant's log, and so must we.
+async fn lock_posts(
+    tx: &impl ConnectionTrait,
+    id: AccountId,
+    which: SimpleExpr,
+) -> Result<Vec<post::Model>> {
+    Ok(post::Entity::find()
+        .filter(post::Column::AccountId.eq(id))
+        .filter(which)
+        .order_by_asc(post::Column::Id)
+        .lock_exclusive()
+        .all(tx)
+        .await?)
 }
 
 /// Writes an account's status.
@@ -163,41 +230,4 @@ pub(super) async fn set_status(
         .exec(tx)
         .await?;
     Ok(())
-}
-
-/// Moves every post of the account that is in `state` (for `reason`) by `event`, batch by batch.
-async fn move_posts(
-    app: &App,
-    id: AccountId,
-    state: PostState,
-    reason: Option<&str>,
-    event: PostEvent,
-) -> Result<()> {
-    loop {
-        let tx = app.db.begin().await?;
-        let mut query = post::Entity::find()
-            .filter(post::Column::AccountId.eq(id))
-            .filter(post::Column::State.eq(state));
-        if let Some(reason) = reason {
-            query = query.filter(post::Column::HoldReason.eq(reason));
-        }
-        let batch = query
-            .order_by_asc(post::Column::Id)
-            .limit(BATCH)
-            .all(&tx)
-            .await?;
-        let Some(first) = batch.first() else {
-            return Ok(());
-        };
-        let user = first.user_id;
-        for post in batch {
-            let mut change = Change::new(event, Evidence::own("account.status"));
-            if event == PostEvent::Held {
-                change = change.hold(REAUTH_REQUIRED, None);
-            }
-            apply_in_tx(app, &tx, post, change).await?;
-        }
-        tx.commit().await?;
-        app.announce(user).await;
-    }
 }

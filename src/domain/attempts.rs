@@ -7,12 +7,14 @@
 use std::time::Duration;
 
 use clipqueue_entities::{
-    AttemptId, PostId, Sealed, Timestamp, post,
+    AttemptId, PostId, Sealed, Timestamp,
+    post::{self, PostState},
     post_attempt::{self, AttemptPhase},
 };
 use sea_orm::{
     ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, ConnectionTrait,
     DatabaseTransaction, EntityTrait as _, IntoActiveModel as _, QueryFilter as _, QueryOrder as _,
+    sea_query::Expr,
 };
 use secrecy::ExposeSecret as _;
 use serde_json::json;
@@ -226,20 +228,34 @@ pub async fn acknowledged(
 }
 
 /// The last chunk is about to be sent: from here on a lost answer is never repeated blindly.
+///
+/// None when the post is not to be sent any more: its owner stopped it, or it was given up. Either
+/// this commit or that of the stop comes first, never both.
 pub async fn last_chunk_started(
     app: &App,
     lease: &Lease,
     attempt: &post_attempt::Model,
-) -> Result<post_attempt::Model> {
+) -> Result<Option<post_attempt::Model>> {
     let now = app.clock.now();
     let tx = fenced(app, lease).await?;
+    let wanted = post::Entity::update_many()
+        .col_expr(post::Column::UpdatedAt, Expr::value(now))
+        .filter(post::Column::Id.eq(attempt.post_id))
+        .filter(post::Column::State.eq(PostState::Uploading))
+        .filter(post::Column::CancelRequested.eq(false))
+        .exec(&tx)
+        .await?;
+    if wanted.rows_affected != 1 {
+        tx.rollback().await?;
+        return Ok(None);
+    }
     let attempt = update(&tx, attempt.id, |row| {
         row.phase = Set(AttemptPhase::LastChunk);
         row.last_chunk_at = Set(Some(now));
     })
     .await?;
     tx.commit().await?;
-    Ok(attempt)
+    Ok(Some(attempt))
 }
 
 /// TikTok acknowledged the last byte: → PROCESSING, and somebody must ask how it fares.
@@ -290,7 +306,7 @@ async fn ask_later(
         .await?;
     tx.commit().await?;
     app.announce(post.user_id).await;
-    app.nudge(STATUS).await;
+    app.nudge(STATUS);
     Ok(post)
 }
 
@@ -343,6 +359,19 @@ pub async fn close_in_tx(
             row.error_code = Set(Some(error.code().to_owned()));
             row.log_id = Set(log_id(error));
         }
+    })
+    .await?;
+    Ok(())
+}
+
+/// TikTok says that it has every byte, after our own word for it was lost.
+pub async fn complete_in_tx(
+    tx: &impl ConnectionTrait,
+    attempt: &post_attempt::Model,
+) -> Result<()> {
+    update(tx, attempt.id, |row| {
+        row.phase = Set(AttemptPhase::Sent);
+        row.bytes_acked = Set(attempt.video_size);
     })
     .await?;
     Ok(())

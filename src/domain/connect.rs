@@ -275,9 +275,10 @@ async fn save(
         },
     )
     .await?;
+    accounts::release_in_tx(app, &tx, row.id).await?;
     tx.commit().await?;
     app.announce(row.user_id).await;
-    accounts::release(app, row.id).await?;
+    accounts::released(app).await;
     let missing = pending
         .scopes
         .split(',')

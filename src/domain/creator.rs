@@ -62,11 +62,7 @@ pub async fn fetch(
     let usable = tokens::usable(app, account, Duration::ZERO)
         .await
         .map_err(Unavailable::Token)?;
-    if let Some(wait) = app
-        .budget(account.id, Endpoint::CreatorInfo)
-        .await
-        .map_err(Unavailable::Internal)?
-    {
+    if let Some(wait) = app.budget(account.id, Endpoint::CreatorInfo).await {
         return Err(Unavailable::Wait(wait));
     }
     let answer = match app.tiktok.creator_info(&usable.token).await {

@@ -10,8 +10,7 @@
 //! - Posts: [`posts`], [`post_settings`], [`post_state`], [`post_change`], [`preflight`],
 //!   [`attempts`], [`reconcile`], [`poll_plan`], [`next_action`], [`post_history`], [`sweep`]
 //! - Files: [`uploads`]. The installation: [`operators`]
-//! - Across: [`key_canary`], [`events`], [`idempotency`], [`retention`], [`census`],
-//!   [`error`]
+//! - Across: [`key_canary`], [`events`], [`idempotency`], [`retention`], [`census`], [`error`]
 
 pub mod accounts;
 pub mod actor;

@@ -6,7 +6,7 @@ use clipqueue_entities::{
     post::{self, PostMode, PostState},
 };
 
-use super::accounts::REAUTH_REQUIRED;
+use super::accounts::{REAUTH_REQUIRED, SCOPE_MISSING};
 
 /// Who acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -111,7 +111,7 @@ fn held(post: &post::Model) -> Option<NextAction> {
             NextActor::Creator,
             "Connect the TikTok account again; the post goes on by itself afterwards.",
         ),
-        Some("scope_missing") => (
+        Some(SCOPE_MISSING) => (
             NextActor::Creator,
             "Connect the TikTok account again and leave the switch for posting on.",
         ),

@@ -20,8 +20,6 @@ use super::{
 };
 use crate::{app::App, config};
 
-/// How long the checks before sending may take, retries included.
-const PREFLIGHT_DEADLINE: Duration = Duration::from_secs(3600);
 /// TikTok's upload address lives one hour; an hour more leaves room for a fresh attempt.
 const UPLOAD_DEADLINE: Duration = Duration::from_secs(2 * 3600);
 /// A doubt that is older than this is an alert.
@@ -183,7 +181,7 @@ pub async fn apply_in_tx(
     row.updated_at = Set(now);
     if to != from {
         row.state_since = Set(now);
-        row.deadline_at = Set(deadline(&app.config.posts, &post, to, now));
+        row.deadline_at = Set(deadline(&app.config.posts, &post, change.event, to, now));
     }
     let (reason, until) = match change.hold {
         Some((reason, until)) => {
@@ -264,21 +262,24 @@ pub async fn insert_evidence(
     Ok(id)
 }
 
-/// When a post that comes into `state` is overdue.
+/// When a post that comes into `state` by `event` is overdue.
 fn deadline(
     rules: &config::Posts,
     post: &post::Model,
+    event: PostEvent,
     state: PostState,
     now: Timestamp,
 ) -> Option<Timestamp> {
+    let in_time = || post.publish_at.unwrap_or(now).max(now) + rules.late_limit;
     match state {
-        PostState::Scheduled => {
-            let due = post.publish_at.unwrap_or(now);
-            Some(due.max(now) + rules.late_limit)
+        // Trying anew by ourselves does not move the end, or a post that never gets through would never end.
+        PostState::Scheduled if event == PostEvent::Deferred => {
+            post.deadline_at.or_else(|| Some(in_time()))
         }
+        PostState::Preflight | PostState::InitSent => post.deadline_at.or_else(|| Some(in_time())),
+        PostState::Scheduled => Some(in_time()),
         PostState::Held => Some(now + rules.held_deadline),
-        PostState::Preflight => Some(now + PREFLIGHT_DEADLINE),
-        PostState::InitSent | PostState::Uploading => Some(now + UPLOAD_DEADLINE),
+        PostState::Uploading => Some(now + UPLOAD_DEADLINE),
         PostState::Processing => Some(now + rules.processing_deadline),
         PostState::InInbox => Some(now + rules.inbox_deadline),
         PostState::Unconfirmed => Some(now + UNCONFIRMED_DEADLINE),

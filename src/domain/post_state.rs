@@ -102,7 +102,8 @@ pub fn next(state: PostState, event: PostEvent) -> Result<PostState, Illegal> {
             _ => illegal,
         },
         E::Refused => match state {
-            S::Preflight | S::InitSent | S::Uploading => Ok(S::Failed),
+            // From SCHEDULED when every try was deferred and the last one is spent.
+            S::Scheduled | S::Preflight | S::InitSent | S::Uploading => Ok(S::Failed),
             _ => illegal,
         },
         E::InitStarted => match state {

@@ -297,7 +297,7 @@ pub async fn create(
     };
     tx.commit().await?;
     app.announce(actor.user_id).await;
-    app.nudge(UPLOADS).await;
+    app.nudge(UPLOADS);
     Ok(post)
 }
 
@@ -314,7 +314,7 @@ pub async fn submit(app: &App, actor: &Actor, id: PostId) -> Result<post::Model>
     let post = submit_in_tx(app, &tx, post, Evidence::creator("submitPost")).await?;
     tx.commit().await?;
     app.announce(actor.user_id).await;
-    app.nudge(UPLOADS).await;
+    app.nudge(UPLOADS);
     Ok(post)
 }
 
@@ -362,6 +362,19 @@ pub async fn update(
     let tx = app.db.begin().await?;
     let post = get(&tx, actor.user_id, id).await?;
     check_editable(&post, expected_version)?;
+    if edited.publish_at != post.publish_at && post.state != PostState::Draft {
+        let run_at = edited.publish_at.max(post.hold_until);
+        if !app
+            .reschedule_in_tx(&tx, &upload_job(&post), run_at)
+            .await?
+        {
+            return Err(Refusal::whole(
+                Code::WrongState,
+                "the post is being started at this moment; read it again, or cancel it",
+            )
+            .into());
+        }
+    }
     let mut row = edited.clone().into_active_model();
     row.id = sea_orm::ActiveValue::Unchanged(id);
     row.caption = Set(edited.caption);
@@ -387,10 +400,6 @@ pub async fn update(
     if changed.rows_affected != 1 {
         return Err(version_conflict(post.version).into());
     }
-    if post.state == PostState::Scheduled && edited.publish_at != post.publish_at {
-        app.reschedule_in_tx(&tx, &upload_job(&post), edited.publish_at)
-            .await?;
-    }
     let evidence_id = insert_evidence(&tx, now, &post, Evidence::creator("updatePost")).await?;
     events::append_in_tx(
         &tx,
@@ -408,7 +417,7 @@ pub async fn update(
     let post = get(&tx, actor.user_id, id).await?;
     tx.commit().await?;
     app.announce(actor.user_id).await;
-    app.nudge(UPLOADS).await;
+    app.nudge(UPLOADS);
     Ok(post)
 }
 
@@ -423,15 +432,10 @@ pub async fn cancel(app: &App, actor: &Actor, id: PostId) -> Result<post::Model>
             Ok(post)
         }
         PostState::Draft | PostState::Scheduled | PostState::Held => {
-            let job = upload_job(&post);
-            let post = apply_in_tx(
-                app,
-                &tx,
-                post,
-                Change::new(PostEvent::Cancelled, Evidence::creator("cancelPost")),
-            )
-            .await?;
-            app.cancel_job_in_tx(&tx, &job).await?;
+            // Jobs are locked before posts everywhere.
+            app.cancel_job_in_tx(&tx, &upload_job(&post)).await?;
+            let change = Change::new(PostEvent::Cancelled, Evidence::creator("cancelPost"));
+            let post = apply_in_tx(app, &tx, post, change).await?;
             tx.commit().await?;
             app.announce(actor.user_id).await;
             Ok(post)
@@ -470,6 +474,16 @@ async fn cancel_sending(
     };
     let user = post.user_id;
     let id = post.id;
+    // The row is written before the phase is read: a worker that is about to send the last chunk writes
+    // it too, so one of the two comes first and the other sees it.
+    post::Entity::update_many()
+        .col_expr(
+            post::Column::CancelRequested,
+            sea_orm::sea_query::Expr::value(true),
+        )
+        .filter(post::Column::Id.eq(id))
+        .exec(&tx)
+        .await?;
     let past_commit_point = attempts::open(&tx, id)
         .await?
         .is_some_and(|attempt| attempt.phase >= AttemptPhase::LastChunk);
@@ -478,14 +492,6 @@ async fn cancel_sending(
         return Err(too_late().into());
     }
     if outcome == CancelOutcome::Requested {
-        post::Entity::update_many()
-            .col_expr(
-                post::Column::CancelRequested,
-                sea_orm::sea_query::Expr::value(true),
-            )
-            .filter(post::Column::Id.eq(id))
-            .exec(&tx)
-            .await?;
         insert_evidence(&tx, now, &post, Evidence::creator("cancelPost")).await?;
         tx.commit().await?;
         if let Some(job) = job {
@@ -548,7 +554,7 @@ pub async fn retry(
     app.enqueue_in_tx(&tx, upload_job(&post), None).await?;
     tx.commit().await?;
     app.announce(actor.user_id).await;
-    app.nudge(UPLOADS).await;
+    app.nudge(UPLOADS);
     Ok(post)
 }
 

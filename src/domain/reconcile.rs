@@ -32,6 +32,9 @@ use crate::{app::App, job::UPLOADS, queue::Lease};
 /// The wait before a failure of TikTok's own is tried again, times the attempts so far.
 const RETRY_STEP: Duration = Duration::from_secs(60);
 
+/// How long after the last chunk "it lacks bytes" is not believed yet.
+const LAST_CHUNK_SETTLES: Duration = Duration::from_secs(60);
+
 /// Applies TikTok's answer about `attempt`; gives the post as it is afterwards.
 pub async fn apply_status(
     app: &App,
@@ -72,12 +75,25 @@ async fn doubt(
     status: &PublishStatus,
     evidence: Evidence,
 ) -> Result<post::Model> {
-    let Some(uploaded) = status.uploaded_bytes else {
+    if attempt.phase != AttemptPhase::LastChunk {
+        // TikTok took the last chunk and has been silent too long: "still working" is no news.
         return Ok(post);
-    };
+    }
     let size = u64::try_from(attempt.video_size).unwrap_or_default();
+    // TikTok leaves out fields that are zero. To send bytes again to the same address is harmless, so
+    // that reading is good enough for that, but not to call the post failed.
+    let uploaded = status.uploaded_bytes.unwrap_or_default();
+    let now = app.clock.now();
+    let settling = attempt
+        .last_chunk_at
+        .is_some_and(|at| now < at + LAST_CHUNK_SETTLES);
+    if uploaded < size && settling {
+        // The chunk may still be on its way through TikTok's gateways, and status lags.
+        return Ok(post);
+    }
     let tx = attempts::fenced(app, lease).await?;
     if uploaded >= size {
+        attempts::complete_in_tx(&tx, attempt).await?;
         return apply(
             app,
             tx,
@@ -86,7 +102,11 @@ async fn doubt(
         )
         .await;
     }
-    if attempts::url_has_ended(attempt, app.clock.now()) {
+    if attempts::url_has_ended(attempt, now) {
+        if status.uploaded_bytes.is_none() {
+            tx.rollback().await?;
+            return Ok(post);
+        }
         let change = Change::new(PostEvent::TiktokFailed, evidence).failure(Failure {
             class: "clipqueue",
             code: "upload_expired".to_owned(),
@@ -106,7 +126,7 @@ async fn doubt(
         .await?;
     tx.commit().await?;
     app.announce(post.user_id).await;
-    app.nudge(UPLOADS).await;
+    app.nudge(UPLOADS);
     Ok(post)
 }
 
@@ -159,10 +179,10 @@ async fn failed(
         .fail_reason
         .clone()
         .unwrap_or_else(|| FailReason::Unknown("unknown".to_owned()));
-    let again = reason.retryable()
-        && u32::try_from(attempt.number).unwrap_or(u32::MAX) < app.config.posts.max_attempts;
     let change = Change::new(PostEvent::TiktokFailed, evidence).failure(failure(&reason));
     let tx = attempts::fenced(app, lease).await?;
+    let failures = 1 + failures_at_tiktok(&tx, attempt).await?;
+    let again = reason.retryable() && failures < app.config.posts.max_attempts;
     if !again {
         return attempts::close(app, tx, post, reason.as_str(), None, change).await;
     }
@@ -170,12 +190,28 @@ async fn failed(
     let post = apply_in_tx(app, &tx, post, change).await?;
     let retry = Change::new(PostEvent::Retried, Evidence::own("retry.automatic"));
     let post = apply_in_tx(app, &tx, post, retry).await?;
-    let wait = RETRY_STEP * u32::try_from(attempt.number).unwrap_or(1);
+    let wait = RETRY_STEP * failures;
     app.enqueue_in_tx(&tx, posts::upload_job(&post), Some(app.clock.now() + wait))
         .await?;
     tx.commit().await?;
     app.announce(post.user_id).await;
     Ok(post)
+}
+
+/// How often TikTok failed the post before `attempt` for a reason that trying anew can cure. Attempts
+/// that never came that far do not count.
+async fn failures_at_tiktok(
+    tx: &DatabaseTransaction,
+    attempt: &post_attempt::Model,
+) -> Result<u32> {
+    let failed = attempts::list(tx, attempt.post_id)
+        .await?
+        .into_iter()
+        .filter(|other| other.number < attempt.number)
+        .filter_map(|other| other.outcome)
+        .filter(|outcome| FailReason::from_wire(outcome).retryable())
+        .count();
+    Ok(u32::try_from(failed).unwrap_or(u32::MAX - 1))
 }
 
 /// What a reason of TikTok's means for the owner of the post.
@@ -206,7 +242,7 @@ pub fn failure(reason: &FailReason) -> Failure {
         FailReason::VideoPull | FailReason::PhotoPull => "TikTok could not fetch the media.",
         FailReason::Cancelled => "The post was cancelled at TikTok.",
         FailReason::AuthRemoved => {
-            "The creator removed the app's access while the video was on its way. Connect the account again."
+            "The creator removed the app's access while the video was on its way. Connect the account again, then retry the post."
         }
         FailReason::TooManyPosts => {
             "The creator has posted too much within a day for TikTok. Retry the post tomorrow."
@@ -226,9 +262,11 @@ pub fn failure(reason: &FailReason) -> Failure {
         class,
         code: reason.as_str().to_owned(),
         message: message.to_owned(),
-        retryable: match reason.retry() {
-            Retry::Now | Retry::AfterWindow | Retry::OnRequest => true,
-            Retry::AfterChange | Retry::Never => false,
+        retryable: match (reason, reason.retry()) {
+            // What must change is the grant, not the post.
+            (FailReason::AuthRemoved, _) => true,
+            (_, Retry::Now | Retry::AfterWindow | Retry::OnRequest) => true,
+            (_, Retry::AfterChange | Retry::Never) => false,
         },
     }
 }

@@ -7,16 +7,18 @@ use std::time::Duration;
 
 use clipqueue_entities::{
     PostId, Timestamp,
+    account::AccountStatus,
     post::{self, PostState},
     post_attempt::AttemptPhase,
 };
 use sea_orm::{
-    ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    ColumnTrait as _, DatabaseTransaction, EntityTrait as _, ExprTrait as _, QueryFilter as _,
+    QueryOrder as _, QuerySelect as _,
 };
 use serde_json::json;
 
 use super::{
-    attempts,
+    accounts, attempts,
     error::{Error, Result},
     post_change::{Change, Evidence, Failure, apply_in_tx},
     post_state::PostEvent,
@@ -32,6 +34,8 @@ use crate::{
 const PAGE: u64 = 200;
 /// A post that changed within this time is being worked on.
 const QUIET: Duration = Duration::from_secs(90);
+/// The event that tells of a post which needs somebody's eyes.
+const OVERDUE: &str = "post.overdue";
 /// How often an open doubt is brought up again.
 const REMIND: Duration = Duration::from_secs(24 * 3600);
 
@@ -44,8 +48,14 @@ pub struct Swept {
     pub orphans: u64,
 }
 
-/// Runs both scans.
+/// Runs all scans.
 pub async fn sweep(app: &App) -> Result<Swept> {
+    for account in accounts::stranded(app, app.clock.now() - QUIET).await? {
+        tracing::warn!(account.id = %account, "posts of a connected account were still held");
+        let tx = app.db.begin().await?;
+        accounts::release_in_tx(app, &tx, account).await?;
+        tx.commit().await?;
+    }
     Ok(Swept {
         overdue: overdue(app).await?,
         orphans: orphans(app).await?,
@@ -87,34 +97,26 @@ async fn end_overdue(app: &App, post: post::Model) -> Result<()> {
     tracing::warn!(post.id = %post.id, post.state = ?post.state, "a post is past its deadline");
     match post.state {
         PostState::Scheduled | PostState::Held | PostState::Preflight => {
-            let job = posts::upload_job(&post);
-            let change = Change::new(PostEvent::DeadlinePassed, Evidence::own("deadline.passed"));
             let tx = app.db.begin().await?;
-            let post = apply_in_tx(app, &tx, post, change).await?;
-            app.cancel_job_in_tx(&tx, &job).await?;
-            tx.commit().await?;
-            app.announce(post.user_id).await;
-            Ok(())
+            app.cancel_job_in_tx(&tx, &posts::upload_job(&post)).await?;
+            pass_deadline(app, tx, post).await
         }
         PostState::InitSent | PostState::Uploading => give_up_sending(app, post).await,
-        PostState::Processing | PostState::InInbox => {
-            let change = Change::new(PostEvent::DeadlinePassed, Evidence::own("deadline.passed"));
+        PostState::Processing => {
             let tx = app.db.begin().await?;
-            let post = apply_in_tx(app, &tx, post, change).await?;
-            tx.commit().await?;
-            app.announce(post.user_id).await;
-            Ok(())
+            pass_deadline(app, tx, post.clone()).await?;
+            reconcile::note(app, &post, OVERDUE, json!({ "state": "processing" })).await?;
+            wake_poll(app, &post).await
+        }
+        PostState::InInbox => {
+            let tx = app.db.begin().await?;
+            pass_deadline(app, tx, post).await
         }
         PostState::Unconfirmed => {
             tracing::error!(post.id = %post.id, "a post has been UNCONFIRMED for a day");
             reconcile::extend_deadline(app, &post, REMIND).await?;
-            reconcile::note(
-                app,
-                &post,
-                "post.overdue",
-                json!({ "state": "unconfirmed" }),
-            )
-            .await
+            reconcile::note(app, &post, OVERDUE, json!({ "state": "unconfirmed" })).await?;
+            wake_poll(app, &post).await
         }
         PostState::Draft
         | PostState::Published
@@ -125,13 +127,48 @@ async fn end_overdue(app: &App, post: post::Model) -> Result<()> {
     }
 }
 
+/// Ends a post by its deadline, unless somebody moved the one or the other since it was read.
+async fn pass_deadline(app: &App, tx: DatabaseTransaction, read: post::Model) -> Result<()> {
+    let now = app.clock.now();
+    let current = post::Entity::find_by_id(read.id).one(&tx).await?;
+    let Some(post) = current.filter(|post| {
+        post.state == read.state && post.deadline_at.is_some_and(|deadline| deadline <= now)
+    }) else {
+        tx.rollback().await?;
+        return Ok(());
+    };
+    let change = Change::new(PostEvent::DeadlinePassed, Evidence::own("deadline.passed"));
+    let post = apply_in_tx(app, &tx, post, change).await?;
+    tx.commit().await?;
+    app.announce(post.user_id).await;
+    Ok(())
+}
+
+/// A question that was held for want of a token is asked again once there is one.
+async fn wake_poll(app: &App, post: &post::Model) -> Result<()> {
+    let account = accounts::for_worker(app, post.account_id).await?;
+    if account.status == AccountStatus::Active {
+        let lane = account.id.to_string();
+        ledger::release_held(
+            app.db.write(),
+            app.clock.now(),
+            Some(&lane),
+            Some(accounts::REAUTH_REQUIRED),
+        )
+        .await?;
+    }
+    Ok(())
+}
+
 /// Ends a post whose sending did not end: FAILED before the commit point, UNCONFIRMED past it.
 pub async fn give_up_sending(app: &App, post: post::Model) -> Result<()> {
-    let attempt = attempts::open(app.db.read(), post.id).await?;
-    let past_commit_point = attempt
-        .as_ref()
-        .is_some_and(|attempt| attempt.phase >= AttemptPhase::LastChunk);
     let tx = app.db.begin().await?;
+    // The job's row comes first: a worker that is about to send the last chunk proves its lease on it,
+    // so what is read afterwards is the last word.
+    app.cancel_job_in_tx(&tx, &posts::upload_job(&post)).await?;
+    let past_commit_point = attempts::open(&tx, post.id)
+        .await?
+        .is_some_and(|attempt| attempt.phase >= AttemptPhase::LastChunk);
     if past_commit_point {
         let change = Change::new(PostEvent::AnswerLost, Evidence::own("sending.gave_up"));
         let post = apply_in_tx(app, &tx, post, change).await?;
@@ -139,10 +176,9 @@ pub async fn give_up_sending(app: &App, post: post::Model) -> Result<()> {
             .await?;
         tx.commit().await?;
         app.announce(post.user_id).await;
-        app.nudge(STATUS).await;
+        app.nudge(STATUS);
         return Ok(());
     }
-    let job = posts::upload_job(&post);
     let change = Change::new(PostEvent::Refused, Evidence::own("sending.gave_up")).failure(Failure {
         class: "clipqueue",
         code: "gave_up".to_owned(),
@@ -150,7 +186,6 @@ pub async fn give_up_sending(app: &App, post: post::Model) -> Result<()> {
             .to_owned(),
         retryable: true,
     });
-    app.cancel_job_in_tx(&tx, &job).await?;
     attempts::close(app, tx, post, "gave_up", None, change).await?;
     Ok(())
 }
@@ -162,15 +197,22 @@ async fn orphans(app: &App) -> Result<u64> {
     let mut cursor: Option<PostId> = None;
     loop {
         let mut query = post::Entity::find()
-            .filter(post::Column::State.is_in([
-                PostState::Scheduled,
-                PostState::Preflight,
-                PostState::InitSent,
-                PostState::Uploading,
-                PostState::Processing,
-                PostState::InInbox,
-                PostState::Unconfirmed,
-            ]))
+            .filter(
+                post::Column::State
+                    .is_in([
+                        PostState::Scheduled,
+                        PostState::Preflight,
+                        PostState::InitSent,
+                        PostState::Uploading,
+                        PostState::Processing,
+                        PostState::InInbox,
+                        PostState::Unconfirmed,
+                    ])
+                    // A hold that ends by itself needs somebody who ends it.
+                    .or(post::Column::State
+                        .eq(PostState::Held)
+                        .and(post::Column::HoldUntil.is_not_null())),
+            )
             .filter(post::Column::UpdatedAt.lt(quiet_since));
         if let Some(cursor) = cursor {
             query = query.filter(post::Column::Id.gt(cursor));
@@ -195,7 +237,8 @@ async fn orphans(app: &App) -> Result<u64> {
             tracing::warn!(post.id = %post.id, post.state = ?post.state, job.kind = job.kind(),
                 "a post had no job and gets one");
             let tx = app.db.begin().await?;
-            app.enqueue_in_tx(&tx, job, post.publish_at).await?;
+            let run_at = Ord::max(post.publish_at, post.hold_until);
+            app.enqueue_in_tx(&tx, job, run_at).await?;
             tx.commit().await?;
         }
     }

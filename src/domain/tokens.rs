@@ -42,6 +42,9 @@ const SPARE: Duration = Duration::from_secs(60);
 /// Refresh when less than a fifth of a two-hour life is left; the cron runs more often than that.
 pub const REFRESH_AHEAD: Duration = Duration::from_secs(24 * 60);
 
+/// A pair of this age has not been worn out.
+const YOUNG: Duration = Duration::from_secs(60);
+
 /// An access token that may be used now, and which generation it is.
 #[derive(Clone, Debug)]
 pub struct Usable {
@@ -134,8 +137,16 @@ pub async fn suspect(app: &App, account: AccountId, generation: i64) -> Result<(
     )
     .await?;
     tx.commit().await?;
-    app.nudge(TOKENS).await;
+    app.nudge(TOKENS);
     Ok(())
+}
+
+/// Whether the account's pair was stored so recently that its rejection is no matter of age.
+pub async fn is_young(app: &App, account: AccountId) -> Result<bool> {
+    let row = account_token::Entity::find_by_id(account)
+        .one(app.db.read())
+        .await?;
+    Ok(row.is_some_and(|row| app.clock.now().since(row.refreshed_at) < YOUNG))
 }
 
 /// Accounts whose access token ends before `before`, at most `limit`, after `cursor` by id.

@@ -61,7 +61,7 @@ async fn ask(
 ) -> Step<post::Model> {
     let account = accounts::for_worker(app, post.account_id).await?;
     let usable = tokens::usable(app, &account, Duration::ZERO).await?;
-    if let Some(wait) = app.budget(post.account_id, Endpoint::StatusFetch).await? {
+    if let Some(wait) = app.budget(post.account_id, Endpoint::StatusFetch).await {
         return Err(Halt::snooze(wait));
     }
     let publish_id = attempt.publish_id.clone().unwrap_or_default();
@@ -77,8 +77,14 @@ async fn ask(
             tracing::info!(post.id = %post.id, %error, "TikTok did not say how a post fares");
             match error.class() {
                 Class::TokenRejected => {
+                    let young = tokens::is_young(app, post.account_id).await?;
                     tokens::suspect(app, post.account_id, usable.generation).await?;
-                    Err(Halt::snooze(TOKEN_WAIT))
+                    // A new token that is rejected too is replaced with growing gaps.
+                    Err(if young {
+                        Halt::retry(error)
+                    } else {
+                        Halt::snooze(TOKEN_WAIT)
+                    })
                 }
                 Class::RateLimited => Err(Halt::snooze(RATE_LIMIT_WAIT)),
                 Class::ScopeMissing => Err(Halt::hold(accounts::REAUTH_REQUIRED, error)),

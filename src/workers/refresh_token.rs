@@ -70,7 +70,7 @@ async fn store(
 async fn refused(app: &App, account_id: AccountId, generation: i64, error: tiktok::Error) -> Step {
     let outcome = match error.class() {
         Class::GrantDead => {
-            accounts::require_reauth(app, account_id, error.code()).await?;
+            accounts::require_reauth(app, account_id, generation, error.code()).await?;
             tracing::warn!(account.id = %account_id, %error, "TikTok ended a creator's grant");
             "grant_dead"
         }

@@ -1,10 +1,13 @@
 //! The integration tests: one binary, one module for each part.
 
-// Tests fail by unwrapping, and everything here belongs to one binary.
-#![allow(clippy::unwrap_used, unreachable_pub)]
+#![allow(unreachable_pub, reason = "a test binary has no outside")]
+#![allow(clippy::unwrap_used, reason = "tests fail by unwrapping")]
 
+mod api;
 mod architecture;
 mod configuration;
+mod connect;
+mod end_to_end;
 mod graphql_protocol;
 mod http;
 mod media;
@@ -13,3 +16,4 @@ mod process;
 mod queue;
 mod schema_of_database;
 mod support;
+mod tokens;

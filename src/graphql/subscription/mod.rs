@@ -22,10 +22,11 @@ use super::{
 };
 use crate::domain::actor::Scope;
 
-/// What can be watched, over WebSocket (graphql-transport-ws) or as server-sent events.
+/// The root of subscriptions.
 #[derive(Debug, Default)]
 pub struct Subscription;
 
+/// What can be watched, over WebSocket (graphql-transport-ws) or as server-sent events.
 #[Subscription]
 impl Subscription {
     /// Posts as they change: each post once per change, or once for several that came together. With

@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use clipqueue_entities::{account, post};
+use clipqueue_entities::{
+    account,
+    post::{self, PostState},
+};
 
 use super::super::{Halt, Step};
 use super::verdict;
@@ -42,7 +45,7 @@ pub(super) async fn run(app: &App, lease: &Lease, post: post::Model) -> Step<Rea
     posts::check_account(&account, settings.is_some(), &mut refusals);
     if let Some(refusal) = refusals.pop() {
         let reason = if account.status == account::AccountStatus::Active {
-            "scope_missing"
+            accounts::SCOPE_MISSING
         } else {
             accounts::REAUTH_REQUIRED
         };
@@ -83,6 +86,10 @@ pub(super) async fn run(app: &App, lease: &Lease, post: post::Model) -> Step<Rea
 }
 
 async fn start(app: &App, lease: &Lease, post: post::Model) -> Step<post::Model> {
+    if post.state == PostState::Preflight {
+        // It was taken up before, and waits for a token or a budget.
+        return Ok(post);
+    }
     let tx = attempts::fenced(app, lease).await?;
     let change = Change::new(PostEvent::Started, Evidence::own("worker.started"));
     Ok(attempts::close(app, tx, post, "not_begun", None, change).await?)

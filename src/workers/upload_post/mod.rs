@@ -13,6 +13,8 @@ mod init;
 mod send;
 mod verdict;
 
+use std::time::Duration;
+
 use clipqueue_entities::{
     PostId,
     post::{self, PostState},
@@ -24,23 +26,40 @@ use super::{Halt, Step};
 use crate::{
     app::App,
     domain::{
+        accounts::REAUTH_REQUIRED,
         attempts,
         post_change::{Change, Evidence},
         post_state::PostEvent,
         sweep,
     },
-    queue::{Failure, Lease},
+    queue::{Failure, Lease, StopReason},
 };
+
+/// Why a job ended whose post was stopped.
+const STOPPED: &str = "its owner stopped the post";
 
 pub(super) async fn run(app: &App, lease: &Lease, id: PostId, last_attempt: bool) -> Step {
     let ended = advance(app, lease, id).await;
+    if ended.is_err()
+        && lease.stop_reason() == Some(StopReason::Cancelled)
+        && let Some(post) = load(app, id).await?
+        && cancel(app, lease, &post).await?
+    {
+        return Err(Halt::cancel(STOPPED));
+    }
     if let Err(Halt(ran)) = &ended
         && matches!(**ran, Err(Failure::Retry { .. }))
         && last_attempt
     {
         // Giving up is a state of the post, not only of the job.
         if let Some(post) = load(app, id).await?
-            && matches!(post.state, PostState::InitSent | PostState::Uploading)
+            && matches!(
+                post.state,
+                PostState::Scheduled
+                    | PostState::Preflight
+                    | PostState::InitSent
+                    | PostState::Uploading
+            )
         {
             sweep::give_up_sending(app, post).await?;
         }
@@ -56,11 +75,25 @@ async fn advance(app: &App, lease: &Lease, id: PostId) -> Step {
             return Err(Halt::cancel("the post is gone"));
         };
         if post.cancel_requested && cancel(app, lease, &post).await? {
-            return Err(Halt::cancel("its owner stopped the post"));
+            return Err(Halt::cancel(STOPPED));
+        }
+        if past_deadline(app, &post) {
+            miss(app, lease, post).await?;
+            return Err(Halt::cancel("the post's time has passed"));
         }
         match post.state {
-            PostState::Held if hold_is_over(app, &post) => release(app, lease, post).await?,
+            PostState::Held => match post.hold_until {
+                Some(until) if until <= app.clock.now() => release(app, lease, post).await?,
+                Some(until) => return Err(Halt::snooze(until.since(app.clock.now()))),
+                None => {
+                    let reason = post.hold_reason.as_deref().unwrap_or(REAUTH_REQUIRED);
+                    return Err(Halt::hold(reason, anyhow::anyhow!("the post is held")));
+                }
+            },
             PostState::Scheduled | PostState::Preflight => {
+                if let Some(early) = too_early(app, &post) {
+                    return Err(Halt::snooze(early));
+                }
                 let ready = check::run(app, lease, post).await?;
                 let (post, attempt) = init::run(app, lease, ready).await?;
                 return send::run(app, lease, post, attempt).await;
@@ -84,7 +117,6 @@ async fn advance(app: &App, lease: &Lease, id: PostId) -> Step {
                 return send::run(app, lease, post, attempt).await;
             }
             PostState::Draft
-            | PostState::Held
             | PostState::Processing
             | PostState::InInbox
             | PostState::Published
@@ -101,9 +133,29 @@ async fn load(app: &App, id: PostId) -> Step<Option<post::Model>> {
     Ok(post::Entity::find_by_id(id).one(app.db.read()).await?)
 }
 
-fn hold_is_over(app: &App, post: &post::Model) -> bool {
-    post.hold_until
-        .is_some_and(|until| until <= app.clock.now())
+/// How long it is until the post's time.
+fn too_early(app: &App, post: &post::Model) -> Option<Duration> {
+    let now = app.clock.now();
+    let at = post.publish_at.filter(|at| *at > now)?;
+    Some(at.since(now))
+}
+
+/// Whether it is too late to begin. A process that was away for long runs what was due before it
+/// sweeps.
+fn past_deadline(app: &App, post: &post::Model) -> bool {
+    matches!(
+        post.state,
+        PostState::Scheduled | PostState::Held | PostState::Preflight
+    ) && post
+        .deadline_at
+        .is_some_and(|deadline| deadline <= app.clock.now())
+}
+
+async fn miss(app: &App, lease: &Lease, post: post::Model) -> Step {
+    let tx = attempts::fenced(app, lease).await?;
+    let change = Change::new(PostEvent::DeadlinePassed, Evidence::own("deadline.passed"));
+    attempts::close(app, tx, post, "missed", None, change).await?;
+    Ok(())
 }
 
 async fn release(app: &App, lease: &Lease, post: post::Model) -> Step {

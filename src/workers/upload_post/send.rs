@@ -27,13 +27,25 @@ use crate::{
         reconcile,
     },
     media::{Media, Reader},
-    queue::{Lease, StopReason},
+    queue::Lease,
 };
 
 /// How often one chunk is sent again before the job as a whole is tried later.
 const CHUNK_TRIES: u32 = 3;
+/// How often TikTok may name another place to go on from before a chunk is taken.
+const RESYNCS: u32 = 3;
 /// The wait before a chunk is sent again, times the tries so far.
 const CHUNK_WAIT: Duration = Duration::from_secs(1);
+
+/// How the sending of a chunk that is not the last ended.
+enum Chunked {
+    /// TikTok took it; go on from there.
+    Taken(u64),
+    /// TikTok wants to go on from elsewhere.
+    Resync(u64),
+    /// The job was told to stop. The offset is saved; the next run, if there is one, goes on from it.
+    Stopped,
+}
 
 /// One upload under way.
 struct Sending<'a> {
@@ -97,17 +109,31 @@ pub(super) async fn run(
 impl Sending<'_> {
     async fn all(&self, post: post::Model, mut attempt: post_attempt::Model) -> Step {
         let mut offset = u64::try_from(attempt.bytes_acked).unwrap_or_default();
+        let mut resyncs = 0;
         while let Some(chunk) = self.plan.chunk_at(offset) {
             if self.lease.is_cancelled() {
-                return self.interrupted(&post).await;
+                return Err(interrupted());
             }
             if chunk.is_last() {
                 return self.last(chunk, post, attempt).await;
             }
             offset = match self.repeated(chunk).await {
-                Ok(next) => next,
+                Ok(Chunked::Taken(next)) => {
+                    resyncs = 0;
+                    next
+                }
+                Ok(Chunked::Resync(next)) => {
+                    resyncs += 1;
+                    next
+                }
+                Ok(Chunked::Stopped) => return Err(interrupted()),
                 Err(error) => return Err(self.failed(post, error).await),
             };
+            if resyncs > RESYNCS {
+                return Err(Halt::retry(anyhow::anyhow!(
+                    "TikTok takes no chunk and keeps naming another place to go on from"
+                )));
+            }
             attempt = attempts::acknowledged(self.app, self.lease, &post, &attempt, offset).await?;
         }
         // TikTok's progress says that it has all: nothing is left to send.
@@ -116,24 +142,32 @@ impl Sending<'_> {
         Ok(())
     }
 
-    /// Sends a chunk that is not the last, again after a fault; gives the next offset.
-    async fn repeated(&self, chunk: Chunk) -> Result<u64, Error> {
+    /// Sends a chunk that is not the last, again after a fault.
+    async fn repeated(&self, chunk: Chunk) -> Result<Chunked, Error> {
         let mut tries = 0;
         loop {
-            let error = match self.put(chunk).await {
-                Ok(accepted) => return Ok(accepted.next_offset),
+            // A chunk that is cut off here is sent again from its start.
+            let sent = tokio::select! {
+                sent = self.put(chunk) => sent,
+                () = self.lease.cancelled() => return Ok(Chunked::Stopped),
+            };
+            let error = match sent {
+                Ok(accepted) => return Ok(Chunked::Taken(accepted.next_offset)),
                 Err(error) => error,
             };
             tries += 1;
             match error.class() {
                 Class::UploadOutOfStep {
                     next_offset: Some(next),
-                } => return Ok(next),
+                } => return Ok(Chunked::Resync(next)),
                 Class::Ambiguous | Class::Transient | Class::RateLimited
                     if tries < CHUNK_TRIES && !self.lease.is_cancelled() =>
                 {
                     tracing::info!(chunk = chunk.index(), %error, "a chunk is sent again");
-                    self.app.clock.sleep(CHUNK_WAIT * tries).await;
+                    tokio::select! {
+                        () = self.app.clock.sleep(CHUNK_WAIT * tries) => {}
+                        () = self.lease.cancelled() => return Ok(Chunked::Stopped),
+                    }
                 }
                 _ => return Err(error),
             }
@@ -141,8 +175,13 @@ impl Sending<'_> {
     }
 
     async fn last(&self, chunk: Chunk, post: post::Model, attempt: post_attempt::Model) -> Step {
+        // Once its answer was lost before, a dead address may mean that TikTok has everything.
+        let sent_before = attempt.last_chunk_at.is_some();
         prove(self.lease, self.app).await?;
-        let attempt = attempts::last_chunk_started(self.app, self.lease, &attempt).await?;
+        let started = attempts::last_chunk_started(self.app, self.lease, &attempt).await?;
+        let Some(attempt) = started else {
+            return Err(interrupted());
+        };
         match self.put(chunk).await {
             Ok(accepted) => {
                 let evidence = Evidence::own("upload.complete")
@@ -151,7 +190,7 @@ impl Sending<'_> {
                 attempts::sent(self.app, self.lease, post, &attempt, evidence).await?;
                 Ok(())
             }
-            Err(error) => self.last_failed(post, attempt, error).await,
+            Err(error) => self.last_failed(post, attempt, sent_before, error).await,
         }
     }
 
@@ -160,10 +199,11 @@ impl Sending<'_> {
         &self,
         post: post::Model,
         attempt: post_attempt::Model,
+        sent_before: bool,
         error: Error,
     ) -> Step {
         match error.class() {
-            Class::UploadDead => {
+            Class::UploadDead if !sent_before => {
                 // TikTok refused this very chunk, and no earlier one can have completed the upload.
                 Err(self.failed(post, error).await)
             }
@@ -222,16 +262,11 @@ impl Sending<'_> {
             .await
             .map(|answer| answer.value)
     }
+}
 
-    /// The job was told to stop. Its offset is saved; the next run, if there is one, goes on from it.
-    async fn interrupted(&self, post: &post::Model) -> Step {
-        if self.lease.stop_reason() == Some(StopReason::Cancelled)
-            && super::cancel(self.app, self.lease, post).await?
-        {
-            return Err(Halt::cancel("its owner stopped the post"));
-        }
-        Err(Halt::snooze(Duration::ZERO))
-    }
+/// The job comes back at once, unless it was told to stop for good.
+fn interrupted() -> Halt {
+    Halt::snooze(Duration::ZERO)
 }
 
 fn video_type(media: &Media) -> VideoType {

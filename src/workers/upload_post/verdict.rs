@@ -57,7 +57,7 @@ fn decide(class: Class) -> Decision {
         Class::RateLimited => Decision::Wait(RATE_LIMIT_WAIT),
         Class::TokenRejected | Class::GrantDead => Decision::NewToken,
         Class::ScopeMissing => Decision::Hold(
-            "scope_missing",
+            accounts::SCOPE_MISSING,
             None,
             "The creator must connect again and leave the switch for posting on.",
         ),
@@ -159,10 +159,16 @@ async fn carry_out(
         }
         Decision::NewToken => {
             defer(app, lease, post, &outcome, &error, evidence).await?;
+            let young = tokens::is_young(app, account_id).await?;
             if let Some(generation) = generation {
                 tokens::suspect(app, account_id, generation).await?;
             }
-            Ok(Halt::snooze(TOKEN_WAIT))
+            // A new token that is rejected too must not be replaced again and again without end.
+            Ok(if young {
+                Halt::retry(error)
+            } else {
+                Halt::snooze(TOKEN_WAIT)
+            })
         }
         Decision::Again => {
             defer(app, lease, post, &outcome, &error, evidence).await?;
@@ -181,7 +187,7 @@ async fn carry_out(
             attempts::close(app, tx, post, &outcome, Some(&error), change).await?;
             Ok(match wait {
                 Some(wait) => Halt::snooze(wait),
-                None => Halt::hold(accounts::REAUTH_REQUIRED, error),
+                None => Halt::hold(reason, error),
             })
         }
         Decision::Fail(class, message) => {

@@ -126,6 +126,11 @@ impl TestApp {
         let app = service::prepare(&config, &Role::everything(), Clock::Manual(clock.clone()))
             .await
             .unwrap();
+        // A cron that is seen for the first time is only noted.
+        app.queue
+            .fire_crons(&Jobs::new(&app.config.queue))
+            .await
+            .unwrap();
         let (actor, key) = Self::user(&app, "ada", &Scope::ALL).await;
         Self {
             app,

@@ -1,6 +1,7 @@
 //! What the integration tests stand on.
 
 pub mod app;
+pub mod flows;
 pub mod servers;
 
 use std::time::Duration;

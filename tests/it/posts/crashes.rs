@@ -1,0 +1,189 @@
+//! A worker that dies anywhere: whatever had happened, the post ends once.
+//!
+//! The worker's future is dropped at one of its awaits, at a later one in each round, and the job is
+//! rescued as after a killed process.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use clipqueue::queue::Run;
+use clipqueue_entities::{
+    AttemptId,
+    post::PostState,
+    post_attempt::{self, AttemptPhase},
+};
+use sea_orm::{ActiveValue::Set, EntityTrait as _, IntoActiveModel as _};
+
+use crate::support::{
+    app::TestApp,
+    flows::{MINUTE, three_chunks},
+};
+
+crate::on_both_stacks!(
+    a_worker_that_dies_at_any_await_posts_once,
+    a_worker_that_dies_between_chunks_posts_once,
+    an_attempt_without_a_publish_id_is_repeated,
+    an_attempt_whose_last_chunk_had_begun_is_only_asked_about,
+);
+
+/// Polls its future so often at most.
+struct CutShort<F> {
+    inner: Pin<Box<F>>,
+    left: u32,
+}
+
+impl<F: Future> Future for CutShort<F> {
+    type Output = Option<F::Output>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.left == 0 {
+            return Poll::Ready(None);
+        }
+        self.left -= 1;
+        match self.inner.as_mut().poll(context) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending if self.left == 0 => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+/// Runs the due job for `polls` polls, lets its process die, and rescues it. True when the worker came
+/// to its end before.
+async fn run_and_die(t: &TestApp, polls: u32) -> bool {
+    let mut steps = t.steps();
+    let (held, run) = t.claim_one(&mut steps).await;
+    let worker: Pin<Box<dyn Future<Output = _> + Send>> = (t.runner())(Run { ..run });
+    let ended = CutShort {
+        inner: Box::pin(worker),
+        left: polls,
+    }
+    .await;
+    if let Some(ran) = ended {
+        steps.end(held, ran).await;
+        return true;
+    }
+    drop(held);
+    // A lease counts as lost when it was expired at two looks.
+    t.advance(Duration::from_secs(16));
+    steps.rescue().await.unwrap();
+    t.advance(Duration::from_secs(4));
+    assert_eq!(steps.rescue().await.unwrap(), 1);
+    false
+}
+
+/// Every round dies this many polls later than the last.
+const STRIDE: u32 = 3;
+
+async fn a_worker_that_dies_at_any_await_posts_once(mut t: TestApp) {
+    t.sim.configure(|config| {
+        config.caps.posts_per_creator = 10_000;
+        config.tokens.access_seconds = 30 * 86_400;
+    });
+    let (account, media) = t.ready().await;
+    let mut seen = std::collections::BTreeSet::new();
+    for round in 0.. {
+        assert!(round < 400, "the worker never comes to its end");
+        let caption = format!("round {round}");
+        let post = t.post(TestApp::captioned(account, media, &caption)).await;
+        let whole = run_and_die(&t, 1 + round * STRIDE).await;
+        let state = t.reload(post.id).await.state;
+        seen.insert(format!("{state:?}"));
+        t.run_until(post.id, PostState::Published).await;
+        t.assert_published_once(post.id).await;
+        let attempts = t.attempts(post.id).await;
+        assert!(attempts.len() <= 2, "round {round}: {attempts:?}");
+        if whole {
+            break;
+        }
+        t.advance(MINUTE);
+        t.drain().await;
+    }
+    for state in [
+        "Scheduled",
+        "Preflight",
+        "InitSent",
+        "Uploading",
+        "Processing",
+    ] {
+        assert!(seen.contains(state), "no round died in {state}: {seen:?}");
+    }
+}
+
+async fn a_worker_that_dies_between_chunks_posts_once(mut t: TestApp) {
+    for polls in [4, 40, 200, 400] {
+        let caption = format!("chunks {polls}");
+        let id = t.begin_three_chunks(&caption).await.id;
+        let whole = run_and_die(&t, polls).await;
+        t.drain_in_time().await;
+        t.run_until(id, PostState::Published).await;
+        t.assert_published_once(id).await;
+        assert_eq!(t.attempts(id).await.len(), 1, "{polls} polls");
+        let upload = t.sim.uploads().pop().unwrap();
+        assert_eq!(upload.received, three_chunks().len() as u64);
+        if whole {
+            break;
+        }
+    }
+}
+
+/// Changes an attempt behind everybody's back.
+async fn set_attempt(
+    t: &TestApp,
+    id: AttemptId,
+    edit: impl FnOnce(&mut post_attempt::ActiveModel),
+) {
+    let row = post_attempt::Entity::find_by_id(id)
+        .one(t.app.db.read())
+        .await
+        .unwrap()
+        .unwrap();
+    let mut row = row.into_active_model();
+    edit(&mut row);
+    post_attempt::Entity::update(row)
+        .exec(t.app.db.write())
+        .await
+        .unwrap();
+}
+
+async fn an_attempt_without_a_publish_id_is_repeated(mut t: TestApp) {
+    let post = t.begin_three_chunks("no id").await;
+    let attempt = t.attempts(post.id).await.pop().unwrap();
+    set_attempt(&t, attempt.id, |row| {
+        row.phase = Set(AttemptPhase::InitSent);
+        row.publish_id = Set(None);
+        row.upload_url_sealed = Set(None);
+    })
+    .await;
+    t.overwrite(post.id, |row| row.state = Set(PostState::InitSent))
+        .await;
+    t.run_until(post.id, PostState::Published).await;
+    t.assert_published_once(post.id).await;
+    let attempts = t.attempts(post.id).await;
+    assert_eq!(attempts.len(), 2);
+    assert_eq!(attempts[0].outcome.as_deref(), Some("init_answer_lost"));
+}
+
+async fn an_attempt_whose_last_chunk_had_begun_is_only_asked_about(mut t: TestApp) {
+    let post = t.begin_three_chunks("last chunk").await;
+    let attempt = t.attempts(post.id).await.pop().unwrap();
+    let now = t.clock.now();
+    set_attempt(&t, attempt.id, |row| {
+        row.phase = Set(AttemptPhase::LastChunk);
+        row.last_chunk_at = Set(Some(now));
+    })
+    .await;
+    t.drain().await;
+    assert_eq!(t.reload(post.id).await.state, PostState::Unconfirmed);
+    assert!(
+        t.calls(tiktok_sim::Endpoint::Upload).is_empty(),
+        "nothing is sent before TikTok was asked"
+    );
+    t.run_until(post.id, PostState::Published).await;
+    t.assert_published_once(post.id).await;
+    assert_eq!(t.attempts(post.id).await.len(), 1);
+}

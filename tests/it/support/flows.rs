@@ -1,0 +1,368 @@
+//! What the tests of posting, connecting and tokens share: reading the record, and time in small steps.
+
+use std::{sync::OnceLock, time::Duration};
+
+use clipqueue::{
+    domain::{
+        attempts,
+        error::{Code, Error, Refusal},
+        events,
+        posts::NewPost,
+    },
+    job::{Job, Jobs},
+    queue::{Run, steps::Steps},
+    service,
+};
+use clipqueue_entities::{
+    AccountId, JobId, MediaId, PostId, account_token, event, evidence,
+    job::{self, JobState},
+    post::{self, PostState},
+    post_attempt,
+};
+use sea_orm::{
+    ActiveModelTrait as _, ColumnTrait as _, EntityTrait as _, IntoActiveModel as _,
+    QueryFilter as _, QueryOrder as _,
+};
+use tiktok_sim::{Endpoint, Entry, Fault, FaultKind, LedgerFilter};
+
+use super::app::{CLIP, TestApp};
+
+/// Runs one test on both stacks; it is given the stack, to start the product with settings.
+#[macro_export]
+macro_rules! on_both_stacks_by_hand {
+    ($($name:ident),+ $(,)?) => {$(
+        mod $name {
+            use $crate::support::app::Stack;
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn embedded() {
+                super::$name(Stack::Embedded).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn servers() {
+                super::$name(Stack::Servers).await;
+            }
+        }
+    )+};
+}
+
+/// One simulated minute is over, and with it every rate limit's window.
+pub const MINUTE: Duration = Duration::from_secs(61);
+pub const HOUR: Duration = Duration::from_secs(3600);
+pub const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// How much the clocks move while something waits for them.
+const TICK: Duration = Duration::from_secs(1);
+/// How often they move, in real time.
+const TICK_EVERY: Duration = Duration::from_millis(20);
+
+/// The clip with a box of nothing behind it, `size` bytes in all.
+pub fn long_clip(size: usize) -> Vec<u8> {
+    let padding = u32::try_from(size - CLIP.len()).unwrap();
+    let mut bytes = Vec::with_capacity(size);
+    bytes.extend_from_slice(CLIP);
+    bytes.extend_from_slice(&padding.to_be_bytes());
+    bytes.extend_from_slice(b"free");
+    bytes.resize(size, 0);
+    bytes
+}
+
+/// A file of three chunks of the smallest size that TikTok takes.
+pub fn three_chunks() -> &'static [u8] {
+    static BYTES: OnceLock<Vec<u8>> = OnceLock::new();
+    BYTES.get_or_init(|| long_clip(3 * SMALL_CHUNK + 1_000))
+}
+
+/// TikTok's smallest chunk.
+pub const SMALL_CHUNK: usize = 5_242_880;
+
+/// The refusals of a request that was refused.
+pub fn refusals<T: std::fmt::Debug>(result: Result<T, Error>) -> Vec<Refusal> {
+    match result {
+        Err(Error::Refused(refusals)) => refusals,
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+/// The codes of those refusals.
+pub fn codes<T: std::fmt::Debug>(result: Result<T, Error>) -> Vec<Code> {
+    refusals(result)
+        .into_iter()
+        .map(|refusal| refusal.code)
+        .collect()
+}
+
+impl TestApp {
+    /// A connected creator and an uploaded clip.
+    pub async fn ready(&self) -> (AccountId, MediaId) {
+        (self.connect("creator").await.id, self.upload().await)
+    }
+
+    /// A direct post of a fresh creator.
+    pub async fn direct_post(&self) -> post::Model {
+        let (account, media) = self.ready().await;
+        self.post(Self::direct(account, media)).await
+    }
+
+    /// A request with a caption of its own: the simulator takes equal captions for a double post.
+    pub fn captioned(account: AccountId, media: MediaId, caption: &str) -> NewPost {
+        NewPost {
+            caption: caption.to_owned(),
+            ..Self::direct(account, media)
+        }
+    }
+
+    /// Drains while time passes, for work that waits between two tries.
+    pub async fn drain_in_time(&mut self) {
+        let (sim, clock) = (self.sim.clone(), self.clock.clone());
+        let ticking = async move {
+            loop {
+                tokio::time::sleep(TICK_EVERY).await;
+                sim.clock().advance(TICK);
+                clock.advance(TICK);
+            }
+        };
+        tokio::select! {
+            () = self.drain() => {}
+            () = ticking => {}
+        }
+    }
+
+    /// Lets time pass in steps of `step` until the post is in `state`; waits inside jobs pass too.
+    pub async fn step_until(&mut self, id: PostId, state: PostState, step: Duration, steps: u32) {
+        for _ in 0..steps {
+            self.drain_in_time().await;
+            if self.reload(id).await.state == state {
+                return;
+            }
+            self.advance(step);
+        }
+        let post = self.reload(id).await;
+        panic!(
+            "the post is {:?} after {steps} steps, not {state:?}: {:?} {:?} hold {:?}",
+            post.state, post.failure_code, post.failure_message, post.hold_reason
+        );
+    }
+
+    /// Lets `time` pass in `steps`, running what comes due.
+    pub async fn pass(&mut self, time: Duration, steps: u32) {
+        for _ in 0..steps {
+            self.advance(time / steps);
+            self.drain().await;
+        }
+    }
+
+    pub async fn attempts(&self, id: PostId) -> Vec<post_attempt::Model> {
+        attempts::list(self.app.db.read(), id).await.unwrap()
+    }
+
+    pub async fn evidence(&self, id: PostId) -> Vec<evidence::Model> {
+        evidence::Entity::find()
+            .filter(evidence::Column::PostId.eq(id))
+            .order_by_asc(evidence::Column::Id)
+            .all(self.app.db.read())
+            .await
+            .unwrap()
+    }
+
+    pub async fn events(&self, id: PostId) -> Vec<event::Model> {
+        events::after(self.app.db.read(), self.actor.user_id, Some(id), 0, 10_000)
+            .await
+            .unwrap()
+    }
+
+    /// The states that the post went through, as its events tell.
+    pub async fn states(&self, id: PostId) -> Vec<String> {
+        self.events(id)
+            .await
+            .iter()
+            .filter(|event| event.kind == "post.state")
+            .map(|event| event.data["to"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    /// The jobs of a kind, oldest first.
+    pub async fn jobs(&self, kind: &str) -> Vec<job::Model> {
+        job::Entity::find()
+            .filter(job::Column::Kind.eq(kind))
+            .order_by_asc(job::Column::Id)
+            .all(self.app.db.read())
+            .await
+            .unwrap()
+    }
+
+    /// The newest upload job of a post.
+    pub async fn upload_job(&self, id: PostId) -> job::Model {
+        let id = id.to_string();
+        let mut jobs = self.jobs("upload_post").await;
+        jobs.retain(|job| job.args["post_id"] == id.as_str());
+        jobs.pop().unwrap()
+    }
+
+    pub async fn tokens(&self, account: AccountId) -> account_token::Model {
+        account_token::Entity::find_by_id(account)
+            .one(self.app.db.read())
+            .await
+            .unwrap()
+            .unwrap()
+    }
+
+    /// Calls of an endpoint, in order.
+    pub fn calls(&self, endpoint: Endpoint) -> Vec<Entry> {
+        self.sim.ledger(&LedgerFilter {
+            endpoint: Some(endpoint),
+            ..LedgerFilter::default()
+        })
+    }
+
+    /// How often a post with this caption reached an audience.
+    pub fn appearances(&self, caption: &str) -> usize {
+        self.sim
+            .publishes()
+            .iter()
+            .filter(|published| published.caption == caption)
+            .count()
+    }
+
+    /// An endpoint does something once.
+    pub fn fault(&self, endpoint: Endpoint, kind: FaultKind) {
+        self.sim.fault(Fault::once(endpoint, kind));
+    }
+
+    /// An endpoint does something until it is cleared.
+    pub fn fault_always(&self, endpoint: Endpoint, kind: FaultKind) -> u64 {
+        self.sim.fault(Fault::once(endpoint, kind).times(None))
+    }
+
+    /// The ordinary proof that a post went well: once at TikTok, and never more inits than attempts.
+    pub async fn assert_published_once(&self, id: PostId) {
+        let post = self.reload(id).await;
+        assert_eq!(post.state, PostState::Published);
+        assert_eq!(self.appearances(&post.caption), 1);
+        let attempts = self.attempts(id).await;
+        let inits = self
+            .sim
+            .inits()
+            .iter()
+            .filter(|init| init.caption == post.caption)
+            .count();
+        assert!(inits <= attempts.len(), "{inits} inits, {attempts:?}");
+        let open = attempts.iter().filter(|one| one.open_key.is_some()).count();
+        assert_eq!(open, 0, "{attempts:?}");
+        assert!(attempts.iter().all(|one| one.upload_url_sealed.is_none()));
+    }
+
+    /// The queue's moves, one at a time.
+    pub fn steps(&self) -> Steps {
+        Steps::new(
+            &self.app.queue,
+            std::sync::Arc::new(Jobs::new(&self.app.config.queue)),
+        )
+    }
+
+    /// Uploads a file of three chunks and begins its post with small chunks, as a worker that then died
+    /// would leave it: UPLOADING, with an open attempt, and a job that is due.
+    pub async fn begin_three_chunks(&mut self, caption: &str) -> post::Model {
+        let account = self.connect("creator").await;
+        let media = self.upload_bytes(three_chunks()).await;
+        let post = self.post(Self::captioned(account.id, media, caption)).await;
+        self.begin_small_chunks(post).await
+    }
+
+    async fn begin_small_chunks(&mut self, post: post::Model) -> post::Model {
+        use clipqueue::domain::{
+            post_change::{Change, Evidence},
+            post_state::PostEvent,
+            tokens,
+        };
+        let app = self.app.clone();
+        let mut steps = self.steps();
+        steps.relay().await.unwrap();
+        let mut held = steps.fetch(10).await.unwrap();
+        let held = held.remove(0);
+        assert_eq!(held.job().kind, "upload_post");
+        let lease = held.lease();
+        let tx = attempts::fenced(&app, &lease).await.unwrap();
+        let started = Change::new(PostEvent::Started, Evidence::own("test"));
+        let post = attempts::close(&app, tx, post, "test", None, started)
+            .await
+            .unwrap();
+        let chunk = SMALL_CHUNK as u64;
+        let plan = tiktok::ChunkPlan::restore(three_chunks().len() as u64, chunk, 3).unwrap();
+        let (post, attempt) = attempts::begin(&app, &lease, post, &plan).await.unwrap();
+        let account = clipqueue::domain::accounts::for_worker(&app, post.account_id)
+            .await
+            .unwrap();
+        let usable = tokens::usable(&app, &account, Duration::ZERO)
+            .await
+            .unwrap();
+        app.tiktok.creator_info(&usable.token).await.unwrap();
+        let answer = app
+            .tiktok
+            .init_video(
+                &usable.token,
+                &tiktok::publish::VideoPost {
+                    title: Some(post.caption.clone()),
+                    privacy_level: tiktok::PrivacyLevel::PublicToEveryone,
+                    disable_duet: true,
+                    disable_stitch: true,
+                    disable_comment: false,
+                    cover_timestamp_ms: None,
+                    disclosure: tiktok::publish::Disclosure {
+                        branded_content: false,
+                        own_brand: false,
+                    },
+                    is_aigc: false,
+                },
+                &tiktok::publish::VideoSource::FileUpload(plan),
+            )
+            .await
+            .unwrap();
+        let evidence = Evidence::answer("publish.init", &answer, serde_json::json!({}));
+        let url = answer.value.upload_url.unwrap();
+        let publish_id = answer.value.publish_id;
+        let (post, _) =
+            attempts::accepted(&app, &lease, post, &attempt, &publish_id, &url, evidence)
+                .await
+                .unwrap();
+        let snoozed = Ok(clipqueue::queue::Outcome::Snooze(Duration::ZERO));
+        assert_eq!(steps.end(held, snoozed).await, Some(JobState::Scheduled));
+        post
+    }
+
+    /// Changes a row behind everybody's back, as only a test may.
+    pub async fn overwrite(&self, id: PostId, edit: impl FnOnce(&mut post::ActiveModel)) {
+        let mut row = self.reload(id).await.into_active_model();
+        edit(&mut row);
+        row.update(self.app.db.write()).await.unwrap();
+    }
+
+    /// Deletes the live job, as if it had been lost.
+    pub async fn lose_job(&self, job: &Job) {
+        let lost = job::Entity::delete_many()
+            .filter(job::Column::UniqueKey.eq(job.unique_key()))
+            .exec(self.app.db.write())
+            .await
+            .unwrap();
+        assert_eq!(lost.rows_affected, 1, "{job:?} was not there");
+    }
+
+    /// Claims the job of the first due pointer and gives what its worker would be given.
+    pub async fn claim_one(&self, steps: &mut Steps) -> (clipqueue::queue::steps::HeldJob, Run) {
+        steps.relay().await.unwrap();
+        let mut held = steps.fetch(1).await.unwrap();
+        assert_eq!(held.len(), 1);
+        let held = held.remove(0);
+        let run = Run {
+            job: held.job().clone(),
+            lease: held.lease(),
+        };
+        (held, run)
+    }
+
+    /// The function that runs jobs.
+    pub fn runner(&self) -> clipqueue::queue::Runner {
+        service::runner(self.app.clone())
+    }
+}
