@@ -57,15 +57,18 @@ impl Role {
     }
 }
 
-/// A signal to stop the process. Once it has come, the next one ends the process at once.
-pub async fn stop_signal() {
+/// A signal to stop the process, which is watched for from the call on, even before the first poll.
+/// Once it has come, the next one ends the process at once. Call it within a runtime.
+pub fn stop_signal() -> impl Future<Output = ()> + Send {
     let mut signals = Signals::watch();
-    signals.next().await;
-    tokio::spawn(async move {
+    async move {
         signals.next().await;
-        tracing::warn!("a second signal: the process ends at once; leases will run out");
-        std::process::exit(ENDED_BY_SIGNAL);
-    });
+        tokio::spawn(async move {
+            signals.next().await;
+            tracing::warn!("a second signal: the process ends at once; leases will run out");
+            std::process::exit(ENDED_BY_SIGNAL);
+        });
+    }
 }
 
 /// SIGTERM and SIGINT.
@@ -147,10 +150,9 @@ pub async fn prepare(config: &Config, role: &Role, clock: Clock) -> anyhow::Resu
         .inspect(app.clock.now())
         .await
         .context("asking Redis about itself; check transport.url")?
+        && let Some(refusal) = report.refusal()
     {
-        if let Some(refusal) = report.refusal() {
-            anyhow::bail!("{refusal}");
-        }
+        anyhow::bail!("{refusal}");
     }
     Ok(app)
 }
@@ -167,7 +169,7 @@ async fn measured(app: App, run: Run) -> Ran {
         .find(|kind| *kind == run.job.kind)
         .unwrap_or("unknown");
     let started = Instant::now();
-    let ran = workers::run(app, run).await;
+    let ran = Box::pin(workers::run(app, run)).await;
     let outcome = match &ran {
         Ok(Outcome::Done) => "done",
         Ok(Outcome::Snooze(_)) => "snooze",
@@ -201,10 +203,9 @@ pub async fn run(
     let draining = CancellationToken::new();
     let http_stop = CancellationToken::new();
     let workers_stop = CancellationToken::new();
-    let mut working = match start_workers(&app, &role, &workers_stop).await? {
-        Some(running) => Some(tokio::spawn(running.stopped())),
-        None => None,
-    };
+    let mut working = Box::pin(start_workers(&app, &role, &workers_stop))
+        .await?
+        .map(|running| tokio::spawn(running.stopped()));
     let servers = TaskTracker::new();
     if let Some(handle) = metrics.clone() {
         servers.spawn(http_stop.clone().run_until_cancelled_owned(upkeep(handle)));

@@ -1,7 +1,7 @@
 //! The job queue: rows in SQL are the truth, the transport carries pointers, apalis runs workers.
 //!
 //! It knows no job by name. The product hands it a [`Catalogue`] (queues, policies, crons) and a
-//! [`Runner`] at start, and enqueues by [`enqueue`] in its own transactions.
+//! [`Runner`] at start, and enqueues by [`enqueue()`] in its own transactions.
 //!
 //! The life of a job:
 //!

@@ -1,6 +1,7 @@
 //! The integration tests: one binary, one module for each part.
 
 #![allow(unreachable_pub, reason = "a test binary has no outside")]
+#![allow(clippy::unwrap_used, reason = "tests fail by unwrapping")]
 
 mod api;
 mod architecture;
