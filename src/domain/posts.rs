@@ -306,7 +306,13 @@ pub async fn submit(app: &App, actor: &Actor, id: PostId) -> Result<post::Model>
     let post = get(app.db.read(), actor.user_id, id).await?;
     validate(app, actor, &as_request(&post)?).await?;
     let tx = app.db.begin().await?;
-    let post = get(&tx, actor.user_id, id).await?;
+    // Locked, so that of two requests at once the second finds the work done.
+    let post = post::Entity::find_by_id(id)
+        .filter(post::Column::UserId.eq(actor.user_id))
+        .lock_exclusive()
+        .one(&tx)
+        .await?
+        .ok_or(Error::NotFound)?;
     if post.state != PostState::Draft {
         tx.rollback().await?;
         return Ok(post);
