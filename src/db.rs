@@ -74,12 +74,21 @@ impl Db {
 
     /// Begins a writing transaction.
     pub async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
-        self.write
-            .begin_with_options(TransactionOptions {
-                sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-                ..Default::default()
-            })
+        let write = self.write.clone();
+        // A task of its own always comes to its end. If a caller were dropped in the middle of BEGIN, sqlx
+        // would put the connection back into the pool without knowing of the transaction that
+        // PostgreSQL had opened on it, and later writes would be neither committed nor visible.
+        let begun = tokio::spawn(async move {
+            write
+                .begin_with_options(TransactionOptions {
+                    sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+                    ..Default::default()
+                })
+                .await
+        });
+        begun
             .await
+            .map_err(|error| DbErr::Custom(format!("BEGIN did not come to its end: {error}")))?
     }
 
     /// Proves that the database answers.

@@ -4,7 +4,10 @@ use clipqueue_entities::{
     AccountId, MediaId, PostId, Timestamp, post,
     post::{PostMode, PostState},
 };
-use sea_orm::{ActiveModelTrait as _, ConnectionTrait, EntityTrait as _, IntoActiveModel as _};
+use sea_orm::{
+    ActiveModelTrait as _, ColumnTrait as _, ConnectionTrait, EntityTrait as _, IntoActiveModel as _,
+    QueryFilter as _, QuerySelect as _,
+};
 use serde::Serialize;
 use serde_json::json;
 
@@ -13,7 +16,7 @@ use crate::{
     app::App,
     domain::{
         actor::Actor,
-        error::Result,
+        error::{Error, Result},
         events::{self, NewEvent},
         idempotency::{Request, Seen},
         post_change::{Change, Evidence, apply_in_tx},
@@ -137,7 +140,13 @@ pub async fn submit(app: &App, actor: &Actor, id: PostId) -> Result<post::Model>
     let post = get(app.db.read(), actor.user_id, id).await?;
     validate(app, actor, &as_request(&post)?).await?;
     let tx = app.db.begin().await?;
-    let post = get(&tx, actor.user_id, id).await?;
+    // Locked, so that of two requests at once the second finds the work done.
+    let post = post::Entity::find_by_id(id)
+        .filter(post::Column::UserId.eq(actor.user_id))
+        .lock_exclusive()
+        .one(&tx)
+        .await?
+        .ok_or(Error::NotFound)?;
     if post.state != PostState::Draft {
         tx.rollback().await?;
         return Ok(post);

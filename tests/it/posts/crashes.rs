@@ -19,13 +19,15 @@ use clipqueue_entities::{
 use sea_orm::{ActiveValue::Set, EntityTrait as _, IntoActiveModel as _};
 
 use crate::support::{
-    app::TestApp,
+    app::{Stack, TestApp},
     flows::{MINUTE, three_chunks},
 };
 
-crate::on_both_stacks!(
+crate::on_both_stacks_by_hand!(
     a_worker_that_dies_at_any_await_posts_once,
     a_worker_that_dies_between_chunks_posts_once,
+);
+crate::on_both_stacks!(
     an_attempt_without_a_publish_id_is_repeated,
     an_attempt_whose_last_chunk_had_begun_is_only_asked_about,
 );
@@ -76,10 +78,16 @@ async fn run_and_die(t: &TestApp, polls: u32) -> bool {
     false
 }
 
-/// Every round dies this many polls later than the last.
-const STRIDE: u32 = 3;
+/// The pointers of the dead hold their places in a creator's lane for a while of real time.
+async fn crowded(stack: Stack) -> TestApp {
+    TestApp::start_with(stack, &[("queue.per_creator", "1000")]).await
+}
 
-async fn a_worker_that_dies_at_any_await_posts_once(mut t: TestApp) {
+/// Every round dies this many polls later than the last.
+const STRIDE: u32 = 2;
+
+async fn a_worker_that_dies_at_any_await_posts_once(stack: Stack) {
+    let mut t = crowded(stack).await;
     t.sim.configure(|config| {
         config.caps.posts_per_creator = 10_000;
         config.tokens.access_seconds = 30 * 86_400;
@@ -114,7 +122,8 @@ async fn a_worker_that_dies_at_any_await_posts_once(mut t: TestApp) {
     }
 }
 
-async fn a_worker_that_dies_between_chunks_posts_once(mut t: TestApp) {
+async fn a_worker_that_dies_between_chunks_posts_once(stack: Stack) {
+    let mut t = crowded(stack).await;
     for polls in [4, 40, 200, 400] {
         let caption = format!("chunks {polls}");
         let id = t.begin_three_chunks(&caption).await.id;

@@ -48,9 +48,9 @@ macro_rules! on_both_stacks_by_hand {
 }
 
 /// One simulated minute is over, and with it every rate limit's window.
-pub const MINUTE: Duration = Duration::from_secs(61);
-pub const HOUR: Duration = Duration::from_secs(3600);
-pub const DAY: Duration = Duration::from_secs(24 * 3600);
+pub(crate) const MINUTE: Duration = Duration::from_secs(61);
+pub(crate) const HOUR: Duration = Duration::from_secs(3600);
+pub(crate) const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// How much the clocks move while something waits for them.
 const TICK: Duration = Duration::from_secs(1);
@@ -58,7 +58,7 @@ const TICK: Duration = Duration::from_secs(1);
 const TICK_EVERY: Duration = Duration::from_millis(20);
 
 /// The clip with a box of nothing behind it, `size` bytes in all.
-pub fn long_clip(size: usize) -> Vec<u8> {
+pub(crate) fn long_clip(size: usize) -> Vec<u8> {
     let padding = u32::try_from(size - CLIP.len()).unwrap();
     let mut bytes = Vec::with_capacity(size);
     bytes.extend_from_slice(CLIP);
@@ -69,16 +69,16 @@ pub fn long_clip(size: usize) -> Vec<u8> {
 }
 
 /// A file of three chunks of the smallest size that TikTok takes.
-pub fn three_chunks() -> &'static [u8] {
+pub(crate) fn three_chunks() -> &'static [u8] {
     static BYTES: OnceLock<Vec<u8>> = OnceLock::new();
     BYTES.get_or_init(|| long_clip(3 * SMALL_CHUNK + 1_000))
 }
 
 /// TikTok's smallest chunk.
-pub const SMALL_CHUNK: usize = 5_242_880;
+pub(crate) const SMALL_CHUNK: usize = 5_242_880;
 
 /// The refusals of a request that was refused.
-pub fn refusals<T: std::fmt::Debug>(result: Result<T, Error>) -> Vec<Refusal> {
+pub(crate) fn refusals<T: std::fmt::Debug>(result: Result<T, Error>) -> Vec<Refusal> {
     match result {
         Err(Error::Refused(refusals)) => refusals,
         other => panic!("not refused: {other:?}"),
@@ -86,7 +86,7 @@ pub fn refusals<T: std::fmt::Debug>(result: Result<T, Error>) -> Vec<Refusal> {
 }
 
 /// The codes of those refusals.
-pub fn codes<T: std::fmt::Debug>(result: Result<T, Error>) -> Vec<Code> {
+pub(crate) fn codes<T: std::fmt::Debug>(result: Result<T, Error>) -> Vec<Code> {
     refusals(result)
         .into_iter()
         .map(|refusal| refusal.code)
@@ -95,18 +95,18 @@ pub fn codes<T: std::fmt::Debug>(result: Result<T, Error>) -> Vec<Code> {
 
 impl TestApp {
     /// A connected creator and an uploaded clip.
-    pub async fn ready(&self) -> (AccountId, MediaId) {
+    pub(crate) async fn ready(&self) -> (AccountId, MediaId) {
         (self.connect("creator").await.id, self.upload().await)
     }
 
     /// A direct post of a fresh creator.
-    pub async fn direct_post(&self) -> post::Model {
+    pub(crate) async fn direct_post(&self) -> post::Model {
         let (account, media) = self.ready().await;
         self.post(Self::direct(account, media)).await
     }
 
     /// A request with a caption of its own: the simulator takes equal captions for a double post.
-    pub fn captioned(account: AccountId, media: MediaId, caption: &str) -> NewPost {
+    pub(crate) fn captioned(account: AccountId, media: MediaId, caption: &str) -> NewPost {
         NewPost {
             caption: caption.to_owned(),
             ..Self::direct(account, media)
@@ -114,7 +114,7 @@ impl TestApp {
     }
 
     /// Drains while time passes, for work that waits between two tries.
-    pub async fn drain_in_time(&mut self) {
+    pub(crate) async fn drain_in_time(&mut self) {
         let (sim, clock) = (self.sim.clone(), self.clock.clone());
         let ticking = async move {
             loop {
@@ -130,7 +130,7 @@ impl TestApp {
     }
 
     /// Lets time pass in steps of `step` until the post is in `state`; waits inside jobs pass too.
-    pub async fn step_until(&mut self, id: PostId, state: PostState, step: Duration, steps: u32) {
+    pub(crate) async fn step_until(&mut self, id: PostId, state: PostState, step: Duration, steps: u32) {
         for _ in 0..steps {
             self.drain_in_time().await;
             if self.reload(id).await.state == state {
@@ -146,18 +146,18 @@ impl TestApp {
     }
 
     /// Lets `time` pass in `steps`, running what comes due.
-    pub async fn pass(&mut self, time: Duration, steps: u32) {
+    pub(crate) async fn pass(&mut self, time: Duration, steps: u32) {
         for _ in 0..steps {
             self.advance(time / steps);
             self.drain().await;
         }
     }
 
-    pub async fn attempts(&self, id: PostId) -> Vec<post_attempt::Model> {
+    pub(crate) async fn attempts(&self, id: PostId) -> Vec<post_attempt::Model> {
         attempts::list(self.app.db.read(), id).await.unwrap()
     }
 
-    pub async fn evidence(&self, id: PostId) -> Vec<evidence::Model> {
+    pub(crate) async fn evidence(&self, id: PostId) -> Vec<evidence::Model> {
         evidence::Entity::find()
             .filter(evidence::Column::PostId.eq(id))
             .order_by_asc(evidence::Column::Id)
@@ -166,14 +166,14 @@ impl TestApp {
             .unwrap()
     }
 
-    pub async fn events(&self, id: PostId) -> Vec<event::Model> {
+    pub(crate) async fn events(&self, id: PostId) -> Vec<event::Model> {
         events::after(self.app.db.read(), self.actor.user_id, Some(id), 0, 10_000)
             .await
             .unwrap()
     }
 
     /// The states that the post went through, as its events tell.
-    pub async fn states(&self, id: PostId) -> Vec<String> {
+    pub(crate) async fn states(&self, id: PostId) -> Vec<String> {
         self.events(id)
             .await
             .iter()
@@ -183,7 +183,7 @@ impl TestApp {
     }
 
     /// The jobs of a kind, oldest first.
-    pub async fn jobs(&self, kind: &str) -> Vec<job::Model> {
+    pub(crate) async fn jobs(&self, kind: &str) -> Vec<job::Model> {
         job::Entity::find()
             .filter(job::Column::Kind.eq(kind))
             .order_by_asc(job::Column::Id)
@@ -193,14 +193,14 @@ impl TestApp {
     }
 
     /// The newest upload job of a post.
-    pub async fn upload_job(&self, id: PostId) -> job::Model {
+    pub(crate) async fn upload_job(&self, id: PostId) -> job::Model {
         let id = id.to_string();
         let mut jobs = self.jobs("upload_post").await;
         jobs.retain(|job| job.args["post_id"] == id.as_str());
         jobs.pop().unwrap()
     }
 
-    pub async fn tokens(&self, account: AccountId) -> account_token::Model {
+    pub(crate) async fn tokens(&self, account: AccountId) -> account_token::Model {
         account_token::Entity::find_by_id(account)
             .one(self.app.db.read())
             .await
@@ -209,7 +209,7 @@ impl TestApp {
     }
 
     /// Calls of an endpoint, in order.
-    pub fn calls(&self, endpoint: Endpoint) -> Vec<Entry> {
+    pub(crate) fn calls(&self, endpoint: Endpoint) -> Vec<Entry> {
         self.sim.ledger(&LedgerFilter {
             endpoint: Some(endpoint),
             ..LedgerFilter::default()
@@ -217,7 +217,7 @@ impl TestApp {
     }
 
     /// How often a post with this caption reached an audience.
-    pub fn appearances(&self, caption: &str) -> usize {
+    pub(crate) fn appearances(&self, caption: &str) -> usize {
         self.sim
             .publishes()
             .iter()
@@ -226,17 +226,17 @@ impl TestApp {
     }
 
     /// An endpoint does something once.
-    pub fn fault(&self, endpoint: Endpoint, kind: FaultKind) {
+    pub(crate) fn fault(&self, endpoint: Endpoint, kind: FaultKind) {
         self.sim.fault(Fault::once(endpoint, kind));
     }
 
     /// An endpoint does something until it is cleared.
-    pub fn fault_always(&self, endpoint: Endpoint, kind: FaultKind) -> u64 {
+    pub(crate) fn fault_always(&self, endpoint: Endpoint, kind: FaultKind) -> u64 {
         self.sim.fault(Fault::once(endpoint, kind).times(None))
     }
 
     /// The ordinary proof that a post went well: once at TikTok, and never more inits than attempts.
-    pub async fn assert_published_once(&self, id: PostId) {
+    pub(crate) async fn assert_published_once(&self, id: PostId) {
         let post = self.reload(id).await;
         assert_eq!(post.state, PostState::Published);
         assert_eq!(self.appearances(&post.caption), 1);
@@ -254,7 +254,7 @@ impl TestApp {
     }
 
     /// The queue's moves, one at a time.
-    pub fn steps(&self) -> Steps {
+    pub(crate) fn steps(&self) -> Steps {
         Steps::new(
             &self.app.queue,
             std::sync::Arc::new(Jobs::new(&self.app.config.queue)),
@@ -263,7 +263,7 @@ impl TestApp {
 
     /// Uploads a file of three chunks and begins its post with small chunks, as a worker that then died
     /// would leave it: UPLOADING, with an open attempt, and a job that is due.
-    pub async fn begin_three_chunks(&mut self, caption: &str) -> post::Model {
+    pub(crate) async fn begin_three_chunks(&mut self, caption: &str) -> post::Model {
         let account = self.connect("creator").await;
         let media = self.upload_bytes(three_chunks()).await;
         let post = self.post(Self::captioned(account.id, media, caption)).await;
@@ -332,14 +332,14 @@ impl TestApp {
     }
 
     /// Changes a row behind everybody's back, as only a test may.
-    pub async fn overwrite(&self, id: PostId, edit: impl FnOnce(&mut post::ActiveModel)) {
+    pub(crate) async fn overwrite(&self, id: PostId, edit: impl FnOnce(&mut post::ActiveModel)) {
         let mut row = self.reload(id).await.into_active_model();
         edit(&mut row);
         row.update(self.app.db.write()).await.unwrap();
     }
 
     /// Deletes the live job, as if it had been lost.
-    pub async fn lose_job(&self, job: &Job) {
+    pub(crate) async fn lose_job(&self, job: &Job) {
         let lost = job::Entity::delete_many()
             .filter(job::Column::UniqueKey.eq(job.unique_key()))
             .exec(self.app.db.write())
@@ -349,7 +349,7 @@ impl TestApp {
     }
 
     /// Claims the job of the first due pointer and gives what its worker would be given.
-    pub async fn claim_one(&self, steps: &mut Steps) -> (clipqueue::queue::steps::HeldJob, Run) {
+    pub(crate) async fn claim_one(&self, steps: &mut Steps) -> (clipqueue::queue::steps::HeldJob, Run) {
         steps.relay().await.unwrap();
         let mut held = steps.fetch(1).await.unwrap();
         assert_eq!(held.len(), 1);
@@ -362,7 +362,7 @@ impl TestApp {
     }
 
     /// The function that runs jobs.
-    pub fn runner(&self) -> clipqueue::queue::Runner {
+    pub(crate) fn runner(&self) -> clipqueue::queue::Runner {
         service::runner(self.app.clone())
     }
 }
