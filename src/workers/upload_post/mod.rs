@@ -96,7 +96,7 @@ async fn advance(app: &App, lease: &Lease, id: PostId) -> Step {
                 }
                 let ready = check::run(app, lease, post).await?;
                 let (post, attempt) = init::run(app, lease, ready).await?;
-                return send::run(app, lease, post, attempt).await;
+                return Box::pin(send::run(app, lease, post, attempt)).await;
             }
             PostState::InitSent => {
                 // The process died between the commit and the answer. Without a single byte TikTok
@@ -114,7 +114,7 @@ async fn advance(app: &App, lease: &Lease, id: PostId) -> Step {
                         "an uploading post has no open attempt"
                     )));
                 };
-                return send::run(app, lease, post, attempt).await;
+                return Box::pin(send::run(app, lease, post, attempt)).await;
             }
             PostState::Draft
             | PostState::Processing

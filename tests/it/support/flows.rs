@@ -14,7 +14,7 @@ use clipqueue::{
     service,
 };
 use clipqueue_entities::{
-    AccountId, JobId, MediaId, PostId, account_token, event, evidence,
+    AccountId, MediaId, PostId, account_token, event, evidence,
     job::{self, JobState},
     post::{self, PostState},
     post_attempt,
