@@ -28,6 +28,8 @@ use tiktok_sim::{Consent, Sim, SimConfig};
 const START: i64 = 1_800_000_000_000;
 /// How long a test waits for something that should happen at once.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+/// How often a test moves the clock before it only waits.
+const STEPS: u32 = 5;
 /// A playable video that passes TikTok's rules.
 pub(super) const CLIP: &[u8] = include_bytes!("../../media/clip.mp4");
 
@@ -209,25 +211,29 @@ pub(super) async fn next(stream: &mut (impl Stream<Item = Value> + Unpin)) -> Va
         .expect("the stream ended")
 }
 
-/// Advances the clock by `step` again and again until the subscription gives something.
+/// Nothing comes, so that the subscription waits for something new from here on.
+pub(super) async fn quiet(stream: &mut (impl Stream<Item = Value> + Unpin)) {
+    let came = tokio::time::timeout(Duration::from_millis(200), stream.next()).await;
+    assert!(came.is_err(), "{came:?}");
+}
+
+/// Advances the clock by `step` a few times until the subscription gives something.
 pub(super) async fn next_by(
     clock: &ManualClock,
     step: Duration,
     stream: &mut (impl Stream<Item = Value> + Unpin),
 ) -> Value {
     let ticking = async {
-        loop {
+        // The first steps may come before anybody waits for the clock.
+        for _ in 0..STEPS {
             clock.advance(step);
-            // Whoever waits for the clock gets its turn; how long that takes is not ours to know.
-            for _ in 0..100 {
-                tokio::task::yield_now().await;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
+        std::future::pending::<()>().await;
     };
     tokio::select! {
         value = next(stream) => value,
-        () = ticking => unreachable!("ticking never ends"),
+        () = ticking => unreachable!("it waits for ever"),
     }
 }
 

@@ -157,3 +157,21 @@ async fn a_page_of_pages_costs_too_much() {
     let message = answer["errors"][0]["message"].as_str().unwrap();
     assert!(message.contains("with an offset"), "{answer}");
 }
+
+#[tokio::test]
+async fn tools_may_introspect_with_an_operators_key() {
+    let world = World::new().await;
+    let query = include_str!("../graphql_protocol/introspection.graphql");
+    let operator = Client::new(&world, &[Scope::OpsRead]).await;
+    let (status, answer) = operator.ask(Some(&operator.key), query, json!({})).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(answer["errors"], Value::Null);
+    let types = answer["data"]["__schema"]["types"].as_array().unwrap();
+    assert!(types.iter().any(|ty| ty["name"] == "TikTokAccount"));
+    let other = Client::new(&world, &Scope::CREATOR).await;
+    let (_, refused) = other.ask(Some(&other.key), query, json!({})).await;
+    assert_eq!(
+        refused["errors"][0]["extensions"]["code"],
+        "INTROSPECTION_DISABLED"
+    );
+}

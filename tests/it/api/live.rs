@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    fixture::{Tenant, World, codes, next, next_by},
+    fixture::{Tenant, World, codes, next, next_by, quiet},
     posts::inbox_post,
 };
 
@@ -76,19 +76,29 @@ async fn posts_of_one_account_are_watched_without_those_of_others() {
     let world = World::new().await;
     let alice = world.tenant("alice").await;
     let bob = world.tenant("bob").await;
-    let document = "subscription { postUpdated { post { experimentLabel } } }";
-    let mut stream = world.watch(Some(&alice.actor), document, json!({}));
-    let started = tokio::spawn(async move { (next(&mut stream).await, stream) });
-    // Whether the watcher is there yet does not matter for bob; alice's post comes either way after it is.
+    let start = world
+        .ask(
+            &alice,
+            "{ viewer { eventCursor } tiktokAccounts { id } }",
+            json!({}),
+        )
+        .await;
     let theirs = world.media(&bob.actor).await;
     inbox_post(&world, &bob, &theirs, "bob's").await;
     let own = world.media(&alice.actor).await;
     inbox_post(&world, &alice, &own, "alice's").await;
-    let (first, _stream) = started.await.unwrap();
+    let document = "subscription ($account: ID, $after: String) { postUpdated(accountId: $account, after: $after) { post { experimentLabel } } }";
+    let variables = json!({
+        "account": start["tiktokAccounts"][0]["id"],
+        "after": start["viewer"]["eventCursor"],
+    });
+    let mut stream = world.watch(Some(&alice.actor), document, variables);
+    let first = next(&mut stream).await;
     assert_eq!(
         first["data"]["postUpdated"]["post"]["experimentLabel"],
         "alice's"
     );
+    quiet(&mut stream).await;
 }
 
 #[tokio::test]
@@ -164,6 +174,7 @@ async fn a_lost_signal_costs_time_and_no_event() {
     let document = "subscription ($id: ID) { postUpdated(postId: $id) { cursor post { state } } }";
     let mut stream = world.watch(Some(&tenant.actor), document, json!({ "id": id }));
     let first = next(&mut stream).await;
+    quiet(&mut stream).await;
     silently(&world, &tenant, inner(&id), 7).await;
     let second = next_by(&world.clock, Duration::from_secs(15), &mut stream).await;
     assert_ne!(

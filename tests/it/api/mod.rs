@@ -9,6 +9,7 @@ mod live;
 mod operators;
 mod pages;
 mod posts;
+mod refusals;
 mod samples;
 mod schema_file;
 mod scopes;

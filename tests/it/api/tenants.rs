@@ -4,7 +4,7 @@ use async_graphql::ID;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use clipqueue::domain::api_keys;
 use futures::StreamExt as _;
-use sea_orm::EntityTrait as _;
+use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 use serde_json::{Value, json};
 
 use super::{
@@ -66,7 +66,7 @@ async fn every_id_of_another_tenant_is_not_found_everywhere() {
     let bob = world.tenant("bob").await;
     let own = belongings(&world, &alice).await;
     let foreign = belongings(&world, &bob).await;
-    let before = rows(&world).await;
+    let before = rows(&world, &bob).await;
     let sdl = Sdl::new();
     let mut places = Vec::new();
     for (kind, root) in [
@@ -110,7 +110,11 @@ async fn every_id_of_another_tenant_is_not_found_everywhere() {
             }
         }
     }
-    assert_eq!(rows(&world).await, before, "something of bob's changed");
+    assert_eq!(
+        rows(&world, &bob).await,
+        before,
+        "something of bob's changed"
+    );
     for expected in [
         "node.id",
         "nodes.ids",
@@ -131,17 +135,20 @@ async fn every_id_of_another_tenant_is_not_found_everywhere() {
     }
 }
 
-/// Everything that a mutation could have touched.
-async fn rows(world: &World) -> String {
+/// Everything of `tenant` that a mutation could have touched.
+async fn rows(world: &World, tenant: &Tenant) -> Vec<String> {
     use clipqueue_entities::{account, api_key, media, post};
-    let db = world.app.db.read();
-    format!(
-        "{:?} {:?} {:?} {:?}",
-        post::Entity::find().all(db).await.unwrap(),
-        media::Entity::find().all(db).await.unwrap(),
-        api_key::Entity::find().all(db).await.unwrap(),
-        account::Entity::find().all(db).await.unwrap(),
-    )
+    let (db, user) = (world.app.db.read(), tenant.actor.user_id);
+    let posts = post::Entity::find().filter(post::Column::UserId.eq(user));
+    let files = media::Entity::find().filter(media::Column::UserId.eq(user));
+    let keys = api_key::Entity::find().filter(api_key::Column::UserId.eq(user));
+    let accounts = account::Entity::find().filter(account::Column::UserId.eq(user));
+    vec![
+        format!("{:?}", posts.all(db).await.unwrap()),
+        format!("{:?}", files.all(db).await.unwrap()),
+        format!("{:?}", keys.all(db).await.unwrap()),
+        format!("{:?}", accounts.all(db).await.unwrap()),
+    ]
 }
 
 #[tokio::test]
