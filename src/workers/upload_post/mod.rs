@@ -39,7 +39,7 @@ use crate::{
 const STOPPED: &str = "its owner stopped the post";
 
 pub(super) async fn run(app: &App, lease: &Lease, id: PostId, last_attempt: bool) -> Step {
-    let ended = advance(app, lease, id).await;
+    let ended = Box::pin(advance(app, lease, id)).await;
     if ended.is_err()
         && lease.stop_reason() == Some(StopReason::Cancelled)
         && let Some(post) = load(app, id).await?

@@ -115,7 +115,7 @@ impl Sending<'_> {
                 return Err(interrupted());
             }
             if chunk.is_last() {
-                return self.last(chunk, post, attempt).await;
+                return Box::pin(self.last(chunk, post, attempt)).await;
             }
             offset = match self.repeated(chunk).await {
                 Ok(Chunked::Taken(next)) => {
