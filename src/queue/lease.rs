@@ -101,6 +101,12 @@ impl Lease {
         }
     }
 
+    /// Whether the time until which the lease was last renewed lies ahead. It asks the clock alone, so
+    /// that a process that was stopped knows at once that another one may have the job.
+    pub fn is_believed(&self) -> bool {
+        self.inner.clock.now() < self.believed_until()
+    }
+
     /// The fencing token: grows with every claim of the job.
     pub fn fence(&self) -> i64 {
         self.inner.fence

@@ -5,12 +5,13 @@
 //! first; when its answer is lost, or the process died after that commit, the post is UNCONFIRMED
 //! and only TikTok's word moves it.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use clipqueue_entities::{
     post,
     post_attempt::{self, AttemptPhase},
 };
+use futures::StreamExt as _;
 use tiktok::{
     Chunk, ChunkPlan, Class, Error, UploadUrl,
     upload::{Accepted, ChunkBody, VideoType},
@@ -255,6 +256,12 @@ impl Sending<'_> {
         let bytes = self
             .bytes
             .read_range(chunk.first()..chunk.first() + chunk.len());
+        // A process that sleeps within a chunk and wakes up late must not send the rest of it.
+        let lease = self.lease.clone();
+        let bytes = bytes.map(move |piece| match lease.is_believed() {
+            true => piece,
+            false => Err(io::Error::other("the lease ran out within the chunk")),
+        });
         let body = ChunkBody::stream(bytes);
         self.app
             .tiktok
