@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 use anyhow::Context as _;
 use clipqueue_entities::{AccountId, Timestamp, UserId};
 use sea_orm::{ConnectionTrait, DbErr};
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretBox};
 use tiktok::{Endpoint, limits::RATE_WINDOW};
 use url::Url;
 
@@ -17,9 +17,8 @@ use crate::{
     clock::Clock,
     config::{Config, TransportKind},
     db::Db,
-    domain::events,
     job::Job,
-    media::{MediaSettings, MediaStore, Storage},
+    media::{Capabilities, MediaSettings, MediaStore, Storage},
     queue::{
         self, Queue,
         ledger::{self, CancelOutcome},
@@ -30,6 +29,9 @@ use crate::{
 
 /// Where TikTok sends the creator's browser back to, below `http.public_url`.
 pub const CALLBACK_PATH: &str = "/oauth/tiktok/callback";
+
+/// The wait for a budget that cannot be asked for: outages of Redis are over in seconds.
+const UNCOUNTED_WAIT: Duration = Duration::from_secs(5);
 
 /// The application.
 #[derive(Clone, Debug)]
@@ -54,14 +56,13 @@ impl App {
     /// Connects to everything that `config` names. Migrates nothing and starts no task.
     pub async fn build(config: Config, clock: Clock) -> anyhow::Result<Self> {
         let vault = Vault::new(&config.secrets.master_key).context("secrets.master_key")?;
-        prepare_sqlite_directory(config.database.url.expose_secret())?;
         let db = Db::connect(
             config.database.url.expose_secret(),
             config.database.max_connections,
         )
         .await
         .context("connecting to the database; check database.url")?;
-        let tiktok = tiktok::Client::new(tiktok_config(&config)?)
+        let tiktok = tiktok::Client::new(tiktok_config(&config))
             .context("setting up the client of TikTok's API")?;
         let transport = match &config.transport.kind {
             TransportKind::Memory => {
@@ -105,6 +106,17 @@ impl App {
         let path = format!("{}{CALLBACK_PATH}", url.path().trim_end_matches('/'));
         url.set_path(&path);
         url
+    }
+
+    /// Signs and opens upload addresses.
+    pub fn capabilities(&self) -> Capabilities {
+        Capabilities::new(SecretBox::new(Box::new(*self.vault.uploads().expose())))
+    }
+
+    /// What stands before an upload's name in its address.
+    pub fn uploads_base(&self) -> String {
+        let base = self.config.http.public_url.as_str().trim_end_matches('/');
+        format!("{base}/uploads")
     }
 
     /// Enqueues `job` in the caller's transaction, due at `run_at` or now.
@@ -152,27 +164,22 @@ impl App {
     }
 
     /// Due jobs of `queue` may have been committed: look at once.
-    pub async fn nudge(&self, queue: &str) {
-        self.queue.nudge(queue).await;
+    pub fn nudge(&self, queue: &str) {
+        self.queue.nudge(queue);
     }
 
     /// Events of `user` were committed: wake the subscriptions, here and elsewhere.
     pub async fn announce(&self, user: UserId) {
         // A lost wake-up delays a subscription until its next scan and loses nothing.
-        if let Err(error) = self.queue.publish(&events::topic(user), "").await {
+        if let Err(error) = self.queue.publish(&events_topic(user), "").await {
             tracing::debug!(%error, "subscriptions could not be woken");
         }
     }
 
     /// Takes one call of `endpoint` out of the account's budget, or says how long to wait for it.
-    pub async fn budget(
-        &self,
-        account: AccountId,
-        endpoint: Endpoint,
-    ) -> anyhow::Result<Option<Duration>> {
-        let Some(limit) = endpoint.per_minute() else {
-            return Ok(None);
-        };
+    /// While the transport is away nobody counts, so nobody calls: that is a wait too.
+    pub async fn budget(&self, account: AccountId, endpoint: Endpoint) -> Option<Duration> {
+        let limit = endpoint.per_minute()?;
         let budget = Budget {
             key: format!("{}:{account}", endpoint.label()),
             limit,
@@ -180,40 +187,30 @@ impl App {
         };
         // Redis counts by its own clock; a clock that a test moves counts for itself.
         let now = matches!(self.clock, Clock::Manual(_)).then(|| self.clock.now());
-        match self.queue.transport().acquire(&[budget], now).await? {
-            Acquired::Granted => Ok(None),
-            Acquired::Wait(wait) => Ok(Some(wait)),
+        match self.queue.transport().acquire(&[budget], now).await {
+            Ok(Acquired::Granted) => None,
+            Ok(Acquired::Wait(wait)) => Some(wait),
+            Err(error) => {
+                tracing::warn!(%error, "calls to TikTok cannot be counted and have to wait");
+                Some(UNCOUNTED_WAIT)
+            }
         }
     }
 }
 
-fn tiktok_config(config: &Config) -> anyhow::Result<tiktok::Config> {
+/// The topic on which the transport wakes a tenant's subscriptions.
+pub fn events_topic(user: UserId) -> String {
+    format!("events:{user}")
+}
+
+fn tiktok_config(config: &Config) -> tiktok::Config {
     let settings = &config.tiktok;
     let mut client =
         tiktok::Config::new(settings.client_key.clone(), settings.client_secret.clone());
     client.authorize_base = settings.authorize_base.clone();
     client.api_base = settings.api_base.clone();
-    client.upload_hosts = settings
-        .upload_hosts
-        .iter()
-        .map(|host| host.parse())
-        .collect::<Result<_, _>>()
-        .context("tiktok.upload_hosts")?;
+    client.upload_hosts.clone_from(&settings.upload_hosts);
     client.timeouts.call = settings.timeout;
     client.timeouts.upload_stall = settings.stall_timeout;
-    Ok(client)
-}
-
-/// SQLite makes its file but not the directory around it.
-fn prepare_sqlite_directory(url: &str) -> anyhow::Result<()> {
-    let Some(path) = url.strip_prefix("sqlite:") else {
-        return Ok(());
-    };
-    let path = path.trim_start_matches("//");
-    let path = path.split_once('?').map_or(path, |(path, _)| path);
-    match std::path::Path::new(path).parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => std::fs::create_dir_all(parent)
-            .with_context(|| format!("making the directory {}", parent.display())),
-        _ => Ok(()),
-    }
+    client
 }

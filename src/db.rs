@@ -9,8 +9,9 @@
 use std::time::Duration;
 
 use sea_orm::{
-    ConnectOptions, Database, DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr,
-    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    ConnectOptions, ConnectionTrait as _, Database, DatabaseBackend, DatabaseConnection,
+    DatabaseTransaction, DbErr, RuntimeErr, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait,
     sqlx::{self, sqlite::SqliteSynchronous},
 };
 
@@ -29,9 +30,14 @@ pub struct Db {
 }
 
 impl Db {
-    /// Connects to `url` (`sqlite:…` or `postgres://…`), making an SQLite file when it is missing.
+    /// Connects to `url` (`sqlite:…` or `postgres://…`), making an SQLite file and the directory
+    /// around it when they are missing.
     pub async fn connect(url: &str, max_connections: u32) -> Result<Self, DbErr> {
-        if url.starts_with("sqlite:") {
+        if let Some(path) = sqlite_path(url) {
+            make_directory(path).map_err(|error| {
+                let text = format!("the directory around {path} cannot be made: {error}");
+                DbErr::Conn(RuntimeErr::Internal(text))
+            })?;
             // The writer comes first: it makes the file and turns WAL on before a reader looks.
             let write = sqlite(url, 1).await?;
             let read = sqlite(url, SQLITE_READERS).await?;
@@ -85,6 +91,11 @@ impl Db {
             .map_err(|error| DbErr::Custom(format!("BEGIN did not come to its end: {error}")))?
     }
 
+    /// Proves that the database answers.
+    pub async fn ping(&self) -> Result<(), DbErr> {
+        self.read.execute_unprepared("SELECT 1").await.map(drop)
+    }
+
     /// Which of the two databases this is.
     pub fn backend(&self) -> DatabaseBackend {
         self.write.get_database_backend()
@@ -94,6 +105,20 @@ impl Db {
     pub async fn close(&self) -> Result<(), DbErr> {
         self.read.close_by_ref().await?;
         self.write.close_by_ref().await
+    }
+}
+
+/// The path in an SQLite address.
+pub fn sqlite_path(url: &str) -> Option<&str> {
+    let path = url.strip_prefix("sqlite:")?.trim_start_matches("//");
+    Some(path.split_once('?').map_or(path, |(path, _)| path))
+}
+
+/// SQLite makes its file but not the directory around it.
+pub(crate) fn make_directory(path: &str) -> std::io::Result<()> {
+    match std::path::Path::new(path).parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => std::fs::create_dir_all(parent),
+        _ => Ok(()),
     }
 }
 

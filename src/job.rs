@@ -57,6 +57,17 @@ pub enum Job {
 }
 
 impl Job {
+    /// The word of every kind.
+    pub const KINDS: [&'static str; 7] = [
+        "expire_uploads",
+        "poll_post",
+        "prune",
+        "refresh_due_tokens",
+        "refresh_token",
+        "sweep_posts",
+        "upload_post",
+    ];
+
     /// The fixed word of the kind, as stored.
     pub const fn kind(&self) -> &'static str {
         match self {
@@ -257,6 +268,8 @@ mod tests {
             assert_eq!(Job::read(&row.kind, row.args).unwrap(), job);
             assert!(Jobs::QUEUES.contains(&row.queue.as_str()));
         }
+        let kinds: Vec<&str> = one_of_each().iter().map(Job::kind).collect();
+        assert_eq!(kinds, Job::KINDS);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use sea_orm::{
 };
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::db::Db;
+use crate::db::{Db, make_directory, sqlite_path};
 
 /// Key of the advisory lock; any constant of our own.
 const LOCK: i64 = 0x0043_6c69_7071_7565;
@@ -30,17 +30,22 @@ pub enum Direction {
 pub async fn run(url: &SecretString, direction: Direction) -> anyhow::Result<()> {
     let url = url.expose_secret();
     if let Some(path) = sqlite_path(url) {
+        make_directory(path)
+            .with_context(|| format!("making the directory around the database {path}"))?;
         // The file is kept: removing it would let two processes lock two different files.
         let file = File::create(format!("{path}.migrate-lock"))
             .with_context(|| format!("making the lock file beside {path}"))?;
         let file = tokio::task::spawn_blocking(move || file.lock().map(|()| file))
             .await?
             .context("waiting for another process to finish migrating")?;
-        let db = Db::connect(url, 1).await?;
-        apply(db.write(), direction).await?;
-        db.close().await?;
+        let db = Db::connect(url, 1)
+            .await
+            .context("opening the database; check database.url")?;
+        let applied = apply(db.write(), direction).await;
+        let closed = db.close().await;
         drop(file);
-        return Ok(());
+        applied?;
+        return Ok(closed?);
     }
     let mut options = ConnectOptions::new(url.to_owned());
     options.max_connections(1).sqlx_logging(false);
@@ -49,10 +54,12 @@ pub async fn run(url: &SecretString, direction: Direction) -> anyhow::Result<()>
         .context("connecting to the database; check database.url")?;
     lock(&connection, "SELECT pg_advisory_lock($1)").await?;
     let applied = apply(&connection, direction).await;
-    lock(&connection, "SELECT pg_advisory_unlock($1)").await?;
+    // The lock ends with the connection in any case; what went wrong before it is told first.
+    let unlocked = lock(&connection, "SELECT pg_advisory_unlock($1)").await;
+    let closed = connection.close().await;
     applied?;
-    connection.close().await?;
-    Ok(())
+    unlocked?;
+    Ok(closed?)
 }
 
 async fn lock(connection: &DatabaseConnection, sql: &str) -> anyhow::Result<()> {
@@ -76,10 +83,4 @@ pub async fn pending(db: &Db) -> anyhow::Result<Vec<String>> {
         .iter()
         .map(|migration| migration.name().to_owned())
         .collect())
-}
-
-/// The path in an SQLite address.
-pub fn sqlite_path(url: &str) -> Option<&str> {
-    let path = url.strip_prefix("sqlite:")?.trim_start_matches("//");
-    Some(path.split_once('?').map_or(path, |(path, _)| path))
 }

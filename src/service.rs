@@ -5,28 +5,31 @@
 //! take nothing more and finish or checkpoint within the grace → HTTP ends its connections → pools
 //! close. A second signal ends the process at once.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration, time::Instant};
 
 use anyhow::Context as _;
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::ExposeSecret as _;
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     app::App,
     clock::Clock,
     config::{Config, TransportKind},
+    db,
     domain::key_canary::{self, Canary},
     http,
-    job::Jobs,
+    job::{Job, Jobs},
     migrate::{self, Direction},
-    queue::{Runner, StartOptions},
-    workers,
+    queue::{Failure, Outcome, Ran, Run, Runner, Running, StartOptions},
+    telemetry, workers,
 };
 
-/// Connections that are still open this long after the workers stopped are cut.
-const HTTP_GRACE: Duration = Duration::from_secs(10);
+/// How often recorded durations are folded.
+const UPKEEP: Duration = Duration::from_secs(5);
+/// The exit code of a process that a second signal ended; shells give 128 and the signal's number.
+const ENDED_BY_SIGNAL: i32 = 130;
 
 /// What one process does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,27 +57,59 @@ impl Role {
     }
 }
 
-/// A signal to stop the process.
-pub async fn stop_signal() {
-    let interrupt = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        match signal(SignalKind::terminate()) {
-            Ok(mut terminate) => {
-                tokio::select! {
-                    _ = interrupt => {}
-                    _ = terminate.recv() => {}
-                }
-            }
-            Err(error) => {
-                tracing::warn!(%error, "SIGTERM cannot be watched");
-                let _ = interrupt.await;
-            }
-        }
+/// A signal to stop the process, which is watched for from the call on, even before the first poll.
+/// Once it has come, the next one ends the process at once. Call it within a runtime.
+pub fn stop_signal() -> impl Future<Output = ()> + Send {
+    let mut signals = Signals::watch();
+    async move {
+        signals.next().await;
+        tokio::spawn(async move {
+            signals.next().await;
+            tracing::warn!("a second signal: the process ends at once; leases will run out");
+            std::process::exit(ENDED_BY_SIGNAL);
+        });
     }
-    #[cfg(not(unix))]
-    let _ = interrupt.await;
+}
+
+/// SIGTERM and SIGINT.
+#[cfg(unix)]
+struct Signals(Vec<tokio::signal::unix::Signal>);
+
+#[cfg(unix)]
+impl Signals {
+    fn watch() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        let kinds = [SignalKind::terminate(), SignalKind::interrupt()];
+        Self(
+            kinds
+                .into_iter()
+                .filter_map(|kind| {
+                    signal(kind)
+                        .inspect_err(|error| tracing::warn!(%error, "a signal cannot be watched"))
+                        .ok()
+                })
+                .collect(),
+        )
+    }
+
+    async fn next(&mut self) {
+        futures::future::select_all(self.0.iter_mut().map(|signal| Box::pin(signal.recv()))).await;
+    }
+}
+
+/// Control-C.
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn watch() -> Self {
+        Self
+    }
+
+    async fn next(&mut self) {
+        let _ = tokio::signal::ctrl_c().await;
+    }
 }
 
 /// Checks what must hold before the process does anything, and migrates if configured.
@@ -84,9 +119,12 @@ pub async fn prepare(config: &Config, role: &Role, clock: Clock) -> anyhow::Resu
             "transport.url is memory:, which reaches no other process; set it to redis://… or run `clipqueue serve`"
         );
     }
-    let sqlite = migrate::sqlite_path(config.database.url.expose_secret()).is_some();
+    let sqlite = db::sqlite_path(config.database.url.expose_secret()).is_some();
     if sqlite && !role.is_everything() {
         tracing::warn!("the database is SQLite: every process must run on this machine");
+    }
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
     }
     let app = App::build(config.clone(), clock).await?;
     if config.database.migrate_on_start {
@@ -112,28 +150,45 @@ pub async fn prepare(config: &Config, role: &Role, clock: Clock) -> anyhow::Resu
         .inspect(app.clock.now())
         .await
         .context("asking Redis about itself; check transport.url")?
+        && let Some(refusal) = report.refusal()
     {
-        if let Some(refusal) = report.refusal() {
-            anyhow::bail!("{refusal}");
-        }
+        anyhow::bail!("{refusal}");
     }
     Ok(app)
 }
 
 /// The function that runs claimed jobs with `app`.
 pub fn runner(app: App) -> Runner {
-    Arc::new(move |run| Box::pin(workers::run(app.clone(), run)))
+    Arc::new(move |run| Box::pin(measured(app.clone(), run)))
+}
+
+async fn measured(app: App, run: Run) -> Ran {
+    // What another version enqueued may have any name; a metric's labels are few.
+    let kind = Job::KINDS
+        .into_iter()
+        .find(|kind| *kind == run.job.kind)
+        .unwrap_or("unknown");
+    let started = Instant::now();
+    let ran = Box::pin(workers::run(app, run)).await;
+    let outcome = match &ran {
+        Ok(Outcome::Done) => "done",
+        Ok(Outcome::Snooze(_)) => "snooze",
+        Err(Failure::Retry { .. }) => "retry",
+        Err(Failure::Hold { .. }) => "hold",
+        Err(Failure::Cancel { .. }) => "cancel",
+        Err(Failure::Discard { .. } | Failure::Unreadable { .. }) => "discard",
+    };
+    metrics::histogram!(telemetry::JOB_SECONDS, "kind" => kind, "outcome" => outcome)
+        .record(started.elapsed());
+    ran
 }
 
 /// Installs the process's metrics, once.
 pub fn install_metrics() -> anyhow::Result<Arc<PrometheusHandle>> {
-    let handle = PrometheusBuilder::new()
-        .install_recorder()
-        .context("installing the metrics recorder")?;
-    Ok(Arc::new(handle))
+    telemetry::install_metrics().context("installing the metrics recorder")
 }
 
-/// Runs the parts of `role` until `stop` completes; then stops them in order.
+/// Runs the parts of `role` until `stop` completes or a part ends by itself; then stops them in order.
 pub async fn run(
     app: App,
     role: Role,
@@ -141,54 +196,108 @@ pub async fn run(
     metrics: Option<Arc<PrometheusHandle>>,
     stop: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
+    let admin = match app.config.http.admin_listen {
+        Some(address) => Some(listen(address, "http.admin_listen").await?),
+        None => None,
+    };
     let draining = CancellationToken::new();
     let http_stop = CancellationToken::new();
     let workers_stop = CancellationToken::new();
-    let running = if role.queues.is_empty() {
-        None
-    } else {
-        let options = StartOptions {
-            runner: runner(app.clone()),
-            catalogue: Arc::new(Jobs::new(&app.config.queue)),
-            queues: role.queues.clone(),
-            grace: app.config.queue.grace,
-        };
-        let started = app.queue.start(options, workers_stop.clone()).await;
-        Some(started.context("starting the workers")?)
-    };
-    let server = listener.map(|listener| {
-        let address = listener.local_addr();
+    let mut working = Box::pin(start_workers(&app, &role, &workers_stop))
+        .await?
+        .map(|running| tokio::spawn(running.stopped()));
+    let servers = TaskTracker::new();
+    if let Some(handle) = metrics.clone() {
+        servers.spawn(http_stop.clone().run_until_cancelled_owned(upkeep(handle)));
+    }
+    if let Some(listener) = admin {
+        announce("serving probes and metrics", &listener);
+        let router = http::admin_router(&app, metrics.clone(), draining.clone());
+        servers.spawn(http::serve(listener, router, http_stop.clone()));
+    }
+    if let Some(listener) = listener {
+        announce("serving HTTP", &listener);
         let router = http::router(&app, metrics, draining.clone(), http_stop.clone());
-        let until = http_stop.clone().cancelled_owned();
-        if let Ok(address) = address {
-            tracing::info!(%address, "serving HTTP");
-        }
-        tokio::spawn(async move {
-            axum::serve(listener, router)
-                .with_graceful_shutdown(until)
-                .await
-        })
-    });
-    tracing::info!(queues = ?role.queues, "working");
+        servers.spawn(http::serve(listener, router, http_stop.clone()));
+    }
+    if working.is_some() {
+        tracing::info!(queues = ?role.queues, "working");
+    }
 
-    stop.await;
+    let ended = tokio::select! {
+        () = stop => Ok(()),
+        ended = finished(&mut working) => Err(ended),
+    };
     tracing::info!("stopping: nothing more is taken");
     draining.cancel();
     workers_stop.cancel();
-    if let Some(running) = running {
-        running.stopped().await;
-    }
-    http_stop.cancel();
-    if let Some(server) = server {
-        match tokio::time::timeout(HTTP_GRACE, server).await {
-            Ok(joined) => joined
-                .context("the HTTP server panicked")?
-                .context("serving HTTP")?,
-            Err(_) => tracing::warn!("open connections were cut"),
+    let drained = async {
+        match (&ended, &mut working) {
+            (Ok(()), Some(working)) => working.await.context("the workers panicked"),
+            (Ok(()), None) => Ok(()),
+            (Err(text), _) => Err(anyhow::anyhow!("{text}")),
         }
-    }
+    };
+    let (drained, ()) = tokio::join!(drained, tokio::time::sleep(app.config.http.drain_delay));
+    http_stop.cancel();
+    servers.close();
+    servers.wait().await;
     app.media.drain().await;
     app.db.close().await?;
     tracing::info!("stopped");
-    Ok(())
+    drained
+}
+
+/// Listens at `address`, which `key` of the configuration gave.
+pub async fn listen(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("listening on {address}; check {key}"))
+}
+
+async fn start_workers(
+    app: &App,
+    role: &Role,
+    stop: &CancellationToken,
+) -> anyhow::Result<Option<Running>> {
+    if role.queues.is_empty() {
+        return Ok(None);
+    }
+    let options = StartOptions {
+        runner: runner(app.clone()),
+        catalogue: Arc::new(Jobs::new(&app.config.queue)),
+        queues: role.queues.clone(),
+        grace: app.config.queue.grace,
+    };
+    let running = app
+        .queue
+        .start(options, stop.clone())
+        .await
+        .context("starting the workers")?;
+    Ok(Some(running))
+}
+
+/// Waits for workers that end although nobody stopped them; for ever, when there are none.
+async fn finished(working: &mut Option<JoinHandle<()>>) -> String {
+    match working {
+        Some(working) => match working.await {
+            Ok(()) => "the workers ended by themselves".to_owned(),
+            Err(error) => format!("the workers panicked: {error}"),
+        },
+        None => std::future::pending().await,
+    }
+}
+
+/// Folds recorded durations into their buckets, so that they take no memory when nobody scrapes.
+async fn upkeep(metrics: Arc<PrometheusHandle>) {
+    loop {
+        tokio::time::sleep(UPKEEP).await;
+        metrics.run_upkeep();
+    }
+}
+
+fn announce(what: &str, listener: &TcpListener) {
+    if let Ok(address) = listener.local_addr() {
+        tracing::info!(%address, "{what}");
+    }
 }

@@ -1,34 +1,157 @@
-//! Logs by `tracing`, to standard output, as JSON or for people.
+//! Logs by `tracing`, as JSON or for people, and the process's metrics.
 //!
 //! Fields are named by entity (`post.id`, `job.kind`) and chosen at the call: tokens, addresses for
 //! uploading, captions and bodies are never given to a log call. Types that hold secrets cannot print.
+//! Libraries that would print headers or frames at their finest levels are held back whatever the
+//! filter says. A panic is a log line like any other.
 
-use std::io::IsTerminal as _;
+use std::{io::IsTerminal as _, panic, sync::Arc};
 
+use metrics::{describe_counter, describe_gauge, describe_histogram};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 use crate::config::{Log, LogFormat};
+
+/// Their traces hold headers, frames or statements, and so tokens.
+const RETICENT: [&str; 10] = [
+    "h2",
+    "hyper",
+    "hyper_util",
+    "redis",
+    "reqwest",
+    "rustls",
+    "sea_orm",
+    "sqlx",
+    "tokio_tungstenite",
+    "tungstenite",
+];
+
+/// The histogram of attempts.
+pub const JOB_SECONDS: &str = "clipqueue_job_duration_seconds";
+/// Bounds of its buckets: a status question takes milliseconds, an upload up to hours.
+const JOB_BUCKETS: [f64; 12] = [
+    0.005, 0.02, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 7200.0,
+];
 
 /// The filter does not parse.
 #[derive(Debug, thiserror::Error)]
 #[error("log.filter is not a filter such as `info` or `clipqueue=debug,info`")]
 pub struct BadFilter(#[from] tracing_subscriber::filter::ParseError);
 
-/// Installs the process's log subscriber. A second call leaves the first in place.
+/// Installs the process's log subscriber on standard output, for commands that stay. A second call
+/// leaves the first in place.
 pub fn init(log: &Log) -> Result<(), BadFilter> {
-    let filter = EnvFilter::try_new(&log.filter)?;
-    let registry = tracing_subscriber::registry().with(filter);
     let layer = tracing_subscriber::fmt::layer();
+    install(log, layer, std::io::stdout().is_terminal())
+}
+
+/// The same on standard error, for commands whose answer is on standard output.
+pub fn init_beside_output(log: &Log) -> Result<(), BadFilter> {
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    install(log, layer, std::io::stderr().is_terminal())
+}
+
+type FmtLayer<W> = tracing_subscriber::fmt::Layer<
+    tracing_subscriber::layer::Layered<EnvFilter, tracing_subscriber::Registry>,
+    tracing_subscriber::fmt::format::DefaultFields,
+    tracing_subscriber::fmt::format::Format,
+    W,
+>;
+
+fn install<W>(log: &Log, layer: FmtLayer<W>, colours: bool) -> Result<(), BadFilter>
+where
+    W: for<'w> tracing_subscriber::fmt::MakeWriter<'w> + Send + Sync + 'static,
+{
+    let registry = tracing_subscriber::registry().with(filter(&log.filter)?);
     let installed = match log.format {
         LogFormat::Json => registry
             .with(layer.json().flatten_event(true).with_current_span(true))
             .try_init(),
-        LogFormat::Pretty => registry
-            .with(layer.compact().with_ansi(std::io::stdout().is_terminal()))
-            .try_init(),
+        LogFormat::Pretty => registry.with(layer.compact().with_ansi(colours)).try_init(),
     };
-    if installed.is_err() {
-        tracing::debug!("a log subscriber is already installed");
+    match installed {
+        Ok(()) => panic::set_hook(Box::new(|panicked| {
+            let place = panicked.location().map(ToString::to_string);
+            let text = panicked.payload_as_str().unwrap_or("without a text");
+            tracing::error!(place, panic = text, "a part of the process panicked");
+        })),
+        Err(_) => tracing::debug!("a log subscriber is already installed"),
     }
     Ok(())
+}
+
+fn filter(directives: &str) -> Result<EnvFilter, tracing_subscriber::filter::ParseError> {
+    let mut filter = EnvFilter::try_new(directives)?;
+    for library in RETICENT {
+        filter = filter.add_directive(format!("{library}=warn").parse()?);
+    }
+    Ok(filter)
+}
+
+/// Installs the process's metrics, once, with a sentence for each.
+pub fn install_metrics() -> Result<Arc<PrometheusHandle>, BuildError> {
+    let handle = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Full(JOB_SECONDS.to_owned()), &JOB_BUCKETS)?
+        .install_recorder()?;
+    describe();
+    Ok(Arc::new(handle))
+}
+
+fn describe() {
+    describe_gauge!(
+        "clipqueue_jobs",
+        "Jobs by queue and state; counted up to 100,000."
+    );
+    describe_gauge!(
+        "clipqueue_queue_oldest_waiting_seconds",
+        "How long the job that has waited longest is overdue, by queue; 0 when none waits."
+    );
+    describe_gauge!(
+        "clipqueue_queue_paused",
+        "1 when workers leave the queue alone, else 0."
+    );
+    describe_gauge!("clipqueue_posts", "Posts by state.");
+    describe_gauge!(
+        "clipqueue_posts_past_deadline",
+        "Posts whose state has lasted longer than it may."
+    );
+    describe_gauge!(
+        "clipqueue_accounts",
+        "Connected TikTok accounts by status; reauth_required ones wait for their creator."
+    );
+    describe_histogram!(
+        JOB_SECONDS,
+        "How long attempts of jobs took, in seconds, by kind and by how they ended."
+    );
+    describe_counter!(
+        "clipqueue_token_refreshes_total",
+        "Refreshes of TikTok tokens by outcome."
+    );
+    describe_counter!(
+        "clipqueue_posts_overdue_total",
+        "Posts that the sweep found past the deadline of their state."
+    );
+    describe_counter!(
+        "clipqueue_posts_orphaned_total",
+        "Posts that the sweep found without the job that should care for them."
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn talkative_libraries_stay_reticent_whatever_the_filter_says() {
+        for directives in ["trace", "h2=trace,hyper=debug,info"] {
+            let filter = filter(directives).unwrap().to_string();
+            for library in RETICENT {
+                assert!(filter.contains(&format!("{library}=warn")), "{filter}");
+                assert!(!filter.contains(&format!("{library}=trace")), "{filter}");
+                assert!(!filter.contains(&format!("{library}=debug")), "{filter}");
+            }
+        }
+        assert!(super::filter("clipqueue=loud").is_err());
+    }
 }

@@ -16,7 +16,7 @@ fi
 command -v node >/dev/null || missing+=(nodejs)
 command -v npm >/dev/null || missing+=(npm)
 command -v python3 >/dev/null || missing+=(python3)
-if command -v python3 >/dev/null && ! python3 -c 'import ensurepip' 2>/dev/null; then
+if ! python3 -c 'import ensurepip' 2>/dev/null; then
   missing+=(python3-venv)
 fi
 
@@ -36,8 +36,20 @@ if [ "${#missing[@]}" -gt 0 ]; then
   fi
 fi
 
+# The reference clients, pinned by their lock files. A stamp tells when a lock file has changed since.
+fresh() { [ -e "$1" ] && [ "$1" -nt "$2" ]; }
+
 for clients in clients clients/tus; do
-  if [ -f "$clients/package-lock.json" ] && [ ! "$clients/node_modules/.package-lock.json" -nt "$clients/package-lock.json" ]; then
-    (cd "$clients" && npm ci --no-audit --no-fund --silent && touch node_modules/.package-lock.json)
+  stamp="$clients/node_modules/.installed"
+  if ! fresh "$stamp" "$clients/package-lock.json"; then
+    (cd "$clients" && npm ci --no-audit --no-fund --silent)
+    touch "$stamp"
   fi
 done
+
+stamp=clients/tus/.venv/.installed
+if ! fresh "$stamp" clients/tus/requirements.txt; then
+  python3 -m venv clients/tus/.venv
+  clients/tus/.venv/bin/pip install --quiet --disable-pip-version-check -r clients/tus/requirements.txt
+  touch "$stamp"
+fi

@@ -101,7 +101,6 @@ pub struct Model {
     /// Until when that process is believed.
     pub lease_until: Option<Timestamp>,
     /// At most one live job has this key; null once the job is final.
-    #[sea_orm(unique)]
     pub unique_key: Option<String>,
     /// Somebody asked a running job to stop.
     pub cancel_requested: bool,

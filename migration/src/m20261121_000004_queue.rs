@@ -17,9 +17,11 @@ const INDEXES: &[&str] = &[
     // The audit of pointers, and the oldest waiting job.
     "CREATE INDEX ix_jobs_dispatched ON jobs (queue, run_at, id) \
      WHERE state = 'available' AND dispatched_at IS NOT NULL",
-    // The rescuer.
-    "CREATE INDEX ix_jobs_lease ON jobs (lease_until) WHERE state = 'running'",
-    // Lists, counts and pruning.
+    // One live job per key. Most jobs have none and cost this index nothing.
+    "CREATE UNIQUE INDEX ux_jobs_unique_key ON jobs (unique_key) WHERE unique_key IS NOT NULL",
+    // Releasing what is held.
+    "CREATE INDEX ix_jobs_held ON jobs (hold_reason, lane) WHERE state = 'held'",
+    // Lists, counts, pruning, and the rescuer, which looks at the few rows that run.
     "CREATE INDEX ix_jobs_queue_state ON jobs (queue, state, id)",
     "CREATE INDEX ix_jobs_kind ON jobs (kind, id)",
     "CREATE INDEX ix_jobs_lane ON jobs (lane, id) WHERE lane <> ''",
@@ -49,7 +51,7 @@ impl MigrationTrait for Migration {
                     .col(big_integer_null("dispatched_at"))
                     .col(string_null("lease_owner"))
                     .col(big_integer_null("lease_until"))
-                    .col(string_null("unique_key").unique_key())
+                    .col(string_null("unique_key"))
                     .col(boolean("cancel_requested"))
                     .col(json_binary_null("progress"))
                     .col(text_null("last_error"))

@@ -14,7 +14,10 @@ pub(super) enum Command {
 pub(super) fn run(command: &Command, options: &Options) -> anyhow::Result<()> {
     match command {
         Command::Check => {
-            config::load(&options.sources())?;
+            let config = config::load(&options.sources())?;
+            for warning in &config.warnings {
+                println!("warning: {warning}");
+            }
             println!("The configuration is valid.");
             Ok(())
         }

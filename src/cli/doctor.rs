@@ -1,30 +1,57 @@
 //! `clipqueue doctor`: everything that the server needs, checked one by one.
 
-use crate::{app::App, clock::Clock, config::Config, http::health};
+use crate::{
+    app::App,
+    clock::Clock,
+    config::Config,
+    http::health::{self, Problem},
+};
 
 pub(super) async fn run(config: Config) -> anyhow::Result<()> {
-    let mut problems = 0;
-    let mut say = |name: &str, problem: Option<String>| match problem {
-        None => println!("ok    {name}"),
-        Some(problem) => {
-            problems += 1;
-            println!("FAIL  {name}: {problem}");
-        }
-    };
-    say("configuration", None);
-    match App::build(config.clone(), Clock::System).await {
-        Err(error) => say("connections", Some(format!("{error:#}"))),
+    let mut report = Report::default();
+    report.line("configuration", None);
+    for warning in &config.warnings {
+        println!("warn  {warning}");
+    }
+    match App::build(config, Clock::System).await {
+        Err(error) => report.line("connections", Some(format!("{error:#}"))),
         Ok(app) => {
-            for (name, problem) in health::run_checks(&app, false).await {
-                say(name, problem);
+            for check in health::run_checks(&app, false).await {
+                // A process that is only asked about is not stopping.
+                if check.name != "draining" {
+                    report.line(check.name, check.problem.as_ref().map(Problem::detail));
+                }
             }
             match app.queue.transport().inspect(app.clock.now()).await {
                 Ok(None) => {}
-                Ok(Some(report)) => say("redis", report.refusal()),
-                Err(error) => say("redis", Some(format!("{:#}", anyhow::Error::from(error)))),
+                Ok(Some(redis)) => report.line("redis", redis.refusal()),
+                Err(error) => {
+                    report.line("redis", Some(format!("{:#}", anyhow::Error::from(error))));
+                }
+            }
+            app.db.close().await?;
+        }
+    }
+    match report.failed {
+        0 => Ok(()),
+        1 => anyhow::bail!("a check failed"),
+        many => anyhow::bail!("{many} checks failed"),
+    }
+}
+
+#[derive(Default)]
+struct Report {
+    failed: usize,
+}
+
+impl Report {
+    fn line(&mut self, name: &str, problem: Option<String>) {
+        match problem {
+            None => println!("ok    {name}"),
+            Some(problem) => {
+                self.failed += 1;
+                println!("FAIL  {name}: {problem}");
             }
         }
     }
-    anyhow::ensure!(problems == 0, "{problems} check(s) failed");
-    Ok(())
 }

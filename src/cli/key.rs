@@ -1,7 +1,8 @@
 //! `clipqueue key`: API keys, among them the first.
 
+use anyhow::Context as _;
 use clap::Subcommand;
-use clipqueue_entities::ApiKeyId;
+use clipqueue_entities::{ApiKeyId, Timestamp, api_key, user};
 
 use crate::{
     app::App,
@@ -10,6 +11,7 @@ use crate::{
     domain::{
         actor::Scope,
         api_keys::{self, NewKey},
+        error::Error,
     },
     service::{self, Role},
 };
@@ -66,23 +68,31 @@ pub(super) async fn run(config: Config, command: Command) -> anyhow::Result<()> 
             eprintln!("Keep it: it is not shown again.");
         }
         Command::List { user } => {
-            let user = api_keys::ensure_user(&app, &user).await.map_err(explain)?;
+            let user = known(&app, &user).await?;
             for key in api_keys::list(&app, user.id).await? {
-                let state = if key.revoked_at.is_some() {
-                    "revoked"
-                } else {
-                    "live"
-                };
+                let state = state(&key, app.clock.now());
                 println!("{}  {state:7}  {}  [{}]", key.id, key.name, key.scopes);
             }
         }
         Command::Revoke { user, id } => {
-            let user = api_keys::ensure_user(&app, &user).await.map_err(explain)?;
-            api_keys::revoke(&app, user.id, id).await.map_err(explain)?;
+            let owner = known(&app, &user).await?;
+            match api_keys::revoke(&app, owner.id, id).await {
+                Err(Error::NotFound) => anyhow::bail!(
+                    "{user} has no key {id}; `clipqueue key list --user {user}` shows those there are"
+                ),
+                ended => ended.map_err(explain)?,
+            };
             println!("{id} no longer works.");
         }
     }
     Ok(())
+}
+
+/// The user of that name, who must be there.
+async fn known(app: &App, name: &str) -> anyhow::Result<user::Model> {
+    api_keys::find_user(app, name)
+        .await?
+        .with_context(|| format!("there is no user {name}; `clipqueue key create` makes users"))
 }
 
 async fn create(
@@ -99,6 +109,16 @@ async fn create(
         .map_err(explain)
 }
 
+fn state(key: &api_key::Model, now: Timestamp) -> &'static str {
+    if key.revoked_at.is_some() {
+        "revoked"
+    } else if key.expires_at.is_some_and(|at| at <= now) {
+        "expired"
+    } else {
+        "live"
+    }
+}
+
 fn chosen(scopes: Vec<Scope>, operator: bool) -> Vec<Scope> {
     match (scopes.is_empty(), operator) {
         (_, true) => Scope::ALL.to_vec(),
@@ -107,8 +127,7 @@ fn chosen(scopes: Vec<Scope>, operator: bool) -> Vec<Scope> {
     }
 }
 
-fn explain(error: crate::domain::error::Error) -> anyhow::Error {
-    use crate::domain::error::Error;
+fn explain(error: Error) -> anyhow::Error {
     match error {
         Error::Refused(refusals) => {
             let texts: Vec<String> = refusals

@@ -2,6 +2,7 @@
 
 mod check;
 mod doctor;
+mod health;
 mod key;
 mod migrate;
 mod roles;
@@ -72,6 +73,8 @@ enum Command {
     Config(check::Command),
     /// Check everything that the server needs, and say what to do about what is wrong.
     Doctor,
+    /// Ask the server of this configuration whether it is ready; fails when it is not. For containers.
+    Healthcheck(health::Options),
 }
 
 /// Runs the command.
@@ -93,12 +96,13 @@ async fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Command::Sim(sim) => roles::sim(sim).await,
         Command::Demo(demo) => crate::demo::run(demo).await,
         Command::Config(command) => check::run(&command, &options),
-        Command::Serve => roles::serve(load(&options)?).await,
-        Command::Api => roles::api(load(&options)?).await,
-        Command::Worker { queues } => roles::worker(load(&options)?, queues).await,
+        Command::Serve => roles::serve(load_to_stay(&options)?).await,
+        Command::Api => roles::api(load_to_stay(&options)?).await,
+        Command::Worker { queues } => roles::worker(load_to_stay(&options)?, queues).await,
         Command::Migrate(command) => migrate::run(&load(&options)?, command).await,
         Command::Key(command) => key::run(load(&options)?, command).await,
         Command::Doctor => doctor::run(load(&options)?).await,
+        Command::Healthcheck(ask) => health::run(&load(&options)?, &ask).await,
     }
 }
 
@@ -112,7 +116,15 @@ impl Options {
     }
 }
 
+/// For a command that answers on standard output and ends.
 fn load(options: &Options) -> anyhow::Result<Config> {
+    let config = config::load(&options.sources())?;
+    telemetry::init_beside_output(&config.log)?;
+    Ok(config)
+}
+
+/// For a command that stays, whose output is its log.
+fn load_to_stay(options: &Options) -> anyhow::Result<Config> {
     let config = config::load(&options.sources())?;
     telemetry::init(&config.log)?;
     Ok(config)
@@ -121,5 +133,5 @@ fn load(options: &Options) -> anyhow::Result<Config> {
 fn setting(text: &str) -> Result<(String, String), String> {
     text.split_once('=')
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
-        .ok_or_else(|| format!("`{text}` is not KEY=VALUE"))
+        .ok_or_else(|| "it must be KEY=VALUE, such as http.listen=127.0.0.1:9000".to_owned())
 }

@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 
 use anyhow::Context as _;
 use clap::Args;
-use tokio::net::TcpListener;
 
 use crate::{
     clock::Clock,
@@ -53,18 +52,23 @@ pub(super) async fn worker(config: Config, queues: Vec<String>) -> anyhow::Resul
 }
 
 async fn start(config: Config, role: Role) -> anyhow::Result<()> {
+    let mut stop = Box::pin(service::stop_signal());
     let metrics = service::install_metrics()?;
-    let app = service::prepare(&config, &role, Clock::System).await?;
+    // Before the database is touched: whoever has the port may be the server that still runs.
     let listener = if role.api {
-        let address = config.http.listen;
-        let listener = TcpListener::bind(address)
-            .await
-            .with_context(|| format!("listening on {address}; check http.listen"))?;
-        Some(listener)
+        Some(service::listen(config.http.listen, "http.listen").await?)
     } else {
         None
     };
-    service::run(app, role, listener, Some(metrics), service::stop_signal()).await
+    let app = tokio::select! {
+        prepared = service::prepare(&config, &role, Clock::System) => prepared?,
+        // It may wait for a lock that another process holds for long.
+        () = &mut stop => {
+            tracing::info!("stopped before it started");
+            return Ok(());
+        }
+    };
+    service::run(app, role, listener, Some(metrics), stop).await
 }
 
 pub(super) async fn sim(options: SimOptions) -> anyhow::Result<()> {
@@ -80,13 +84,12 @@ pub(super) async fn sim(options: SimOptions) -> anyhow::Result<()> {
             serde_json::from_str(&text).with_context(|| format!("reading {}", path.display()))?
         }
     };
-    let listener = TcpListener::bind(options.listen)
-        .await
-        .with_context(|| format!("listening on {}", options.listen))?;
+    let stop = service::stop_signal();
+    let listener = service::listen(options.listen, "--listen").await?;
     println!(
         "the TikTok simulator listens on http://{}",
         listener.local_addr()?
     );
-    tiktok_sim::serve(knobs, listener, service::stop_signal()).await?;
+    tiktok_sim::serve(knobs, listener, stop).await?;
     Ok(())
 }

@@ -1,24 +1,17 @@
-//! Builds the layers, reads every key, and checks what holds between keys.
+//! Builds the layers and reads every key.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{collections::BTreeSet, ffi::OsString, net::SocketAddr, path::PathBuf};
 
-use figment::{
-    Figment, Provider,
-    providers::{Env, Format, Toml},
-    value::{Dict, Map, Value},
-};
-use secrecy::{ExposeSecret, SecretString};
-use url::{Host, Url};
+use secrecy::ExposeSecret as _;
+use url::Url;
 
 use super::{
     Config, Database, Graphql, Http, Log, LogFormat, Media, Posts, Problems, Queue, Secrets,
-    Tiktok, Transport, TransportKind, reader::Reader,
+    Tiktok, Transport, TransportKind, check::check, layers::Layers, reader::Reader,
 };
 
 /// The reference, compiled in.
 const DEFAULTS: &str = include_str!("../../config/default.toml");
-/// The key that the defaults carry; good for a demo only.
-const DEMO_MASTER_KEY: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 /// The client key that the defaults share with the simulator.
 pub const DEMO_CLIENT_KEY: &str = "demo-client-key";
 /// The secret that the defaults share with the simulator.
@@ -37,63 +30,37 @@ pub struct Sources {
 
 /// Reads and checks the configuration.
 pub fn load(sources: &Sources) -> Result<Config, Problems> {
-    let figment = layers(sources);
-    let mut reader = Reader::new(&figment);
+    let variables = if sources.environment {
+        std::env::vars_os().collect()
+    } else {
+        Vec::new()
+    };
+    load_with(sources, variables)
+}
+
+fn load_with(sources: &Sources, variables: Vec<(OsString, OsString)>) -> Result<Config, Problems> {
+    let mut layers = Layers::default();
+    let mut problems = Vec::new();
+    problems.extend(layers.toml("config/default.toml", DEFAULTS).err());
     for file in &sources.files {
-        if !file.is_file() {
-            reader.problem(
-                &file.display().to_string(),
-                "is not a file; check the path given with --config",
-            );
-        }
+        problems.extend(layers.file(file).err());
     }
-    let config = read(&mut reader);
+    problems.extend(layers.environment(variables));
+    layers.flags(&sources.settings);
+    let mut reader = Reader::new(&layers, problems);
+    let mut config = read(&mut reader);
     check(&config, &mut reader);
-    reader.finish(config)
+    config.warnings = reader.warnings().to_vec();
+    reader.finish()?;
+    Ok(config)
 }
 
-fn layers(sources: &Sources) -> Figment {
-    let mut figment = Figment::from(Named(Toml::string(DEFAULTS)));
-    for file in &sources.files {
-        figment = figment.merge(Toml::file_exact(file));
-    }
-    if sources.environment {
-        figment = figment.merge(Env::prefixed("CLIPQUEUE__").split("__"));
-    }
-    for (key, value) in &sources.settings {
-        figment = figment.merge(Flag { key, value });
-    }
-    figment
-}
-
-/// The compiled-in defaults, named so that a problem's source can be read.
-struct Named<P>(P);
-
-impl<P: Provider> Provider for Named<P> {
-    fn metadata(&self) -> figment::Metadata {
-        figment::Metadata::named("config/default.toml")
-    }
-
-    fn data(&self) -> Result<Map<figment::Profile, Dict>, figment::Error> {
-        self.0.data()
-    }
-}
-
-struct Flag<'a> {
-    key: &'a str,
-    value: &'a str,
-}
-
-impl Provider for Flag<'_> {
-    fn metadata(&self) -> figment::Metadata {
-        figment::Metadata::named(format!("flag --set {}", self.key))
-    }
-
-    fn data(&self) -> Result<Map<figment::Profile, Dict>, figment::Error> {
-        let nested = figment::util::nest(self.key, Value::from(self.value));
-        let dict = nested.into_dict().unwrap_or_default();
-        Ok(Map::from([(figment::Profile::Default, dict)]))
-    }
+/// Every key that is read, file twins included.
+pub fn known_keys() -> BTreeSet<String> {
+    let layers = Layers::default();
+    let mut reader = Reader::new(&layers, Vec::new());
+    read(&mut reader);
+    reader.known().clone()
 }
 
 fn read(r: &mut Reader<'_>) -> Config {
@@ -107,8 +74,25 @@ fn read(r: &mut Reader<'_>) -> Config {
                 )
                 .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0))),
             public_url: address(r, "http.public_url"),
-            allowed_origins: r.list("http.allowed_origins"),
-            return_to: r.list("http.return_to"),
+            admin_listen: r
+                .parsed(
+                    "http.admin_listen",
+                    "empty, or an address and port such as 127.0.0.1:9090",
+                    |text| match text {
+                        "" => Some(None),
+                        text => text.parse().ok().map(Some),
+                    },
+                )
+                .flatten(),
+            allowed_origins: r.parsed_list(
+                "http.allowed_origins",
+                "an origin such as https://app.example.com",
+                origin,
+            ),
+            return_to: r.parsed_list("http.return_to", "an http or https address", |text| {
+                web_address(text).map(|_| text.to_owned())
+            }),
+            drain_delay: r.duration_or_zero("http.drain_delay").unwrap_or_default(),
         },
         database: Database {
             url: r.secret("database.url"),
@@ -131,7 +115,13 @@ fn read(r: &mut Reader<'_>) -> Config {
                 .unwrap_or_default(),
         },
         media: Media {
-            directory: PathBuf::from(r.text("media.url").trim_start_matches("file://").to_owned()),
+            directory: r
+                .parsed(
+                    "media.url",
+                    "a directory, as a path or as file:///absolute/path",
+                    directory,
+                )
+                .unwrap_or_default(),
             max_file_bytes: r.number("media.max_file_bytes", 1),
             user_quota_bytes: r.number("media.user_quota_bytes", 1),
             user_quota_files: r.number("media.user_quota_files", 1),
@@ -144,9 +134,13 @@ fn read(r: &mut Reader<'_>) -> Config {
             client_secret: r.secret("tiktok.client_secret"),
             authorize_base: address(r, "tiktok.authorize_base"),
             api_base: address(r, "tiktok.api_base"),
-            upload_hosts: r.list("tiktok.upload_hosts"),
+            upload_hosts: r.parsed_list(
+                "tiktok.upload_hosts",
+                "a host such as *.example.com, up.example.com, host:port or localhost:*",
+                |text| text.parse().ok(),
+            ),
             audited: r.flag("tiktok.audited"),
-            scopes: r.list("tiktok.scopes"),
+            scopes: r.parsed_list("tiktok.scopes", "a scope such as video.publish", scope),
             timeout: r.duration("tiktok.timeout"),
             stall_timeout: r.duration("tiktok.stall_timeout"),
         },
@@ -160,7 +154,6 @@ fn read(r: &mut Reader<'_>) -> Config {
             purge: r.count("queue.purge", 1),
             per_creator: r.count("queue.per_creator", 1),
             lease: r.duration("queue.lease"),
-            scan_interval: r.duration("queue.scan_interval"),
             grace: r.duration("queue.grace"),
             keep_finished: r.duration("queue.keep_finished"),
         },
@@ -187,127 +180,72 @@ fn read(r: &mut Reader<'_>) -> Config {
                 .unwrap_or(LogFormat::Pretty),
             filter: r.text("log.filter"),
         },
+        warnings: Vec::new(),
     }
 }
 
 fn address(r: &mut Reader<'_>, key: &str) -> Url {
-    r.parsed(key, "an http or https address", |text| {
-        Url::parse(text.trim_end_matches('/'))
-            .ok()
-            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-    })
-    .unwrap_or_else(|| Url::parse("http://127.0.0.1").expect("a constant address parses"))
+    r.parsed(
+        key,
+        "an http or https address without user, query and fragment",
+        |text| {
+            web_address(text.trim_end_matches('/')).filter(|url| {
+                let plain = url.query().is_none() && url.fragment().is_none();
+                plain && url.username().is_empty() && url.password().is_none()
+            })
+        },
+    )
+    .unwrap_or_else(|| Url::parse("https://127.0.0.1").expect("a constant address parses"))
+}
+
+fn web_address(text: &str) -> Option<Url> {
+    Url::parse(text)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+}
+
+/// A page's origin as browsers write it: scheme, host, and a port that is not the scheme's own.
+fn origin(text: &str) -> Option<String> {
+    let url = web_address(text)?;
+    let origin = url.origin().ascii_serialization();
+    // Anything behind the port would be ignored, so that more would be allowed than was meant.
+    (url.as_str().trim_end_matches('/') == origin).then_some(origin)
+}
+
+fn directory(text: &str) -> Option<PathBuf> {
+    if text.starts_with("file:") {
+        return Url::parse(text).ok()?.to_file_path().ok();
+    }
+    (!text.is_empty() && !text.contains("://")).then(|| PathBuf::from(text))
+}
+
+fn scope(text: &str) -> Option<String> {
+    let fits = !text.is_empty()
+        && text
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_'));
+    fits.then(|| text.to_owned())
 }
 
 fn transport(r: &mut Reader<'_>) -> TransportKind {
-    let url = r.secret("transport.url");
-    match url.expose_secret() {
-        "memory:" => TransportKind::Memory,
-        text if ["redis://", "rediss://", "redis+unix://"]
-            .iter()
-            .any(|scheme| text.starts_with(scheme)) =>
-        {
-            TransportKind::Redis(url)
+    const KEY: &str = "transport.url";
+    let url = r.secret(KEY);
+    let text = url.expose_secret();
+    if r.has_problem(KEY) || text == "memory:" {
+        return TransportKind::Memory;
+    }
+    let server = Url::parse(text).is_ok_and(|url| match url.scheme() {
+        "redis" | "rediss" => {
+            let database = url.path().trim_start_matches('/');
+            url.has_host() && (database.is_empty() || database.parse::<u32>().is_ok())
         }
-        // The text may hold a password, so it is not repeated.
-        _ => {
-            r.problem("transport.url", "must be memory: or redis://host:port/db");
-            TransportKind::Memory
-        }
+        "redis+unix" | "unix" => !url.path().is_empty(),
+        _ => false,
+    });
+    if server {
+        return TransportKind::Redis(url);
     }
-}
-
-/// What must hold between keys.
-fn check(config: &Config, r: &mut Reader<'_>) {
-    let database = config.database.url.expose_secret();
-    if !["sqlite:", "postgres://", "postgresql://"]
-        .iter()
-        .any(|scheme| database.starts_with(scheme))
-    {
-        r.problem(
-            "database.url",
-            "must be sqlite:PATH or postgres://user:password@host/name",
-        );
-    } else if database.starts_with("sqlite::memory:") {
-        r.problem(
-            "database.url",
-            "must name a file: memory would lose accepted posts",
-        );
-    }
-    let key = config.secrets.master_key.expose_secret();
-    if hex::decode(key).map(|bytes| bytes.len()) != Ok(32) {
-        r.problem(
-            "secrets.master_key",
-            "must be 64 hexadecimal digits; make one with: openssl rand -hex 32",
-        );
-    }
-    for (key, value) in [
-        ("tiktok.client_key", config.tiktok.client_key.as_str()),
-        (
-            "tiktok.client_secret",
-            config.tiktok.client_secret.expose_secret(),
-        ),
-    ] {
-        if value.is_empty() {
-            r.problem(key, "is empty; TikTok's developer portal shows it");
-        }
-    }
-    for (key, url) in [
-        ("tiktok.authorize_base", &config.tiktok.authorize_base),
-        ("tiktok.api_base", &config.tiktok.api_base),
-    ] {
-        if url.scheme() == "http" && !is_loopback(url) {
-            r.problem(key, "must be https: tokens travel there");
-        }
-    }
-    if config.queue.lease.as_secs() < 3 {
-        r.problem(
-            "queue.lease",
-            "must be at least 3s, or a slow moment loses it",
-        );
-    }
-    check_public(config, r);
-}
-
-/// A server that others can reach needs its own secrets and https.
-fn check_public(config: &Config, r: &mut Reader<'_>) {
-    let public = !config.http.listen.ip().is_loopback() || !is_loopback(&config.http.public_url);
-    if !public {
-        return;
-    }
-    if config.http.public_url.scheme() != "https" {
-        r.problem(
-            "http.public_url",
-            "must be https when http.listen or http.public_url leaves this machine",
-        );
-    }
-    let demo: [(&str, &SecretString, &str); 2] = [
-        (
-            "secrets.master_key",
-            &config.secrets.master_key,
-            DEMO_MASTER_KEY,
-        ),
-        (
-            "tiktok.client_secret",
-            &config.tiktok.client_secret,
-            DEMO_CLIENT_SECRET,
-        ),
-    ];
-    for (key, value, default) in demo {
-        if value.expose_secret() == default {
-            r.problem(
-                key,
-                "is the demo's; a server that others can reach needs its own",
-            );
-        }
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        None => false,
-    }
+    // The text may hold a password, so it is not repeated.
+    r.secret_problem(KEY, "must be memory: or redis://host:port/db");
+    TransportKind::Memory
 }

@@ -4,6 +4,8 @@
 //! place that it came from, and only then returns a [`Config`]. A `Config` that exists is valid.
 //! Secret values never appear in a problem's text.
 
+mod check;
+mod layers;
 mod load;
 mod reader;
 mod units;
@@ -11,9 +13,10 @@ mod units;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use secrecy::SecretString;
+use tiktok::HostRule;
 use url::Url;
 
-pub use load::{DEMO_CLIENT_KEY, DEMO_CLIENT_SECRET, Sources, load};
+pub use load::{DEMO_CLIENT_KEY, DEMO_CLIENT_SECRET, Sources, known_keys, load};
 pub use reader::{Problem, Problems};
 pub use units::parse_duration;
 
@@ -40,6 +43,8 @@ pub struct Config {
     pub graphql: Graphql,
     /// Logs.
     pub log: Log,
+    /// What is allowed and yet unwise; to be logged once logs exist.
+    pub warnings: Vec<Problem>,
 }
 
 /// `[http]`
@@ -49,8 +54,12 @@ pub struct Http {
     pub listen: SocketAddr,
     /// How others reach us; has no trailing slash in its path.
     pub public_url: Url,
-    /// Further browser origins.
+    /// Where to serve `/readyz` and `/metrics` instead of `listen`.
+    pub admin_listen: Option<SocketAddr>,
+    /// Further browser origins, as browsers write them.
     pub allowed_origins: Vec<String>,
+    /// How long requests are still served after readiness said that the process stops.
+    pub drain_delay: Duration,
     /// Allowed prefixes of addresses to return to after consent.
     pub return_to: Vec<String>,
 }
@@ -115,7 +124,7 @@ pub struct Tiktok {
     /// Base of the API.
     pub api_base: Url,
     /// Allowed upload hosts.
-    pub upload_hosts: Vec<String>,
+    pub upload_hosts: Vec<HostRule>,
     /// Whether the app is audited.
     pub audited: bool,
     /// Scopes to ask for.
@@ -148,8 +157,6 @@ pub struct Queue {
     pub per_creator: usize,
     /// Lease of a running job.
     pub lease: Duration,
-    /// Period of the scan for due jobs.
-    pub scan_interval: Duration,
     /// Grace at stop.
     pub grace: Duration,
     /// Retention of finished jobs.

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// The longest duration that a key takes: ten years. Added to an instant it stays an instant.
+pub(super) const MAX_DURATION: Duration = Duration::from_secs(3650 * 24 * 3600);
+
 /// Parses `500ms`, `15s`, `10m`, `24h` or `30d`.
 pub fn parse_duration(text: &str) -> Option<Duration> {
     let split = text.find(|c: char| !c.is_ascii_digit())?;

@@ -72,7 +72,10 @@ impl Stage {
     }
 
     pub(super) fn introduce(&self) {
-        println!("  GraphQL    http://{}/graphql  (and WebSocket, and /graphql/stream)", self.api);
+        println!(
+            "  GraphQL    http://{}/graphql  (and WebSocket, and /graphql/stream)",
+            self.api
+        );
         println!("  API key    {}", self.key.expose_secret());
         println!("  Health     http://{}/readyz", self.api);
         println!("  Simulator  {}/_sim/ledger", self.sim.base_url());
@@ -83,7 +86,11 @@ impl Stage {
         let verdict = self.sim.verify();
         anyhow::ensure!(verdict.is_clean(), "the simulator disagrees: {verdict}");
         let twice = self.sim.duplicates();
-        anyhow::ensure!(twice.is_empty(), "{} posts were published twice", twice.len());
+        anyhow::ensure!(
+            twice.is_empty(),
+            "{} posts were published twice",
+            twice.len()
+        );
         Ok(())
     }
 
@@ -111,8 +118,7 @@ async fn simulator(port: u16) -> anyhow::Result<Sim> {
         client_secret: config::DEMO_CLIENT_SECRET.to_owned(),
         ..SimConfig::default()
     };
-    let sim = Sim::start_on(knobs, listen(port).await?)
-        .context("starting the simulator")?;
+    let sim = Sim::start_on(knobs, listen(port).await?).context("starting the simulator")?;
     sim.account(CREATOR, AccountPatch::default());
     Ok(sim)
 }
@@ -123,9 +129,10 @@ fn settings(
     api: SocketAddr,
     sim: &Sim,
 ) -> Vec<(String, String)> {
-    let database = options.database_url.clone().unwrap_or_else(|| {
-        format!("sqlite:{}", directory.join("clipqueue.sqlite").display())
-    });
+    let database = options
+        .database_url
+        .clone()
+        .unwrap_or_else(|| format!("sqlite:{}", directory.join("clipqueue.sqlite").display()));
     let transport = options
         .redis_url
         .clone()

@@ -62,9 +62,7 @@ pub(super) async fn tell(stage: &Stage) -> anyhow::Result<()> {
 }
 
 async fn newest_cursor(client: &Client) -> anyhow::Result<Option<String>> {
-    let data = client
-        .run("{ viewer { eventCursor } }", json!({}))
-        .await?;
+    let data = client.run("{ viewer { eventCursor } }", json!({})).await?;
     Ok(data["viewer"]["eventCursor"].as_str().map(str::to_owned))
 }
 
@@ -82,15 +80,24 @@ async fn connect(stage: &Stage, client: &Client) -> anyhow::Result<String> {
         .consent(&url, CREATOR, &tiktok_sim::Consent::All)
         .map_err(|error| anyhow::anyhow!("the consent page refused: {error:?}"))?;
     let page = client.open(&callback).await?;
-    anyhow::ensure!(page.contains("is connected"), "the callback page says: {page}");
+    anyhow::ensure!(
+        page.contains("is connected"),
+        "the callback page says: {page}"
+    );
     let data = client
-        .run("{ tiktokAccounts { id status username displayName } }", json!({}))
+        .run(
+            "{ tiktokAccounts { id status username displayName } }",
+            json!({}),
+        )
         .await?;
     text(&data, "/tiktokAccounts/0/id")
 }
 
 async fn upload(client: &Client) -> anyhow::Result<String> {
-    println!("Uploading a video of {} kB by tus, in two pieces", CLIP.len() / 1000);
+    println!(
+        "Uploading a video of {} kB by tus, in two pieces",
+        CLIP.len() / 1000
+    );
     let data = client
         .run(
             "mutation($input: CreateUploadInput!) { createUpload(input: $input) {
@@ -180,7 +187,9 @@ async fn watch(
             .await
             .context("the subscription ended before the posts did")??;
         let event = &event["postEvents"];
-        let Some((id, plan)) = event["postId"].as_str().and_then(|id| posts.get_key_value(id))
+        let Some((id, plan)) = event["postId"]
+            .as_str()
+            .and_then(|id| posts.get_key_value(id))
         else {
             continue;
         };
@@ -205,7 +214,11 @@ async fn watch(
 
 /// One event as a line.
 fn line(event: &Value) -> String {
-    let number = |name: &str| event[name].as_str().and_then(|text| text.parse::<u64>().ok());
+    let number = |name: &str| {
+        event[name]
+            .as_str()
+            .and_then(|text| text.parse::<u64>().ok())
+    };
     if let (Some(sent), Some(total)) = (number("bytesSent"), number("bytesTotal")) {
         let percent = (sent * 100).checked_div(total).unwrap_or(100);
         return format!("sent {percent} % ({sent} of {total} bytes)");

@@ -168,8 +168,8 @@ pub async fn release_in_tx(app: &App, tx: &impl ConnectionTrait, id: AccountId) 
 
 /// Wakes the workers after [`release_in_tx`] was committed.
 pub async fn released(app: &App) {
-    app.nudge(UPLOADS).await;
-    app.nudge(STATUS).await;
+    app.nudge(UPLOADS);
+    app.nudge(STATUS);
 }
 
 /// Accounts that are connected although posts still wait for that: somebody held a post while the

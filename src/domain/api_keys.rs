@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::{
     actor::{Actor, Scope},
     error::{Code, Error, Refusal, Result},
+    idempotency::{Request, Seen},
 };
 use crate::{app::App, secrets::random_bytes};
 
@@ -135,8 +136,71 @@ pub async fn ensure_user(app: &App, name: &str) -> Result<user::Model> {
     found.ok_or(Error::NotFound)
 }
 
+/// The user of that name.
+pub async fn find_user(app: &App, name: &str) -> Result<Option<user::Model>> {
+    Ok(user::Entity::find()
+        .filter(user::Column::Name.eq(name))
+        .one(app.db.read())
+        .await?)
+}
+
 /// Makes a key for `user`.
 pub async fn create(
+    app: &App,
+    user: UserId,
+    name: &str,
+    scopes: &[Scope],
+    expires_at: Option<Timestamp>,
+) -> Result<NewKey> {
+    let new = draw(app, user, name, scopes, expires_at)?;
+    insert(app.db.write(), new.key.clone()).await?;
+    Ok(new)
+}
+
+/// Makes a key on behalf of `actor`, who cannot give it more than they may do themselves. The same
+/// idempotency key with the same request gives the same key, without its text: that is shown once.
+pub async fn create_by(
+    app: &App,
+    actor: &Actor,
+    name: &str,
+    scopes: &[Scope],
+    expires_at: Option<Timestamp>,
+    idempotency_key: &str,
+) -> Result<(api_key::Model, Option<SecretString>)> {
+    let words: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
+    let request = Request::new(
+        actor.user_id,
+        idempotency_key,
+        "createApiKey",
+        &(name, words, expires_at),
+    )?;
+    if let Seen::Before(id) = request.look_up(app.db.read()).await? {
+        return Ok((get(app, actor.user_id, ApiKeyId(id)).await?, None));
+    }
+    if let Some(scope) = scopes.iter().find(|scope| !actor.may(**scope)) {
+        return Err(Refusal::new(
+            "scopes",
+            Code::ScopeNotHeld,
+            format!("your own key lacks {scope}, so it cannot grant it; leave it out"),
+        )
+        .into());
+    }
+    let new = draw(app, actor.user_id, name, scopes, expires_at)?;
+    let tx = app.db.begin().await?;
+    if let Seen::Before(id) = request
+        .record_in_tx(&tx, app.clock.now(), new.key.id.0)
+        .await?
+    {
+        tx.rollback().await?;
+        return Ok((get(app, actor.user_id, ApiKeyId(id)).await?, None));
+    }
+    insert(&tx, new.key.clone()).await?;
+    tx.commit().await?;
+    Ok((new.key, Some(new.text)))
+}
+
+/// A key with a fresh secret, not stored yet.
+fn draw(
     app: &App,
     user: UserId,
     name: &str,
@@ -167,7 +231,6 @@ pub async fn create(
         last_used_at: None,
         created_at: now,
     };
-    insert(app.db.write(), key.clone()).await?;
     Ok(NewKey {
         text: SecretString::from(render(key.id, &secret)),
         key,
@@ -180,6 +243,15 @@ async fn insert(db: &impl ConnectionTrait, key: api_key::Model) -> Result<()> {
         .exec_without_returning(db)
         .await?;
     Ok(())
+}
+
+/// A key of `user`.
+pub async fn get(app: &App, user: UserId, id: ApiKeyId) -> Result<api_key::Model> {
+    api_key::Entity::find_by_id(id)
+        .filter(api_key::Column::UserId.eq(user))
+        .one(app.db.read())
+        .await?
+        .ok_or(Error::NotFound)
 }
 
 /// The keys of `user`, newest first.

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use clipqueue_entities::{Timestamp, account, creator_snapshot};
+use clipqueue_entities::{
+    AccountId, Timestamp, UserId,
+    account::{self, AccountStatus},
+    creator_snapshot,
+};
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait as _, EntityTrait as _, QueryFilter as _,
@@ -11,6 +15,7 @@ use sea_orm::{
 use tiktok::{Class, Endpoint};
 
 use super::{
+    accounts,
     error::{Code, Refusal, Result},
     post_settings::CreatorOptions,
     tokens::{self, NoToken},
@@ -57,11 +62,7 @@ pub async fn fetch(
     let usable = tokens::usable(app, account, Duration::ZERO)
         .await
         .map_err(Unavailable::Token)?;
-    if let Some(wait) = app
-        .budget(account.id, Endpoint::CreatorInfo)
-        .await
-        .map_err(Unavailable::Internal)?
-    {
+    if let Some(wait) = app.budget(account.id, Endpoint::CreatorInfo).await {
         return Err(Unavailable::Wait(wait));
     }
     let answer = match app.tiktok.creator_info(&usable.token).await {
@@ -138,13 +139,9 @@ async fn store(
 
 /// What is known within [`RECENT`], asking TikTok when it is older.
 pub async fn recent(app: &App, account: &account::Model) -> Result<Known> {
-    let stored = creator_snapshot::Entity::find_by_id(account.id)
-        .one(app.db.read())
-        .await?;
-    if let Some(stored) = &stored
-        && app.clock.now().since(stored.fetched_at) < RECENT
+    if let Some((options, at)) = stored(app, account.id).await?
+        && app.clock.now().since(at) < RECENT
     {
-        let options = serde_json::from_value(stored.info.clone()).map_err(anyhow::Error::from)?;
         return Ok(Known::Options(Box::new(options)));
     }
     match fetch(app, account).await {
@@ -154,6 +151,86 @@ pub async fn recent(app: &App, account: &account::Model) -> Result<Known> {
             Ok(cannot_post(app, &error).map_or(Known::Nothing, Known::CannotPost))
         }
         Err(Unavailable::Token(_) | Unavailable::Wait(_)) => Ok(Known::Nothing),
+    }
+}
+
+/// What a front end shows about a creator before posting.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// TikTok's last word, and when it was given.
+    pub options: Option<(CreatorOptions, Timestamp)>,
+    /// Why the creator cannot post now, or why that is not known now.
+    pub obstacle: Option<Refusal>,
+}
+
+impl View {
+    /// Whether the creator can post now; nothing, when TikTok could not be asked.
+    pub fn can_post(&self) -> Option<bool> {
+        match &self.obstacle {
+            None => Some(true),
+            Some(refusal) => match refusal.code {
+                Code::CreatorCannotPost | Code::ReconnectRequired => Some(false),
+                _ => None,
+            },
+        }
+    }
+}
+
+/// What is known about a creator of `user`, asking TikTok when it is older than [`RECENT`]. When
+/// TikTok cannot be asked, its older word is given together with the reason.
+pub async fn view(app: &App, user: UserId, id: AccountId) -> Result<View> {
+    let account = accounts::get(app.db.read(), user, id).await?;
+    let stored = stored(app, id).await?;
+    if let Some((_, at)) = &stored
+        && app.clock.now().since(*at) < RECENT
+    {
+        return Ok(View {
+            options: stored,
+            obstacle: None,
+        });
+    }
+    let obstacle = match fetch(app, &account).await {
+        Ok(answer) => {
+            return Ok(View {
+                options: Some(answer),
+                obstacle: None,
+            });
+        }
+        Err(Unavailable::Internal(error)) => return Err(error.into()),
+        Err(Unavailable::Tiktok(error)) => cannot_post(app, &error).unwrap_or_else(|| silent(None)),
+        Err(Unavailable::Wait(wait)) => silent(Some(app.clock.now() + wait)),
+        Err(Unavailable::Token(_)) if account.status != AccountStatus::Active => Refusal::new(
+            "accountId",
+            Code::ReconnectRequired,
+            "the creator must connect this TikTok account again; use connectTikTok",
+        ),
+        Err(Unavailable::Token(_)) => silent(None),
+    };
+    Ok(View {
+        options: stored,
+        obstacle: Some(obstacle),
+    })
+}
+
+async fn stored(app: &App, id: AccountId) -> Result<Option<(CreatorOptions, Timestamp)>> {
+    let Some(row) = creator_snapshot::Entity::find_by_id(id)
+        .one(app.db.read())
+        .await?
+    else {
+        return Ok(None);
+    };
+    let options = serde_json::from_value(row.info).map_err(anyhow::Error::from)?;
+    Ok(Some((options, row.fetched_at)))
+}
+
+fn silent(retry_at: Option<Timestamp>) -> Refusal {
+    Refusal {
+        retry_at,
+        ..Refusal::new(
+            "accountId",
+            Code::TiktokUnavailable,
+            "TikTok cannot be asked now; what is shown may be out of date",
+        )
     }
 }
 

@@ -74,6 +74,10 @@ pub enum Code {
     MediaNotReady,
     /// A quota is used up.
     QuotaExceeded,
+    /// A key cannot grant what its maker may not do.
+    ScopeNotHeld,
+    /// The server's disk is nearly full.
+    StorageFull,
     /// TikTok cannot be asked now.
     TiktokUnavailable,
 }
@@ -82,7 +86,7 @@ impl Code {
     /// Whether the very same request may succeed later.
     pub fn retryable(self) -> bool {
         match self {
-            Self::TiktokUnavailable | Self::CreatorCannotPost => true,
+            Self::TiktokUnavailable | Self::CreatorCannotPost | Self::StorageFull => true,
             Self::Invalid
             | Self::Required
             | Self::TooLong
@@ -99,7 +103,8 @@ impl Code {
             | Self::UnauditedClient
             | Self::MediaUnfit
             | Self::MediaNotReady
-            | Self::QuotaExceeded => false,
+            | Self::QuotaExceeded
+            | Self::ScopeNotHeld => false,
         }
     }
 }

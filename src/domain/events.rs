@@ -88,6 +88,16 @@ pub async fn after(
         .await
 }
 
+/// Whether the event at a cursor is still kept. Events are deleted from the oldest on, so that what
+/// comes after a kept one is complete.
+pub async fn is_kept(db: &impl ConnectionTrait, user: UserId, cursor: i64) -> Result<bool, DbErr> {
+    Ok(event::Entity::find_by_id(cursor)
+        .filter(event::Column::UserId.eq(user))
+        .one(db)
+        .await?
+        .is_some())
+}
+
 /// The newest cursor of a tenant; zero when nothing has happened.
 pub async fn newest(db: &impl ConnectionTrait, user: UserId) -> Result<i64, DbErr> {
     Ok(event::Entity::find()
@@ -99,7 +109,4 @@ pub async fn newest(db: &impl ConnectionTrait, user: UserId) -> Result<i64, DbEr
         .map_or(0, |event| event.seq))
 }
 
-/// The topic on which the transport wakes a tenant's subscriptions.
-pub fn topic(user: UserId) -> String {
-    format!("events:{user}")
-}
+pub use crate::app::events_topic as topic;

@@ -8,13 +8,15 @@
 //! - Who: [`actor`], [`api_keys`]
 //! - TikTok accounts: [`connect`], [`accounts`], [`tokens`], [`creator`]
 //! - Posts: [`posts`], [`post_settings`], [`post_state`], [`post_change`], [`preflight`],
-//!   [`attempts`], [`reconcile`], [`poll_plan`], [`next_action`], [`sweep`]
-//! - Across: [`key_canary`], [`events`], [`idempotency`], [`retention`], [`error`]
+//!   [`attempts`], [`reconcile`], [`poll_plan`], [`next_action`], [`post_history`], [`sweep`]
+//! - Files: [`uploads`]. The installation: [`operators`]
+//! - Across: [`key_canary`], [`events`], [`idempotency`], [`retention`], [`census`], [`error`]
 
 pub mod accounts;
 pub mod actor;
 pub mod api_keys;
 pub mod attempts;
+pub mod census;
 pub mod connect;
 pub mod creator;
 pub mod error;
@@ -22,8 +24,10 @@ pub mod events;
 pub mod idempotency;
 pub mod key_canary;
 pub mod next_action;
+pub mod operators;
 pub mod poll_plan;
 pub mod post_change;
+pub mod post_history;
 pub mod post_settings;
 pub mod post_state;
 pub mod posts;
@@ -32,3 +36,4 @@ pub mod reconcile;
 pub mod retention;
 pub mod sweep;
 pub mod tokens;
+pub mod uploads;

@@ -297,3 +297,9 @@ pub fn state_word(state: PostState) -> String {
     use sea_orm::ActiveEnum as _;
     state.to_value()
 }
+
+/// The state that a stored word means.
+pub fn state_of(word: &str) -> Option<PostState> {
+    use sea_orm::ActiveEnum as _;
+    PostState::try_from_value(&word.to_owned()).ok()
+}

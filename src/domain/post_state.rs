@@ -18,6 +18,7 @@
 //! later word wins over an earlier doubt, which is why even final states take `Published`.
 
 use clipqueue_entities::post::PostState;
+use sea_orm::Iterable as _;
 
 /// What happened to a post.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -222,6 +223,13 @@ pub fn phase(state: PostState) -> Phase {
     }
 }
 
+/// The states of a phase.
+pub fn states_of(wanted: Phase) -> Vec<PostState> {
+    PostState::iter()
+        .filter(|state| phase(*state) == wanted)
+        .collect()
+}
+
 /// Whether TikTok may hold the whole video: from here on nothing may be sent again blindly.
 pub fn past_commit_point(state: PostState) -> bool {
     match state {
@@ -245,7 +253,6 @@ pub fn past_commit_point(state: PostState) -> bool {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use sea_orm::Iterable as _;
 
     use super::*;
 

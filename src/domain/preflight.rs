@@ -33,6 +33,10 @@ pub struct Check {
     pub rule: String,
     /// How it came out.
     pub verdict: Verdict,
+    /// The input that it is about, when it fails.
+    pub field: Vec<&'static str>,
+    /// Why it fails, as a word.
+    pub code: Option<Code>,
     /// What was found and, when it fails, what to do.
     pub message: String,
 }
@@ -42,6 +46,8 @@ impl Check {
         Self {
             rule: rule.to_owned(),
             verdict: Verdict::Pass,
+            field: Vec::new(),
+            code: None,
             message: message.into(),
         }
     }
@@ -55,10 +61,12 @@ impl Check {
             .map(|refusal| Self {
                 rule: rule.to_owned(),
                 verdict: Verdict::Fail,
+                code: Some(refusal.code),
                 message: match refusal.field.last() {
                     Some(field) => format!("{field}: {}", refusal.message),
                     None => refusal.message,
                 },
+                field: refusal.field,
             })
             .collect()
     }
@@ -133,6 +141,8 @@ async fn creator_checks(
         Known::Nothing => vec![Check {
             rule: "creator".to_owned(),
             verdict: Verdict::Unknown,
+            field: Vec::new(),
+            code: None,
             message: "TikTok cannot be asked now; it is asked again before the post is sent"
                 .to_owned(),
         }],

@@ -126,7 +126,7 @@ async fn doubt(
         .await?;
     tx.commit().await?;
     app.announce(post.user_id).await;
-    app.nudge(UPLOADS).await;
+    app.nudge(UPLOADS);
     Ok(post)
 }
 

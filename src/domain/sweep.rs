@@ -176,7 +176,7 @@ pub async fn give_up_sending(app: &App, post: post::Model) -> Result<()> {
             .await?;
         tx.commit().await?;
         app.announce(post.user_id).await;
-        app.nudge(STATUS).await;
+        app.nudge(STATUS);
         return Ok(());
     }
     let change = Change::new(PostEvent::Refused, Evidence::own("sending.gave_up")).failure(Failure {

@@ -137,7 +137,7 @@ pub async fn suspect(app: &App, account: AccountId, generation: i64) -> Result<(
     )
     .await?;
     tx.commit().await?;
-    app.nudge(TOKENS).await;
+    app.nudge(TOKENS);
     Ok(())
 }
 

@@ -1,26 +1,117 @@
-//! Gauges that are sampled when somebody asks for the metrics.
+//! Gauges that are sampled when somebody asks for the metrics, and not more often than is sensible.
+//!
+//! Labels are states, statuses and our own queues: their number never grows with the data. A state
+//! without rows is a zero, not a gap.
 
-use clipqueue_entities::post::{self, PostState};
-use sea_orm::{EntityTrait as _, QuerySelect as _};
+use std::time::{Duration, Instant};
 
-use crate::{app::App, domain::post_change::state_word};
+use clipqueue_entities::{account::AccountStatus, job::JobState, post::PostState};
+use metrics::gauge;
+use tokio::sync::Mutex;
 
-/// Samples posts by state and queues by depth.
-pub async fn sample(app: &App) -> anyhow::Result<()> {
-    let rows: Vec<(PostState, i64)> = post::Entity::find()
-        .select_only()
-        .column(post::Column::State)
-        .column_as(
-            sea_orm::sea_query::ExprTrait::count(sea_orm::sea_query::Expr::col(post::Column::Id)),
-            "n",
-        )
-        .group_by(post::Column::State)
-        .into_tuple()
-        .all(app.db.read())
-        .await?;
-    for (state, count) in rows {
-        let count = u32::try_from(count).unwrap_or(u32::MAX);
-        metrics::gauge!("clipqueue_posts", "state" => state_word(state)).set(f64::from(count));
+use crate::{
+    app::App,
+    domain::{census, post_change::state_word},
+    job::Jobs,
+};
+
+/// Counting costs the database something, so scrapes within this time share one sample.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Samples on demand.
+#[derive(Debug, Default)]
+pub(super) struct Gauges {
+    last: Mutex<Option<Instant>>,
+}
+
+impl Gauges {
+    /// Samples unless that was done just now. Callers at the same time wait for the same sample.
+    pub(super) async fn sample(&self, app: &App) -> anyhow::Result<()> {
+        let mut last = self.last.lock().await;
+        if last.is_some_and(|last| last.elapsed() < EVERY) {
+            return Ok(());
+        }
+        // Noted first: a database in trouble is not asked more often for it.
+        *last = Some(Instant::now());
+        census(app).await?;
+        queues(app).await
+    }
+}
+
+async fn census(app: &App) -> anyhow::Result<()> {
+    let census = census::take(app).await?;
+    for state in ALL_POST_STATES {
+        let count = of(&census.posts, state);
+        gauge!("clipqueue_posts", "state" => state_word(state)).set(count);
+    }
+    for (status, word) in [
+        (AccountStatus::Active, "active"),
+        (AccountStatus::ReauthRequired, "reauth_required"),
+        (AccountStatus::Disconnected, "disconnected"),
+    ] {
+        gauge!("clipqueue_accounts", "status" => word).set(of(&census.accounts, status));
+    }
+    gauge!("clipqueue_posts_past_deadline").set(float(census.overdue));
+    Ok(())
+}
+
+async fn queues(app: &App) -> anyhow::Result<()> {
+    let now = app.clock.now();
+    let names = Jobs::QUEUES.map(str::to_owned);
+    for stats in app.queue.stats(&names).await? {
+        for state in ALL_JOB_STATES {
+            gauge!("clipqueue_jobs", "queue" => stats.queue.clone(), "state" => state.as_str())
+                .set(float(stats.count(state)));
+        }
+        let waits = stats
+            .oldest_waiting
+            .map_or(0.0, |at| now.since(at).as_secs_f64());
+        gauge!("clipqueue_queue_oldest_waiting_seconds", "queue" => stats.queue.clone()).set(waits);
+        gauge!("clipqueue_queue_paused", "queue" => stats.queue)
+            .set(f64::from(u8::from(stats.paused)));
     }
     Ok(())
 }
+
+fn of<K: PartialEq>(counts: &[(K, i64)], key: K) -> f64 {
+    counts
+        .iter()
+        .find(|(of, _)| *of == key)
+        .map_or(0.0, |(_, count)| float(u64::try_from(*count).unwrap_or(0)))
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a count beyond 2^53 is not counted one by one either"
+)]
+fn float(count: u64) -> f64 {
+    count as f64
+}
+
+const ALL_JOB_STATES: [JobState; 8] = [
+    JobState::Scheduled,
+    JobState::Available,
+    JobState::Running,
+    JobState::Completed,
+    JobState::Retryable,
+    JobState::Discarded,
+    JobState::Cancelled,
+    JobState::Held,
+];
+
+const ALL_POST_STATES: [PostState; 14] = [
+    PostState::Draft,
+    PostState::Scheduled,
+    PostState::Held,
+    PostState::Preflight,
+    PostState::InitSent,
+    PostState::Uploading,
+    PostState::Processing,
+    PostState::InInbox,
+    PostState::Published,
+    PostState::Unconfirmed,
+    PostState::Failed,
+    PostState::Cancelled,
+    PostState::Missed,
+    PostState::Lapsed,
+];

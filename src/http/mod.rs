@@ -1,35 +1,60 @@
 //! What is served over HTTP.
 //!
 //! [`graphql`] carries the API, [`uploads`] takes files, [`oauth`] takes creators back from TikTok,
-//! [`health`] tells probes. Each stands on the domain and knows no worker. Requests are logged with
-//! their path alone: a query may hold a code.
+//! [`health`] tells probes; `serve` accepts connections. Each stands on the domain and knows no worker.
+//!
+//! Around every route: a name and a log line (`trace`), headers that keep browsers from guessing, and
+//! JSON for what no route answers. Whoever changes something shows an API key in `Authorization`, which
+//! no browser adds by itself, so a foreign page has nothing to forge; the callback of OAuth is protected
+//! by its state.
 
+mod answer;
 pub mod auth;
+mod cors;
 mod gauges;
 pub mod graphql;
 pub mod health;
 pub mod oauth;
+mod serve;
+mod trace;
 pub mod uploads;
 
 use std::sync::Arc;
 
-use axum::{Router, extract::Request, http::HeaderValue};
-use metrics_exporter_prometheus::PrometheusHandle;
-use secrecy::SecretBox;
-use tokio_util::sync::CancellationToken;
-use tower_http::{
-    catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer, trace::TraceLayer,
+use axum::{
+    Router,
+    http::{HeaderName, HeaderValue, header},
+    middleware,
 };
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio_util::sync::CancellationToken;
+use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer};
 
-use crate::{app::App, graphql::schema, media::Capabilities};
+pub use serve::serve;
 
-/// Every route.
+use crate::{app::App, graphql::schema};
+
+/// What every answer tells browsers, unless a route says otherwise: take the type as it is named, run
+/// nothing, tell nobody from where you came.
+const HEADERS: [(HeaderName, &str); 3] = [
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    ),
+];
+/// A year, in which browsers come by https alone.
+const HSTS: &str = "max-age=31536000";
+
+/// Every route; without those of [`admin_router`] when they have an address of their own.
 pub fn router(
     app: &App,
     metrics: Option<Arc<PrometheusHandle>>,
     draining: CancellationToken,
     shutdown: CancellationToken,
 ) -> Router {
+    let probes = health::Probes::new(app.clone(), draining, metrics);
     let keys = Arc::new(auth::Keys::new(app.clone()));
     let limits = &app.config.graphql;
     let mut settings = graphql::Settings {
@@ -50,58 +75,55 @@ pub fn router(
     let uploads = uploads::router(uploads::Uploads {
         media: app.media.clone(),
         authorize: keys,
-        capabilities: capabilities(app),
+        capabilities: app.capabilities(),
         clock: app.clock.clone(),
         origins: uploads::Origins::List(origins(app)),
-        location_base: uploads_base(app),
+        location_base: app.uploads_base(),
     });
-    Router::new()
-        .merge(api)
+    let allowed: cors::Allowed = origins(app).into();
+    let mut router = Router::new()
+        .merge(api.layer(middleware::from_fn_with_state(allowed, cors::layer)))
         .merge(uploads)
         .merge(oauth::router(app.clone()))
-        .merge(health::router(health::Probes {
-            app: app.clone(),
-            draining,
-            metrics,
-        }))
-        .layer(SetResponseHeaderLayer::if_not_present(
-            axum::http::header::X_CONTENT_TYPE_OPTIONS,
-            HeaderValue::from_static("nosniff"),
-        ))
-        .layer(CatchPanicLayer::new())
-        .layer(
-            TraceLayer::new_for_http().make_span_with(|request: &Request| {
-                tracing::info_span!(
-                    "http",
-                    http.method = %request.method(),
-                    http.path = path_for_logs(request.uri().path()),
-                )
-            }),
-        )
+        .merge(health::alive());
+    if app.config.http.admin_listen.is_none() {
+        router = router.merge(health::router(probes));
+    }
+    dress(app, router)
 }
 
-/// Signs and opens upload addresses.
-pub fn capabilities(app: &App) -> Capabilities {
-    Capabilities::new(SecretBox::new(Box::new(*app.vault.uploads().expose())))
+/// What operators and orchestrators ask.
+pub fn admin_router(
+    app: &App,
+    metrics: Option<Arc<PrometheusHandle>>,
+    draining: CancellationToken,
+) -> Router {
+    let probes = health::Probes::new(app.clone(), draining, metrics);
+    dress(app, health::alive().merge(health::router(probes)))
 }
 
-/// What stands before an upload's name in its address.
-pub fn uploads_base(app: &App) -> String {
-    let base = app.config.http.public_url.as_str().trim_end_matches('/');
-    format!("{base}/uploads")
+/// Puts around `router` what every answer needs.
+fn dress(app: &App, router: Router) -> Router {
+    let mut router = router
+        .fallback(answer::not_found)
+        .method_not_allowed_fallback(answer::method_not_allowed);
+    for (name, value) in HEADERS {
+        let value = HeaderValue::from_static(value);
+        router = router.layer(SetResponseHeaderLayer::if_not_present(name, value));
+    }
+    if app.config.http.public_url.scheme() == "https" {
+        router = router.layer(SetResponseHeaderLayer::if_not_present(
+            header::STRICT_TRANSPORT_SECURITY,
+            HeaderValue::from_static(HSTS),
+        ));
+    }
+    router
+        .layer(CatchPanicLayer::custom(answer::panicked))
+        .layer(middleware::from_fn(trace::layer))
 }
 
 fn origins(app: &App) -> Vec<String> {
     let mut origins = app.config.http.allowed_origins.clone();
     origins.push(app.config.http.public_url.origin().ascii_serialization());
     origins
-}
-
-/// An upload's address may be a capability, which is as good as a key.
-fn path_for_logs(path: &str) -> &str {
-    if path.starts_with("/uploads/") {
-        "/uploads/…"
-    } else {
-        path
-    }
 }

@@ -5,7 +5,7 @@ use clipqueue_entities::{
     media::{self, MediaState},
     user,
 };
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, QuerySelect};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, DatabaseTransaction, EntityTrait, QuerySelect};
 
 use crate::media::{Media, MediaError, MediaStore, hash::RunningHash, rows};
 
@@ -32,6 +32,19 @@ pub struct NewUpload {
 impl MediaStore {
     /// Announces a file and reserves its bytes.
     pub async fn create(&self, user: UserId, new: NewUpload) -> Result<Media, MediaError> {
+        let tx = self.inner.db.begin().await?;
+        let media = self.create_in_tx(&tx, user, new).await?;
+        tx.commit().await?;
+        Ok(media)
+    }
+
+    /// Announces a file in the caller's transaction.
+    pub async fn create_in_tx(
+        &self,
+        tx: &DatabaseTransaction,
+        user: UserId,
+        new: NewUpload,
+    ) -> Result<Media, MediaError> {
         let settings = self.settings();
         if new.size == 0 {
             return Err(MediaError::Empty);
@@ -73,14 +86,13 @@ impl MediaStore {
             ready_at: Set(None),
             purged_at: Set(None),
         };
-        let tx = self.inner.db.begin().await?;
         // Two announcements of one tenant must not both see the last free bytes.
         user::Entity::find_by_id(user)
             .lock_exclusive()
-            .one(&tx)
+            .one(tx)
             .await?
             .ok_or(MediaError::NotFound)?;
-        let (bytes, files) = rows::usage(&tx, user).await?;
+        let (bytes, files) = rows::usage(tx, user).await?;
         if files >= settings.quota_count {
             return Err(MediaError::QuotaCount {
                 quota: settings.quota_count,
@@ -94,9 +106,7 @@ impl MediaStore {
                 quota: settings.quota_bytes,
             });
         }
-        let row = row.insert(&tx).await?;
-        tx.commit().await?;
-        row.try_into()
+        row.insert(tx).await?.try_into()
     }
 
     /// Refuses when `more` bytes would leave less than the low-water mark on the disk.

@@ -133,14 +133,15 @@ impl MediaStore {
             .collect()
     }
 
-    /// The tenant's files, newest first, from behind `after`.
+    /// The tenant's files, newest first: at most `limit` behind `cursor`, or before it when `backward`.
     pub async fn list(
         &self,
         user: UserId,
-        after: Option<MediaId>,
+        cursor: Option<MediaId>,
+        backward: bool,
         limit: u64,
     ) -> Result<Vec<Media>, MediaError> {
-        rows::page(self.inner.db.read(), user, after, limit)
+        rows::page(self.inner.db.read(), user, cursor, backward, limit)
             .await?
             .into_iter()
             .map(Media::try_from)

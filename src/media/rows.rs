@@ -46,17 +46,26 @@ pub(super) async fn find_many(
 pub(super) async fn page(
     db: &impl ConnectionTrait,
     user: UserId,
-    after: Option<MediaId>,
+    cursor: Option<MediaId>,
+    backward: bool,
     limit: u64,
 ) -> Result<Vec<media::Model>, DbErr> {
     let mut query = media::Entity::find()
         .filter(media::Column::UserId.eq(user))
-        .order_by_desc(media::Column::Id)
         .limit(limit);
-    if let Some(after) = after {
-        query = query.filter(media::Column::Id.lt(after));
+    if let Some(cursor) = cursor {
+        query = query.filter(if backward {
+            media::Column::Id.gt(cursor)
+        } else {
+            media::Column::Id.lt(cursor)
+        });
     }
-    query.all(db).await
+    if !backward {
+        return query.order_by_desc(media::Column::Id).all(db).await;
+    }
+    let mut found = query.order_by_asc(media::Column::Id).all(db).await?;
+    found.reverse();
+    Ok(found)
 }
 
 /// Bytes and files that the tenant has reserved.

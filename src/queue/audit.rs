@@ -55,15 +55,16 @@ pub(super) async fn epoch(core: &Core, queue: &str) -> Result<u64, RelayError> {
 async fn known_epoch(core: &Core, queue: &str) -> Result<Option<String>, DbErr> {
     let sql = "SELECT epoch FROM queue_controls WHERE queue = $1";
     let rows = batch::all(core.db.read(), sql.to_owned(), vec![Value::from(queue)]).await?;
-    rows.first().map_or(Ok(None), |row| row.try_get("", "epoch"))
+    rows.first()
+        .map_or(Ok(None), |row| row.try_get("", "epoch"))
 }
 
 async fn reset_page(core: &Core, queue: &str, before: Timestamp) -> Result<u64, DbErr> {
     let skip = batch::skip_locked(core.db.backend());
     let sql = format!(
-        "UPDATE jobs SET dispatched_at = NULL WHERE id IN (SELECT id FROM jobs WHERE queue = $1 \
-         AND state = 'available' AND dispatched_at IS NOT NULL AND dispatched_at <= $2 \
-         ORDER BY run_at, id LIMIT $3 {skip}) AND state = 'available'"
+        "WITH p AS MATERIALIZED (SELECT id FROM jobs WHERE queue = $1 AND state = 'available' \
+           AND dispatched_at IS NOT NULL AND dispatched_at <= $2 ORDER BY run_at, id LIMIT $3 {skip}) \
+         UPDATE jobs SET dispatched_at = NULL FROM p WHERE jobs.id = p.id"
     );
     let values = vec![
         Value::from(queue),

@@ -107,7 +107,12 @@ impl Workers {
 
     /// Adds the worker of a queue, and gives the door for its tickets. Each attempt runs on a task
     /// of its own; how many there are is for the slots of the tickets to say.
-    pub(super) fn add(self, name: String, slots: usize, handle: Handle) -> (Self, mpsc::Sender<Seated>) {
+    pub(super) fn add(
+        self,
+        name: String,
+        slots: usize,
+        handle: Handle,
+    ) -> (Self, mpsc::Sender<Seated>) {
         let (door, inbox) = mpsc::channel(slots.max(1));
         let tickets = Tickets {
             inbox: Arc::new(Mutex::new(inbox)),

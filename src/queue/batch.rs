@@ -61,8 +61,7 @@ pub(super) async fn all(
     sql: String,
     values: Vec<Value>,
 ) -> Result<Vec<QueryResult>, DbErr> {
-    let statement =
-        Statement::from_sql_and_values(connection.get_database_backend(), sql, values);
+    let statement = Statement::from_sql_and_values(connection.get_database_backend(), sql, values);
     connection.query_all_raw(statement).await
 }
 
@@ -72,8 +71,7 @@ pub(super) async fn run(
     sql: String,
     values: Vec<Value>,
 ) -> Result<u64, DbErr> {
-    let statement =
-        Statement::from_sql_and_values(connection.get_database_backend(), sql, values);
+    let statement = Statement::from_sql_and_values(connection.get_database_backend(), sql, values);
     Ok(connection.execute_raw(statement).await?.rows_affected())
 }
 

@@ -49,10 +49,7 @@ pub(super) async fn claim(
             nonce: delivery.nonce,
         })
         .collect();
-    let v = batch::unfold(
-        core.db.backend(),
-        &[("id", Type::Id), ("nonce", Type::Int)],
-    );
+    let v = batch::unfold(core.db.backend(), &[("id", Type::Id), ("nonce", Type::Int)]);
     let sql = format!(
         "WITH {v} UPDATE jobs SET state = 'running', attempt = attempt + 1, fence = fence + 1, \
          lease_owner = $2, lease_until = $3, started_at = $4, hold_reason = NULL, progress = NULL, \

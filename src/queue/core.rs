@@ -55,14 +55,16 @@ impl Core {
         }
     }
 
-    /// Wakes the relays of a queue, here and elsewhere.
-    pub(super) async fn nudge(&self, queue: &str) {
+    /// Wakes the relays of a queue, here and elsewhere. It never waits.
+    pub(super) fn nudge(&self, queue: &str) {
         self.wakes.relay(queue).notify_one();
-        // The memory transport has no other process to tell.
-        if self.transport.name() != "memory"
-            && let Err(error) = self.transport.publish(NUDGE_TOPIC, queue).await
-        {
-            tracing::debug!(%error, "a nudge was not told; the row is found by a scan");
+        if self.transport.is_shared() {
+            let (transport, queue) = (Arc::clone(&self.transport), queue.to_owned());
+            tokio::spawn(async move {
+                if let Err(error) = transport.publish(NUDGE_TOPIC, &queue).await {
+                    tracing::debug!(%error, "a nudge was not told; the row is found by a scan");
+                }
+            });
         }
     }
 }
@@ -71,24 +73,27 @@ impl Core {
 /// its limit would wait for leases to run out after an outage.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Unfinished {
-    pointers: Arc<Mutex<Vec<(QueueSpec, Vec<Delivery>)>>>,
+    groups: Arc<Mutex<Vec<Group>>>,
 }
+
+/// Pointers of one queue.
+type Group = (QueueSpec, Vec<Delivery>);
 
 /// Groups kept. What is dropped beyond them is found by the transport when its lease runs out.
 const MAX_UNFINISHED: usize = 1000;
 
 impl Unfinished {
     pub(super) fn keep(&self, spec: QueueSpec, deliveries: Vec<Delivery>) {
-        let mut pointers = lock(&self.pointers);
-        if pointers.len() < MAX_UNFINISHED {
-            pointers.push((spec, deliveries));
+        let mut groups = lock(&self.groups);
+        if groups.len() < MAX_UNFINISHED {
+            groups.push((spec, deliveries));
         }
     }
 
     /// Tries again.
     pub(super) async fn flush(&self, transport: &dyn Transport) {
-        let pointers = std::mem::take(&mut *lock(&self.pointers));
-        for (spec, deliveries) in pointers {
+        let groups = std::mem::take(&mut *lock(&self.groups));
+        for (spec, deliveries) in groups {
             if transport.finish(spec.channel(), &deliveries).await.is_err() {
                 self.keep(spec, deliveries);
             }

@@ -133,7 +133,9 @@ async fn insert(
         if inserted.len() == rows.len() {
             return Ok(());
         }
-        let mut inserted = inserted.into_iter().collect::<std::collections::HashSet<_>>();
+        let mut inserted = inserted
+            .into_iter()
+            .collect::<std::collections::HashSet<_>>();
         let mut left = Vec::new();
         let mut left_places = Vec::new();
         for (row, place) in rows.into_iter().zip(places) {
@@ -190,7 +192,7 @@ async fn insert_once(
          max_attempts, crashes, snoozes, fence, unique_key, cancel_requested, created_at, updated_at) \
          SELECT id, queue, kind, args, lane, priority, state, run_at, 0, max_attempts, 0, 0, 0, \
          unique_key, false, $2, $2 FROM v WHERE true \
-         ON CONFLICT (unique_key) DO NOTHING RETURNING id"
+         ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL DO NOTHING RETURNING id"
     );
     let rows = batch::all(
         connection,
@@ -219,7 +221,8 @@ async fn holders(
         &[("unique_key", Type::Text)],
     );
     let sql = format!(
-        "WITH {v} SELECT jobs.id, jobs.unique_key FROM v JOIN jobs ON jobs.unique_key = v.unique_key"
+        "WITH {v} SELECT jobs.id, jobs.unique_key FROM v JOIN jobs \
+         ON jobs.unique_key = v.unique_key AND jobs.unique_key IS NOT NULL"
     );
     batch::all(connection, sql, vec![batch::json(&keys)?])
         .await?

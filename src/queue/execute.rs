@@ -6,7 +6,7 @@
 
 use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use clipqueue_entities::{Timestamp, job_attempt::AttemptOutcome};
+use clipqueue_entities::{Timestamp, job::JobState, job_attempt::AttemptOutcome};
 use futures::FutureExt;
 
 use super::{
@@ -42,6 +42,7 @@ pub(super) struct Ticket {
 impl Ticket {
     /// Ends the ticket with `verdict`.
     pub(super) fn end(self, verdict: Verdict) -> Ended {
+        self.live.lease.end();
         Ended {
             settlement: Settlement {
                 delivery: self.live.lease.delivery().clone(),
@@ -81,10 +82,11 @@ pub(super) async fn fetch(
 ) -> Result<Fetched, FetchError> {
     let channel = spec.channel();
     let taken = core.transport.take(channel, limit, TRANSPORT_LEASE).await?;
-    if taken.waiting < super::relay::WINDOW / 2 {
+    let count = taken.deliveries.len();
+    // Half empty, or full of lanes that are at their limit.
+    if taken.waiting < super::relay::WINDOW / 2 || count < limit {
         core.wakes.feed(&spec.name);
     }
-    let count = taken.deliveries.len();
     if count == 0 {
         return Ok(Fetched::default());
     }
@@ -100,6 +102,12 @@ pub(super) async fn fetch(
     {
         tracing::debug!(%error, "stale pointers were not finished");
     }
+    let started = claims
+        .claimed
+        .iter()
+        .map(|(_, job)| (job.id, JobState::Running))
+        .collect();
+    core.notices.changed(&spec.name, started);
     let tickets = claims
         .claimed
         .into_iter()

@@ -82,7 +82,9 @@ pub(super) async fn renew(live: &LiveLeases, connection: &impl ConnectionTrait, 
     let old: Vec<Lease> = live
         .all()
         .into_iter()
-        .filter(|lease| lease.believed_until().since(now) <= lease.length() * 2 / 3)
+        .filter(|lease| {
+            !lease.has_ended() && lease.believed_until().since(now) <= lease.length() * 2 / 3
+        })
         .collect();
     for leases in old.chunks(CHUNK) {
         match renew_batch(leases, connection, clock).await {

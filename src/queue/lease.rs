@@ -10,7 +10,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicI64, AtomicU8, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU8, Ordering},
     },
     time::Duration,
 };
@@ -61,6 +61,7 @@ struct Inner {
     believed_until: AtomicI64,
     token: CancellationToken,
     reason: AtomicU8,
+    ended: AtomicBool,
     db: Db,
     clock: Clock,
     notices: Notices,
@@ -164,6 +165,16 @@ impl Lease {
         self.inner.token.cancel();
     }
 
+    /// The handler has ended. The lease is not renewed any more: a renewal and a settlement of the
+    /// same rows would wait for each other's locks.
+    pub(super) fn end(&self) {
+        self.inner.ended.store(true, Ordering::Release);
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.inner.ended.load(Ordering::Acquire)
+    }
+
     pub(super) fn job(&self) -> JobId {
         self.inner.delivery.job
     }
@@ -218,6 +229,7 @@ impl LiveLeases {
                 believed_until: AtomicI64::new(grant.believed_until.as_millis()),
                 token: CancellationToken::new(),
                 reason: AtomicU8::new(0),
+                ended: AtomicBool::new(false),
                 db: db.clone(),
                 clock: clock.clone(),
                 notices: notices.clone(),

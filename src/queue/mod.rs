@@ -1,7 +1,7 @@
 //! The job queue: rows in SQL are the truth, the transport carries pointers, apalis runs workers.
 //!
 //! It knows no job by name. The product hands it a [`Catalogue`] (queues, policies, crons) and a
-//! [`Runner`] at start, and enqueues by [`enqueue`] in its own transactions.
+//! [`Runner`] at start, and enqueues by [`enqueue()`] in its own transactions.
 //!
 //! The life of a job:
 //!
@@ -29,8 +29,8 @@ mod drain;
 mod enqueue;
 mod execute;
 mod heartbeat;
-pub mod ledger;
 mod lease;
+pub mod ledger;
 mod notices;
 mod policy;
 mod relay;
@@ -48,6 +48,11 @@ use sea_orm::DbErr;
 use tokio::sync::broadcast;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use self::{
+    core::Core,
+    ledger::{CancelOutcome, JobFilter, JobPage, PageRequest, QueueStats, RetryOutcome},
+    transport::{Signal, Transport},
+};
 pub use self::{
     daemon::{Running, StartError},
     drain::{DrainError, Drained},
@@ -55,15 +60,10 @@ pub use self::{
     execute::{UNKNOWN_KIND, UNREADABLE_ARGS},
     lease::{Lease, LeaseError, StopReason},
     notices::JobChange,
-    policy::{Backoff, CatchUp, Catalogue, CronSpec, DEFAULT_LEASE, Policy, QueueSpec},
+    policy::{Backoff, Catalogue, CatchUp, CronSpec, DEFAULT_LEASE, Policy, QueueSpec},
     rescue::POISON_CRASHES,
     schedule::CronError,
     work::{Claimed, Failure, NewJob, Outcome, Ran, Run, Runner},
-};
-use self::{
-    core::Core,
-    ledger::{CancelOutcome, JobFilter, JobPage, PageRequest, QueueStats, RetryOutcome},
-    transport::{Signal, Transport},
 };
 use crate::{clock::Clock, db::Db};
 
@@ -71,7 +71,7 @@ use crate::{clock::Clock, db::Db};
 #[derive(Clone, Debug)]
 pub struct Queue {
     core: Core,
-    _listener: Arc<DropGuard>,
+    listener: Arc<DropGuard>,
 }
 
 /// What a process runs, and how patiently it stops.
@@ -95,7 +95,7 @@ impl Queue {
         tokio::spawn(core::listen(core.clone(), stop.clone()));
         Self {
             core,
-            _listener: Arc::new(stop.drop_guard()),
+            listener: Arc::new(stop.drop_guard()),
         }
     }
 
@@ -111,8 +111,8 @@ impl Queue {
 
     /// Says that jobs of `queue` were committed, here and to other processes. It is for speed: a row
     /// is found within a second without it.
-    pub async fn nudge(&self, queue: &str) {
-        self.core.nudge(queue).await;
+    pub fn nudge(&self, queue: &str) {
+        self.core.nudge(queue);
     }
 
     /// Starts the loops of a process that runs jobs. They end after `stop` fires.
@@ -121,7 +121,9 @@ impl Queue {
         options: StartOptions,
         stop: CancellationToken,
     ) -> Result<Running, StartError> {
-        daemon::start(self.core.clone(), options, stop).await
+        // The loops need the signals even if every handle is dropped.
+        let listener = Arc::clone(&self.listener);
+        daemon::start(self.core.clone(), options, stop, listener).await
     }
 
     /// Runs everything that is due now, through the same code as the daemon, and what falls due at
@@ -203,10 +205,7 @@ impl Queue {
             CancelOutcome::Requested => ledger::announce_cancel(&self.core, id).await,
             CancelOutcome::Cancelled => {
                 if let Some(job) = self.job(id).await? {
-                    self.core
-                        .notices
-                        .changed(&job.queue, &[(id, job.state)])
-                        .await;
+                    self.core.notices.changed(&job.queue, vec![(id, job.state)]);
                 }
             }
             CancelOutcome::AlreadyOver(_) | CancelOutcome::NotFound => {}
@@ -223,7 +222,7 @@ impl Queue {
     /// Lets workers take jobs of a queue again.
     pub async fn resume(&self, queue: &str) -> Result<(), DbErr> {
         control::set_paused(&self.core, queue, false).await?;
-        self.nudge(queue).await;
+        self.nudge(queue);
         Ok(())
     }
 
@@ -235,7 +234,7 @@ impl Queue {
     ) -> Result<(), DbErr> {
         let now = self.core.clock.now();
         for queue in ledger::release_held(self.core.db.write(), now, lane, reason).await? {
-            self.nudge(&queue).await;
+            self.nudge(&queue);
         }
         Ok(())
     }

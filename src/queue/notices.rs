@@ -4,11 +4,11 @@
 //! A notice is a hint. It may be lost with the transport, so a listener that must not miss anything
 //! reads the table.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use clipqueue_entities::{JobId, job::JobState};
 use serde::{Deserialize, Serialize};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, mpsc};
 
 use super::transport::{Signal, Transport};
 
@@ -40,19 +40,32 @@ struct Told {
     jobs: Vec<(JobId, Option<String>)>,
 }
 
+/// Changes of one queue on their way to other processes.
+type Telling = (String, Vec<(JobId, JobState)>);
+
+/// Batches that may wait to be told. Beyond it they are forgotten: a notice is a hint.
+const TELLING: usize = 256;
+
 /// Sends and hands out notices. Clones share them.
 #[derive(Clone, Debug)]
 pub(super) struct Notices {
     changes: broadcast::Sender<JobChange>,
-    transport: Arc<dyn Transport>,
+    /// None when no other process can hear.
+    tell: Option<mpsc::Sender<Telling>>,
     node: Arc<str>,
 }
 
 impl Notices {
+    /// Spawns a task that tells other processes, and ends with the last clone.
     pub(super) fn new(transport: Arc<dyn Transport>, node: Arc<str>) -> Self {
+        let tell = transport.is_shared().then(|| {
+            let (tell, inbox) = mpsc::channel(TELLING);
+            tokio::spawn(tell_others(transport, Arc::clone(&node), inbox));
+            tell
+        });
         Self {
             changes: broadcast::Sender::new(BUFFER),
-            transport,
+            tell,
             node,
         }
     }
@@ -62,12 +75,14 @@ impl Notices {
     }
 
     fn here(&self, id: Option<JobId>, queue: &str, state: Option<JobState>) {
-        // Nobody may be listening.
-        let _ = self.changes.send(JobChange {
-            id,
-            queue: queue.to_owned(),
-            state,
-        });
+        if self.changes.receiver_count() > 0 {
+            // The last listener may be gone by now.
+            let _ = self.changes.send(JobChange {
+                id,
+                queue: queue.to_owned(),
+                state,
+            });
+        }
     }
 
     /// Progress is told in this process alone; others see it when they look.
@@ -75,34 +90,16 @@ impl Notices {
         self.here(Some(id), queue, None);
     }
 
-    /// Tells that jobs of `queue` are in a new state.
-    pub(super) async fn changed(&self, queue: &str, changes: &[(JobId, JobState)]) {
+    /// Tells that jobs of `queue` are in a new state. It never waits.
+    pub(super) fn changed(&self, queue: &str, changes: Vec<(JobId, JobState)>) {
         if changes.is_empty() {
             return;
         }
-        for (id, state) in changes {
+        for (id, state) in &changes {
             self.here(Some(*id), queue, Some(*state));
         }
-        // The memory transport has no other process to tell.
-        if self.transport.name() == "memory" {
-            return;
-        }
-        let told = Told {
-            from: self.node.to_string(),
-            queue: queue.to_owned(),
-            jobs: if changes.len() > TOLD_SINGLY {
-                Vec::new()
-            } else {
-                changes
-                    .iter()
-                    .map(|(id, state)| (*id, Some(state.as_str().to_owned())))
-                    .collect()
-            },
-        };
-        if let Ok(payload) = serde_json::to_string(&told)
-            && let Err(error) = self.transport.publish(TOPIC, &payload).await
-        {
-            tracing::debug!(%error, "a change of jobs was not told");
+        if let Some(tell) = &self.tell {
+            let _ = tell.try_send((queue.to_owned(), changes));
         }
     }
 
@@ -132,4 +129,39 @@ impl Notices {
 fn parse(word: &str) -> Option<JobState> {
     use sea_orm::ActiveEnum;
     JobState::try_from_value(&word.to_owned()).ok()
+}
+
+/// Publishes what has come up since the last message, one message per queue.
+async fn tell_others(
+    transport: Arc<dyn Transport>,
+    node: Arc<str>,
+    mut inbox: mpsc::Receiver<Telling>,
+) {
+    let mut batch = Vec::new();
+    while inbox.recv_many(&mut batch, TELLING).await > 0 {
+        let mut by_queue: HashMap<String, Vec<(JobId, JobState)>> = HashMap::new();
+        for (queue, changes) in batch.drain(..) {
+            by_queue.entry(queue).or_default().extend(changes);
+        }
+        for (queue, changes) in by_queue {
+            let jobs = if changes.len() > TOLD_SINGLY {
+                Vec::new()
+            } else {
+                changes
+                    .into_iter()
+                    .map(|(id, state)| (id, Some(state.as_str().to_owned())))
+                    .collect()
+            };
+            let told = Told {
+                from: node.to_string(),
+                queue,
+                jobs,
+            };
+            if let Ok(payload) = serde_json::to_string(&told)
+                && let Err(error) = transport.publish(TOPIC, &payload).await
+            {
+                tracing::debug!(%error, "a change of jobs was not told");
+            }
+        }
+    }
 }

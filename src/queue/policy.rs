@@ -149,9 +149,8 @@ mod tests {
 
     #[test]
     fn jitter_spreads_jobs_that_failed_together() {
-        let waits: std::collections::HashSet<_> = (0..100)
-            .map(|_| BACKOFF.after(JobId::new(), 3))
-            .collect();
+        let waits: std::collections::HashSet<_> =
+            (0..100).map(|_| BACKOFF.after(JobId::new(), 3)).collect();
         assert!(waits.len() > 50, "{}", waits.len());
     }
 }

@@ -138,18 +138,22 @@ impl Relay {
 }
 
 async fn next_due(core: &Core, queue: &str) -> Result<Option<Timestamp>, DbErr> {
-    let sql = "SELECT min(run_at) AS run_at FROM jobs \
-               WHERE queue = $1 AND state IN ('scheduled', 'retryable')";
+    // Not min(run_at): a planner without statistics would read every waiting row for it.
+    let sql = "SELECT run_at FROM jobs WHERE queue = $1 \
+               AND state IN ('scheduled', 'retryable') ORDER BY run_at LIMIT 1";
     let rows = batch::all(core.db.read(), sql.to_owned(), vec![Value::from(queue)]).await?;
-    rows.first().map_or(Ok(None), |row| row.try_get("", "run_at"))
+    rows.first()
+        .map(|row| row.try_get("", "run_at"))
+        .transpose()
 }
 
 async fn promote(core: &Core, queue: &str, now: Timestamp) -> Result<u64, DbErr> {
     let skip = batch::skip_locked(core.db.backend());
     let sql = format!(
-        "UPDATE jobs SET state = 'available', dispatched_at = NULL, updated_at = $1 \
-         WHERE id IN (SELECT id FROM jobs WHERE queue = $2 AND state IN ('scheduled', 'retryable') \
-         AND run_at <= $1 ORDER BY run_at LIMIT $3 {skip}) AND state IN ('scheduled', 'retryable')"
+        "WITH p AS MATERIALIZED (SELECT id FROM jobs WHERE queue = $2 \
+           AND state IN ('scheduled', 'retryable') AND run_at <= $1 ORDER BY run_at LIMIT $3 {skip}) \
+         UPDATE jobs SET state = 'available', dispatched_at = NULL, updated_at = $1 \
+         FROM p WHERE jobs.id = p.id"
     );
     batch::run(
         core.db.write(),
@@ -165,11 +169,7 @@ async fn promote(core: &Core, queue: &str, now: Timestamp) -> Result<u64, DbErr>
 
 /// The lanes that have due rows without a pointer, in order, after `cursor`. Each costs one step in
 /// the index, however many rows the lane has.
-async fn due_lanes(
-    core: &Core,
-    queue: &str,
-    cursor: Option<&str>,
-) -> Result<Vec<String>, DbErr> {
+async fn due_lanes(core: &Core, queue: &str, cursor: Option<&str>) -> Result<Vec<String>, DbErr> {
     let (after, from) = match cursor {
         Some(lane) => (">", lane),
         None => (">=", ""),
@@ -177,9 +177,10 @@ async fn due_lanes(
     let ready = "queue = $1 AND state = 'available' AND dispatched_at IS NULL";
     let sql = format!(
         "WITH RECURSIVE l(lane) AS (\
-           SELECT (SELECT min(lane) FROM jobs WHERE {ready} AND lane {after} $2) \
-           UNION ALL SELECT (SELECT min(j.lane) FROM jobs j WHERE j.queue = $1 \
-             AND j.state = 'available' AND j.dispatched_at IS NULL AND j.lane > l.lane) \
+           SELECT (SELECT lane FROM jobs WHERE {ready} AND lane {after} $2 ORDER BY lane LIMIT 1) \
+           UNION ALL SELECT (SELECT j.lane FROM jobs j WHERE j.queue = $1 \
+             AND j.state = 'available' AND j.dispatched_at IS NULL AND j.lane > l.lane \
+             ORDER BY j.lane LIMIT 1) \
            FROM l WHERE l.lane IS NOT NULL) \
          SELECT lane FROM l WHERE lane IS NOT NULL LIMIT $3"
     );
@@ -213,27 +214,22 @@ async fn dispatch(
     let v = batch::unfold(backend, &[("lane", Type::Text)]);
     let pick = "k.queue = $3 AND k.lane = v.lane AND k.state = 'available' \
                 AND k.dispatched_at IS NULL ORDER BY k.priority, k.run_at, k.id LIMIT $4";
-    // The two databases spell "the first rows of each lane" differently.
-    let (key, picked) = match backend {
-        DatabaseBackend::Postgres => (
-            "id",
-            format!(
-                "SELECT j.id FROM v CROSS JOIN LATERAL \
-                 (SELECT k.id FROM jobs k WHERE {pick} FOR UPDATE SKIP LOCKED) j"
-            ),
+    // The two databases spell "the first rows of each lane" differently. Either way the rows are
+    // picked once, before the update begins: PostgreSQL may otherwise pick again for each row.
+    let picked = match backend {
+        DatabaseBackend::Postgres => format!(
+            "SELECT j.id FROM v CROSS JOIN LATERAL \
+             (SELECT k.id FROM jobs k WHERE {pick} FOR UPDATE SKIP LOCKED) j"
         ),
-        _ => (
-            "rowid",
-            format!(
-                "SELECT j.rowid FROM v CROSS JOIN jobs j \
-                 ON j.rowid IN (SELECT k.rowid FROM jobs k WHERE {pick})"
-            ),
+        _ => format!(
+            "SELECT j.id FROM v CROSS JOIN jobs j \
+             ON j.rowid IN (SELECT k.rowid FROM jobs k WHERE {pick})"
         ),
     };
     let sql = format!(
-        "WITH {v} UPDATE jobs SET fence = fence + 1, dispatched_at = $2, updated_at = $2 \
-         WHERE {key} IN ({picked}) AND state = 'available' AND dispatched_at IS NULL \
-         RETURNING id, lane, priority, run_at, fence"
+        "WITH {v}, p AS MATERIALIZED ({picked}) \
+         UPDATE jobs SET fence = fence + 1, dispatched_at = $2, updated_at = $2 \
+         FROM p WHERE jobs.id = p.id RETURNING jobs.id, lane, priority, run_at, fence"
     );
     let values = vec![
         batch::json(&rows)?,

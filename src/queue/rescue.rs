@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::{
     batch::{self, Type},
     core::Core,
+    ledger,
 };
 
 /// The time between two looks. An expired lease is acted on after two, so that with leases of 15 s
@@ -22,11 +23,11 @@ pub(super) const INTERVAL: Duration = Duration::from_secs(3);
 /// Crashes in a row after which a job is poison.
 pub const POISON_CRASHES: i32 = 3;
 
-/// Leases looked at in one page; further pages follow at once.
-const PAGE: u64 = 500;
+/// Expired leases of a queue that one look takes in; the next look goes on.
+const LOOK_LIMIT: i64 = 5000;
 
-/// Pages of one look.
-const PAGES: usize = 20;
+/// Jobs rescued in one transaction.
+const GROUP: usize = 500;
 
 /// A running row, as far as a rescue is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,18 +48,8 @@ impl Rescuer {
     pub(super) async fn look(&mut self, core: &Core) -> Result<usize, DbErr> {
         let now = core.clock.now();
         let mut found = HashMap::new();
-        let mut after = (Timestamp::from_millis(i64::MIN), JobId(uuid::Uuid::nil()));
-        for _ in 0..PAGES {
-            let page = expired(core, now, after).await?;
-            let Some((last, suspect)) = page.last() else {
-                break;
-            };
-            after = (suspect.lease_until, *last);
-            let full = page.len() as u64 == PAGE;
-            found.extend(page);
-            if !full {
-                break;
-            }
+        for queue in ledger::queues(core).await? {
+            found.extend(expired(core, &queue, now).await?);
         }
         let (sure, new): (HashMap<_, _>, HashMap<_, _>) = found
             .into_iter()
@@ -66,26 +57,21 @@ impl Rescuer {
         self.suspects = new;
         let sure: Vec<(JobId, Suspect)> = sure.into_iter().collect();
         let mut rescued = 0;
-        for sure in sure.chunks(PAGE as usize) {
+        for sure in sure.chunks(GROUP) {
             rescued += rescue(core, sure, now).await?;
         }
         Ok(rescued)
     }
 }
 
-async fn expired(
-    core: &Core,
-    now: Timestamp,
-    (lease_until, id): (Timestamp, JobId),
-) -> Result<Vec<(JobId, Suspect)>, DbErr> {
-    let sql = "SELECT id, fence, lease_until FROM jobs WHERE state = 'running' \
-               AND lease_until < $1 AND (lease_until, id) > ($2, $3) \
-               ORDER BY lease_until, id LIMIT $4";
+async fn expired(core: &Core, queue: &str, now: Timestamp) -> Result<Vec<(JobId, Suspect)>, DbErr> {
+    // Few rows run, so that the index of states is enough.
+    let sql = "SELECT id, fence, lease_until FROM jobs WHERE queue = $1 AND state = 'running' \
+               AND lease_until < $2 ORDER BY id LIMIT $3";
     let values = vec![
+        Value::from(queue),
         batch::millis(now),
-        batch::millis(lease_until),
-        Value::from(id.0),
-        Value::from(PAGE as i64),
+        Value::from(LOOK_LIMIT),
     ];
     batch::all(core.db.read(), sql.to_owned(), values)
         .await?
@@ -128,10 +114,7 @@ async fn rescue(core: &Core, sure: &[(JobId, Suspect)], now: Timestamp) -> Resul
     );
     let over = format!("(crashes + 1 >= {POISON_CRASHES} OR attempt >= max_attempts)");
     let sql = format!(
-        "WITH {v}, gone AS (SELECT jobs.id FROM v JOIN jobs ON jobs.id = v.id \
-           WHERE jobs.fence = v.fence AND jobs.state = 'running' \
-           AND jobs.lease_until = v.lease_until) \
-         UPDATE jobs SET \
+        "WITH {v} UPDATE jobs SET \
          state = CASE WHEN cancel_requested THEN 'cancelled' WHEN {over} THEN 'discarded' \
            ELSE 'retryable' END, \
          finished_at = CASE WHEN cancel_requested OR {over} THEN $2 END, \
@@ -139,8 +122,9 @@ async fn rescue(core: &Core, sure: &[(JobId, Suspect)], now: Timestamp) -> Resul
          last_error = CASE WHEN crashes + 1 >= {POISON_CRASHES} THEN $4 ELSE $3 END, \
          crashes = crashes + 1, run_at = $2, lease_until = NULL, dispatched_at = NULL, \
          cancel_requested = false, updated_at = $2 \
-         WHERE id IN (SELECT id FROM gone) AND state = 'running' \
-         RETURNING id, queue, state, fence, attempt, lease_owner, started_at"
+         FROM v WHERE jobs.id = v.id AND jobs.fence = v.fence AND jobs.state = 'running' \
+         AND jobs.lease_until = v.lease_until \
+         RETURNING jobs.id, queue, state, jobs.fence, attempt, lease_owner, started_at"
     );
     let poison = format!("{LOST}, {POISON_CRASHES} times in a row: given up as poison");
     let tx = core.db.begin().await?;
@@ -219,8 +203,12 @@ async fn tell(core: &Core, rescued: &[QueryResult]) -> Result<(), DbErr> {
             .push((row.try_get("", "id")?, row.try_get("", "state")?));
     }
     for (queue, changes) in by_queue {
-        tracing::warn!(queue, jobs = changes.len(), "attempts of a lost process were rescued");
-        core.notices.changed(&queue, &changes).await;
+        tracing::warn!(
+            queue,
+            jobs = changes.len(),
+            "attempts of a lost process were rescued"
+        );
+        core.notices.changed(&queue, changes);
         core.wakes.relay(&queue).notify_one();
     }
     Ok(())

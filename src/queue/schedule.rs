@@ -142,11 +142,7 @@ async fn insert_slot(
 ) -> Result<bool, DbErr> {
     let sql = "INSERT INTO cron_slots (name, fire_at, created_at) \
                VALUES ($1, $2, $3) ON CONFLICT (name, fire_at) DO NOTHING";
-    let values = vec![
-        Value::from(name),
-        batch::millis(slot),
-        batch::millis(now),
-    ];
+    let values = vec![Value::from(name), batch::millis(slot), batch::millis(now)];
     Ok(batch::run(connection, sql.to_owned(), values).await? == 1)
 }
 

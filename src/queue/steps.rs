@@ -73,8 +73,7 @@ impl Steps {
     pub async fn fetch(&mut self, limit: usize) -> Result<Vec<HeldJob>, DrainError> {
         let mut held = Vec::new();
         for (_, spec) in &self.queues {
-            let fetched =
-                execute::fetch(&self.core, self.catalogue.as_ref(), spec, limit).await?;
+            let fetched = execute::fetch(&self.core, self.catalogue.as_ref(), spec, limit).await?;
             held.extend(fetched.tickets.into_iter().map(|ticket| HeldJob { ticket }));
         }
         Ok(held)
@@ -94,8 +93,7 @@ impl Steps {
             })
         };
         let id: JobId = held.job().id;
-        let ended =
-            execute::run(&self.core, self.catalogue.as_ref(), &runner, held.ticket).await;
+        let ended = execute::run(&self.core, self.catalogue.as_ref(), &runner, held.ticket).await;
         settle::write(&self.core, vec![ended])
             .await
             .into_iter()

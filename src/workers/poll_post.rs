@@ -61,7 +61,7 @@ async fn ask(
 ) -> Step<post::Model> {
     let account = accounts::for_worker(app, post.account_id).await?;
     let usable = tokens::usable(app, &account, Duration::ZERO).await?;
-    if let Some(wait) = app.budget(post.account_id, Endpoint::StatusFetch).await? {
+    if let Some(wait) = app.budget(post.account_id, Endpoint::StatusFetch).await {
         return Err(Halt::snooze(wait));
     }
     let publish_id = attempt.publish_id.clone().unwrap_or_default();

@@ -25,6 +25,6 @@ pub(super) async fn run(app: &App) -> Step {
                 .await?;
         }
         tx.commit().await?;
-        app.nudge(TOKENS).await;
+        app.nudge(TOKENS);
     }
 }

@@ -11,7 +11,7 @@ pub(super) async fn run(app: &App) -> Step {
     let swept = sweep::sweep(app).await?;
     metrics::counter!("clipqueue_posts_overdue_total").increment(swept.overdue);
     metrics::counter!("clipqueue_posts_orphaned_total").increment(swept.orphans);
-    app.nudge(UPLOADS).await;
-    app.nudge(STATUS).await;
+    app.nudge(UPLOADS);
+    app.nudge(STATUS);
     Ok(())
 }

@@ -15,7 +15,6 @@
 mod accept;
 mod admit;
 mod body;
-pub mod cost;
 mod engine;
 mod guard;
 mod origin;

@@ -71,15 +71,10 @@ pub async fn cancel_in(
     })
 }
 
-async fn state(
-    connection: &impl ConnectionTrait,
-    job: JobId,
-) -> Result<Option<JobState>, DbErr> {
+async fn state(connection: &impl ConnectionTrait, job: JobId) -> Result<Option<JobState>, DbErr> {
     let sql = "SELECT state FROM jobs WHERE id = $1";
     let rows = batch::all(connection, sql.to_owned(), vec![Value::from(job.0)]).await?;
-    rows.first()
-        .map(|row| row.try_get("", "state"))
-        .transpose()
+    rows.first().map(|row| row.try_get("", "state")).transpose()
 }
 
 /// Tells the process that runs the job, wherever it is. Should the word be lost, the heartbeat finds
@@ -108,9 +103,8 @@ pub(in crate::queue) async fn retry(core: &Core, job: JobId) -> Result<RetryOutc
     if let Some(row) = rows.first() {
         let queue: String = row.try_get("", "queue")?;
         core.notices
-            .changed(&queue, &[(job, JobState::Available)])
-            .await;
-        core.nudge(&queue).await;
+            .changed(&queue, vec![(job, JobState::Available)]);
+        core.nudge(&queue);
         return Ok(RetryOutcome::Retried);
     }
     Ok(match state(core.db.read(), job).await? {
@@ -165,12 +159,7 @@ pub async fn cancel_lane(
     let rows = batch::all(connection, sql, values).await?;
     let running: Vec<QueryResult> = rows
         .into_iter()
-        .filter(|row| {
-            matches!(
-                row.try_get::<JobState>("", "state"),
-                Ok(JobState::Running)
-            )
-        })
+        .filter(|row| matches!(row.try_get::<JobState>("", "state"), Ok(JobState::Running)))
         .collect();
     batch::ids(&running)
 }
@@ -183,23 +172,20 @@ pub async fn release_held(
     lane: Option<&str>,
     reason: Option<&str>,
 ) -> Result<Vec<String>, DbErr> {
-    let sql = "UPDATE jobs SET \
-               state = CASE WHEN run_at <= $1 THEN 'available' ELSE 'scheduled' END, \
-               hold_reason = NULL, dispatched_at = NULL, updated_at = $1 \
-               WHERE state = 'held' AND ($2 IS NULL OR lane = $2) \
-               AND ($3 IS NULL OR hold_reason = $3) RETURNING queue";
-    let sql = match connection.get_database_backend() {
-        // PostgreSQL cannot tell the type of a parameter from a test for null alone.
-        sea_orm::DatabaseBackend::Postgres => {
-            sql.replace("$2", "($2::text)").replace("$3", "($3::text)")
+    let mut values = vec![batch::millis(now)];
+    let mut which = String::new();
+    for (column, wanted) in [("hold_reason", reason), ("lane", lane)] {
+        if let Some(wanted) = wanted {
+            values.push(Value::from(wanted));
+            which.push_str(&format!(" AND {column} = ${}", values.len()));
         }
-        _ => sql.to_owned(),
-    };
-    let values = vec![
-        batch::millis(now),
-        Value::from(lane.map(str::to_owned)),
-        Value::from(reason.map(str::to_owned)),
-    ];
+    }
+    let sql = format!(
+        "UPDATE jobs SET \
+         state = CASE WHEN run_at <= $1 THEN 'available' ELSE 'scheduled' END, \
+         hold_reason = NULL, dispatched_at = NULL, updated_at = $1 \
+         WHERE state = 'held'{which} RETURNING queue"
+    );
     let mut queues = batch::all(connection, sql, values)
         .await?
         .iter()
@@ -235,7 +221,11 @@ pub(in crate::queue) async fn release_known_kinds(
             Value::from(kind.as_str()),
         ];
         let released = batch::run(core.db.write(), sql.to_owned(), values).await?;
-        tracing::info!(kind, jobs = released, "released jobs whose kind is known now");
+        tracing::info!(
+            kind,
+            jobs = released,
+            "released jobs whose kind is known now"
+        );
     }
     Ok(())
 }

@@ -5,7 +5,9 @@ use clipqueue_entities::{
     job::{self, JobState},
     job_attempt,
 };
-use sea_orm::{ColumnTrait, DbErr, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, Value};
+use sea_orm::{
+    ColumnTrait, DbErr, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, Value,
+};
 
 use crate::queue::{batch, core::Core};
 
@@ -134,7 +136,7 @@ async fn page_of(
 }
 
 /// The queues that have jobs, one step in the index each.
-pub(super) async fn queues(core: &Core) -> Result<Vec<String>, DbErr> {
+pub(in crate::queue) async fn queues(core: &Core) -> Result<Vec<String>, DbErr> {
     let sql = "WITH RECURSIVE q(queue) AS (SELECT (SELECT min(queue) FROM jobs) \
                UNION ALL SELECT (SELECT min(j.queue) FROM jobs j WHERE j.queue > q.queue) \
                FROM q WHERE q.queue IS NOT NULL) \

@@ -15,7 +15,7 @@ pub use list::{JobFilter, JobPage, PageRequest};
 pub use stats::{Count, QueueStats};
 
 pub(super) use acts::release_known_kinds;
-pub(super) use list::{attempts, get, list};
+pub(super) use list::{attempts, get, list, queues};
 pub(super) use prune::prune;
 pub(super) use stats::stats;
 

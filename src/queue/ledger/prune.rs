@@ -35,8 +35,9 @@ async fn prune_jobs(
 ) -> Result<u64, DbErr> {
     // A job that finished before then was created before then, and ids begin with that time: the
     // index of states gives the candidates in order.
-    let sql = "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE queue = $1 AND state = $2 \
-               AND id < $3 AND finished_at < $4 ORDER BY id LIMIT $5)";
+    let sql = "WITH p AS MATERIALIZED (SELECT id FROM jobs WHERE queue = $1 AND state = $2 \
+                 AND id < $3 AND finished_at < $4 ORDER BY id LIMIT $5) \
+               DELETE FROM jobs WHERE id IN (SELECT id FROM p)";
     let values = vec![
         Value::from(queue),
         Value::from(state.as_str()),

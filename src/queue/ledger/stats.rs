@@ -99,11 +99,12 @@ async fn depth(core: &Core, queue: &str) -> Result<Vec<(JobState, Count)>, DbErr
 
 async fn oldest(core: &Core, queue: &str) -> Result<Option<Timestamp>, DbErr> {
     let sql = "SELECT min(run_at) AS run_at FROM (\
-               SELECT min(run_at) AS run_at FROM jobs WHERE queue = $1 AND state = 'available' \
-                 AND dispatched_at IS NOT NULL \
-               UNION ALL SELECT min(run_at) FROM jobs WHERE queue = $1 \
+               SELECT * FROM (SELECT run_at FROM jobs WHERE queue = $1 AND state = 'available' \
+                 AND dispatched_at IS NOT NULL ORDER BY run_at LIMIT 1) AS told \
+               UNION ALL SELECT * FROM (SELECT run_at FROM jobs WHERE queue = $1 \
                  AND state IN ('scheduled', 'retryable') AND run_at <= $2 \
-               UNION ALL SELECT min(run_at) FROM (SELECT run_at FROM jobs WHERE queue = $1 \
+                 ORDER BY run_at LIMIT 1) AS due \
+               UNION ALL SELECT * FROM (SELECT run_at FROM jobs WHERE queue = $1 \
                  AND state = 'available' ORDER BY id LIMIT $3) AS first) AS oldest";
     let values = vec![
         Value::from(queue),
@@ -111,5 +112,6 @@ async fn oldest(core: &Core, queue: &str) -> Result<Option<Timestamp>, DbErr> {
         Value::from(OLDEST_SAMPLE),
     ];
     let rows = batch::all(core.db.read(), sql.to_owned(), values).await?;
-    rows.first().map_or(Ok(None), |row| row.try_get("", "run_at"))
+    rows.first()
+        .map_or(Ok(None), |row| row.try_get("", "run_at"))
 }

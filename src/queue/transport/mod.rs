@@ -17,6 +17,8 @@ use async_trait::async_trait;
 use clipqueue_entities::{JobId, Timestamp};
 use tokio::sync::broadcast;
 
+pub use self::redis::RedisReport;
+
 /// The most pointers that one call may carry. It bounds every script on the server.
 pub const MAX_BATCH: usize = 500;
 
@@ -156,60 +158,19 @@ pub enum Signal {
     Reconnected,
 }
 
-/// What start-up wants to know about a Redis server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RedisReport {
-    /// The server's version.
-    pub version: String,
-    /// What the server does when memory is full.
-    pub maxmemory_policy: String,
-    /// Its limit in bytes; zero means none.
-    pub maxmemory: u64,
-    /// Whether the append-only file is on.
-    pub aof: bool,
-    /// The server's clock minus ours, in milliseconds.
-    pub skew_millis: i64,
-}
-
-/// The oldest Redis that has every command the scripts use.
-const OLDEST_REDIS: (u32, u32) = (6, 2);
-
-impl RedisReport {
-    /// Why this server must not be used, when it must not.
-    pub fn refusal(&self) -> Option<String> {
-        if self.maxmemory_policy != "noeviction" {
-            return Some(format!(
-                "Redis evicts keys (maxmemory-policy is {}): it would forget pointers and limits. \
-                 Set `maxmemory-policy noeviction` on the server, or use another server.",
-                self.maxmemory_policy
-            ));
-        }
-        let mut parts = self.version.split('.').map(|part| part.parse::<u32>());
-        if let (Some(Ok(major)), Some(Ok(minor))) = (parts.next(), parts.next())
-            && (major, minor) < OLDEST_REDIS
-        {
-            return Some(format!(
-                "Redis {} is too old. Use Redis {}.{} or newer, or Valkey.",
-                self.version, OLDEST_REDIS.0, OLDEST_REDIS.1
-            ));
-        }
-        None
-    }
-}
-
 /// A carrier of pointers. Every call takes at most [`MAX_BATCH`] items.
 #[async_trait]
 pub trait Transport: Send + Sync + fmt::Debug {
     /// A name for logs: `redis` or `memory`.
     fn name(&self) -> &'static str;
 
+    /// Whether other processes can share it.
+    fn is_shared(&self) -> bool;
+
     /// Adds pointers. A job that is known with the same or a newer nonce stays as it is; a newer
     /// nonce replaces an older pointer, waiting or in flight. Gives how many were new.
-    async fn deliver(
-        &self,
-        channel: Channel<'_>,
-        batch: &[Pointer],
-    ) -> Result<u64, TransportError>;
+    async fn deliver(&self, channel: Channel<'_>, batch: &[Pointer])
+    -> Result<u64, TransportError>;
 
     /// Takes up to `limit` pointers, lane after lane, for `lease`. Pointers whose lease ran out are
     /// put back first.
@@ -229,11 +190,7 @@ pub trait Transport: Send + Sync + fmt::Debug {
     ) -> Result<(), TransportError>;
 
     /// Forgets pointers, unless a newer nonce has replaced them.
-    async fn finish(
-        &self,
-        channel: Channel<'_>,
-        batch: &[Delivery],
-    ) -> Result<(), TransportError>;
+    async fn finish(&self, channel: Channel<'_>, batch: &[Delivery]) -> Result<(), TransportError>;
 
     /// Puts pointers that are in flight back to the front of their lanes.
     async fn give_back(
@@ -285,27 +242,5 @@ mod tests {
         assert!(Pointer::rank(0, early) < Pointer::rank(0, late));
         assert!(Pointer::rank(i32::MAX, late) < 1 << 53);
         assert!(Pointer::rank(i32::MIN, early) > FIRST);
-    }
-
-    #[test]
-    fn an_evicting_or_old_redis_is_refused_with_a_reason() {
-        let good = RedisReport {
-            version: "7.0.15".into(),
-            maxmemory_policy: "noeviction".into(),
-            maxmemory: 0,
-            aof: false,
-            skew_millis: 0,
-        };
-        assert_eq!(good.refusal(), None);
-        let evicts = RedisReport {
-            maxmemory_policy: "allkeys-lru".into(),
-            ..good.clone()
-        };
-        assert!(evicts.refusal().unwrap().contains("allkeys-lru"));
-        let old = RedisReport {
-            version: "5.0.9".into(),
-            ..good
-        };
-        assert!(old.refusal().unwrap().contains("too old"));
     }
 }

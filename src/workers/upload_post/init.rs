@@ -35,7 +35,7 @@ pub(super) async fn run(
     } else {
         Endpoint::InboxVideoInit
     };
-    if let Some(wait) = app.budget(post.account_id, endpoint).await? {
+    if let Some(wait) = app.budget(post.account_id, endpoint).await {
         return Err(Halt::snooze(wait));
     }
     let plan = chunks::plan(media.size).map_err(anyhow::Error::from)?;

@@ -11,9 +11,12 @@ use std::{
 
 use async_graphql::{Context, ID, Object, Result, Schema, SimpleObject, Subscription};
 use clipqueue::clock::{Clock, ManualClock};
-use clipqueue::graphql::error::{ApiError, Code};
+use clipqueue::graphql::{
+    cost,
+    error::{ApiError, Code},
+};
 use clipqueue::http::graphql::{
-    AuthFailure, Authenticate, Credentials, Endpoint, Engine, Session, Settings, cost, router,
+    AuthFailure, Authenticate, Credentials, Endpoint, Engine, Session, Settings, router,
 };
 use clipqueue_entities::Timestamp;
 use futures::{Stream, StreamExt, future::BoxFuture, stream};

@@ -40,7 +40,7 @@ async fn run(program: PathBuf, script: &str, arguments: &[&str]) -> Value {
 async fn javascript(arguments: &[&str]) -> Value {
     assert!(
         clients().join("node_modules/tus-js-client").is_dir(),
-        "tus-js-client is missing: run tests/clients/tus/install.sh, which `make test` does"
+        "tus-js-client is missing: run `make test`, which installs it"
     );
     run("node".into(), "upload.mjs", arguments).await
 }
@@ -49,7 +49,7 @@ async fn python(arguments: &[&str]) -> Value {
     let python = clients().join(".venv/bin/python");
     assert!(
         python.is_file(),
-        "tuspy is missing: run tests/clients/tus/install.sh, which `make test` does"
+        "tuspy is missing: run `make test`, which installs it"
     );
     run(python, "upload.py", arguments).await
 }

@@ -225,16 +225,25 @@ async fn another_tenant_sees_nothing() {
             assert!(matches!(answer, Err(MediaError::NotFound)), "{answer:?}");
         }
     }
-    assert!(store.list(stranger, None, 10).await.unwrap().is_empty());
+    assert!(
+        store
+            .list(stranger, None, false, 10)
+            .await
+            .unwrap()
+            .is_empty()
+    );
     let ids = [ready.id, open.id];
     assert!(store.get_many(stranger, &ids).await.unwrap().is_empty());
     assert_eq!(store.get_many(fixture.user, &ids).await.unwrap().len(), 2);
-    let listed = store.list(fixture.user, None, 10).await.unwrap();
+    let listed = store.list(fixture.user, None, false, 10).await.unwrap();
     assert_eq!(
         listed.iter().map(|it| it.id).collect::<Vec<_>>(),
         [open.id, ready.id]
     );
-    let rest = store.list(fixture.user, Some(open.id), 10).await.unwrap();
+    let rest = store
+        .list(fixture.user, Some(open.id), false, 10)
+        .await
+        .unwrap();
     assert_eq!(rest.len(), 1);
 }
 

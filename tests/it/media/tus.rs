@@ -123,7 +123,11 @@ async fn bytes_with_the_announcement() {
         .send(Method::POST, "/uploads", &wrong, clip.clone())
         .await
         .refuses(460, "CHECKSUM_MISMATCH");
-    let newest = &fixture.store.list(fixture.user, None, 1).await.unwrap()[0];
+    let newest = &fixture
+        .store
+        .list(fixture.user, None, false, 1)
+        .await
+        .unwrap()[0];
     assert_eq!(newest.state, MediaState::Deleted);
 }
 

@@ -96,7 +96,9 @@ async fn a_scheduled_job_waits_for_its_time_and_leaves_the_transport_alone() {
 async fn a_rolled_back_enqueue_leaves_nothing() {
     for_each_stack(async |stack: Stack| {
         let tx = stack.db.write().begin().await.unwrap();
-        enqueue(&tx, stack.time.now(), stack.toy("done")).await.unwrap();
+        enqueue(&tx, stack.time.now(), stack.toy("done"))
+            .await
+            .unwrap();
         tx.rollback().await.unwrap();
         assert_eq!(stack.drain(&toys()).await.ran, 0);
     })
@@ -218,7 +220,9 @@ async fn two_live_jobs_never_share_a_key() {
             Enqueued::Existing(first.id())
         );
         let many = vec![keyed.clone(), stack.toy("done"), keyed.clone()];
-        let many = enqueue_many(stack.db.write(), stack.time.now(), many).await.unwrap();
+        let many = enqueue_many(stack.db.write(), stack.time.now(), many)
+            .await
+            .unwrap();
         assert_eq!(many[0], Enqueued::Existing(first.id()));
         assert!(matches!(many[1], Enqueued::New(_)));
         assert_eq!(many[2], Enqueued::Existing(first.id()));
@@ -230,7 +234,9 @@ async fn two_live_jobs_never_share_a_key() {
             ..keyed
         };
         let twice = vec![fresh.clone(), fresh];
-        let twice = enqueue_many(stack.db.write(), stack.time.now(), twice).await.unwrap();
+        let twice = enqueue_many(stack.db.write(), stack.time.now(), twice)
+            .await
+            .unwrap();
         assert!(matches!(twice[0], Enqueued::New(_)));
         assert_eq!(twice[1], Enqueued::Existing(twice[0].id()));
     })
@@ -244,7 +250,9 @@ async fn oversized_arguments_are_refused_with_a_sentence() {
             args: json!({ "text": "x".repeat(MAX_ARGS_BYTES) }),
             ..stack.toy("done")
         };
-        let error = enqueue(stack.db.write(), stack.time.now(), big).await.unwrap_err();
+        let error = enqueue(stack.db.write(), stack.time.now(), big)
+            .await
+            .unwrap_err();
         assert!(error.to_string().contains("pass their id"), "{error}");
         assert_eq!(stack.drain(&toys()).await.ran, 0);
     })
@@ -298,7 +306,11 @@ async fn three_crashes_in_a_row_are_poison() {
         assert_eq!(row.state, JobState::Discarded);
         assert!(row.last_error.unwrap().contains("poison"));
         let attempts = stack.queue.attempts(id).await.unwrap();
-        assert!(attempts.iter().all(|attempt| attempt.outcome == AttemptOutcome::Crashed));
+        assert!(
+            attempts
+                .iter()
+                .all(|attempt| attempt.outcome == AttemptOutcome::Crashed)
+        );
         assert_eq!(attempts.len(), 3);
     })
     .await;

@@ -34,10 +34,16 @@ async fn a_zombie_can_neither_prove_nor_settle() {
         assert!(second.job().fence > zombie.job().fence);
         assert_eq!(second.job().attempt, 2);
 
-        assert!(matches!(lease.prove(&stack.db).await, Err(LeaseError::Lost)));
+        assert!(matches!(
+            lease.prove(&stack.db).await,
+            Err(LeaseError::Lost)
+        ));
         assert_eq!(lease.stop_reason(), Some(StopReason::Lost));
         let tx = stack.db.write().begin().await.unwrap();
-        assert!(matches!(lease.prove_in_tx(&tx).await, Err(LeaseError::Lost)));
+        assert!(matches!(
+            lease.prove_in_tx(&tx).await,
+            Err(LeaseError::Lost)
+        ));
         tx.rollback().await.unwrap();
         assert!(lease.progress(json!({ "percent": 99 })).await.is_err());
         assert_eq!(steps.end(zombie, Ok(Outcome::Done)).await, None);
@@ -155,6 +161,30 @@ async fn a_job_is_not_claimed_before_its_time_nor_beyond_its_attempts() {
         let row = stack.row(id).await;
         assert_eq!((row.state, row.attempt), (JobState::Discarded, 1));
         assert_eq!(stack.drain(&toys).await.ran, 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_pointer_with_another_nonce_claims_nothing() {
+    for_each_stack(async |stack: Stack| {
+        let toys = toys();
+        let mut steps = stack.steps(&toys);
+        let id = stack.add("done").await;
+        let channel = clipqueue::queue::transport::Channel {
+            queue: "toys",
+            lane_limit: 0,
+        };
+        let stale = clipqueue::queue::transport::Pointer {
+            job: id,
+            nonce: 7,
+            lane: String::new(),
+            rank: 0,
+        };
+        stack.transport.deliver(channel, &[stale]).await.unwrap();
+        assert!(steps.fetch(10).await.unwrap().is_empty());
+        assert_eq!(stack.state(id).await, JobState::Available);
+        assert_eq!(stack.drain(&toys).await.completed, 1);
     })
     .await;
 }

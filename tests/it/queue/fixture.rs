@@ -56,12 +56,12 @@ enum Redis {
 
 /// One queue of toy jobs.
 pub struct Stack {
-    pub kind: Kind,
     pub db: Db,
     pub time: ManualClock,
     pub clock: Clock,
     pub transport: Arc<dyn Transport>,
     pub queue: Queue,
+    url: String,
     memory: Option<Arc<MemoryTransport>>,
     redis: Option<Redis>,
     prefix: String,
@@ -109,14 +109,14 @@ impl Stack {
         };
         let prefix = servers::redis_prefix();
         let (mut memory, mut redis, mut dir) = (None, None, None);
-        let (db, transport): (Db, Arc<dyn Transport>) = match kind {
+        let (db, url, transport): (Db, String, Arc<dyn Transport>) = match kind {
             Kind::Embedded => {
                 let folder = tempfile::tempdir().unwrap();
                 let url = format!("sqlite://{}/queue.db", folder.path().display());
                 dir = Some(folder);
                 let transport = Arc::new(MemoryTransport::new(clock.clone()));
                 memory = Some(Arc::clone(&transport));
-                (Db::connect(&url, 1).await.unwrap(), transport)
+                (Db::connect(&url, 1).await.unwrap(), url, transport)
             }
             Kind::Servers => {
                 let url = servers::postgres().await.new_database().await;
@@ -133,6 +133,7 @@ impl Stack {
                 let transport = RedisTransport::open(&address, &prefix).unwrap();
                 (
                     Db::connect(&url, 10).await.unwrap(),
+                    url,
                     Arc::new(transport) as Arc<dyn Transport>,
                 )
             }
@@ -140,12 +141,12 @@ impl Stack {
         QueueTables::up(db.write(), None).await.unwrap();
         let queue = Queue::new(db.clone(), clock.clone(), Arc::clone(&transport));
         Self {
-            kind,
             db,
             time,
             clock,
             transport,
             queue,
+            url,
             memory,
             redis,
             prefix,
@@ -155,6 +156,15 @@ impl Stack {
 
     /// A second process on the same rows and, with Redis, on the same pointers.
     pub fn other_process(&self) -> Queue {
+        self.process_on(self.db.clone())
+    }
+
+    /// As [`Stack::other_process`], with connections that belong to the runtime that calls it.
+    pub async fn separate_process(&self) -> Queue {
+        self.process_on(Db::connect(&self.url, 5).await.unwrap())
+    }
+
+    fn process_on(&self, db: Db) -> Queue {
         let transport: Arc<dyn Transport> = match &self.redis {
             Some(Redis::Shared(server)) => {
                 Arc::new(RedisTransport::open(&server.url(), &self.prefix).unwrap())
@@ -164,7 +174,7 @@ impl Stack {
             }
             None => Arc::clone(&self.transport),
         };
-        Queue::new(self.db.clone(), self.clock.clone(), transport)
+        Queue::new(db, self.clock.clone(), transport)
     }
 
     /// The Redis server that only this stack uses.
@@ -206,7 +216,7 @@ impl Stack {
     pub async fn insert(&self, job: NewJob) -> Enqueued {
         let now = self.clock.now();
         let enqueued = enqueue(self.db.write(), now, job).await.unwrap();
-        self.queue.nudge("toys").await;
+        self.queue.nudge("toys");
         enqueued
     }
 

@@ -1,8 +1,15 @@
 //! The queue, on both stacks: SQLite with the memory transport, and PostgreSQL with Redis.
 
+mod acts;
 mod basics;
+mod budgets;
+mod cron;
 mod daemon;
 mod faults;
 mod fence;
 mod fixture;
+mod lanes;
+mod ledger;
+mod model;
 mod transport;
+mod transport_model;

@@ -5,11 +5,11 @@ use std::{sync::Arc, time::Duration};
 use clipqueue::{
     clock::Clock,
     queue::transport::{
-        Acquired, Budget, Channel, Delivery, MAX_BATCH, Pointer, Signal, Transport,
-        memory::MemoryTransport, redis::RedisTransport,
+        Channel, Delivery, MAX_BATCH, Pointer, Signal, Transport, memory::MemoryTransport,
+        redis::RedisTransport,
     },
 };
-use clipqueue_entities::{JobId, Timestamp};
+use clipqueue_entities::JobId;
 
 use crate::support::{eventually, servers};
 
@@ -23,7 +23,7 @@ const ONE_EACH: Channel<'static> = Channel {
 };
 const LEASE: Duration = Duration::from_secs(60);
 
-async fn each<F: Future<Output = ()>>(test: impl Fn(Arc<dyn Transport>) -> F) {
+pub async fn each<F: Future<Output = ()>>(test: impl Fn(Arc<dyn Transport>) -> F) {
     test(Arc::new(MemoryTransport::new(Clock::System))).await;
     let server = servers::redis().await;
     let transport = RedisTransport::open(&server.url(), &servers::redis_prefix()).unwrap();
@@ -77,10 +77,34 @@ async fn a_job_has_one_pointer_and_the_newest_nonce_wins() {
             nonce: 2,
             ..old.clone()
         };
-        assert_eq!(transport.deliver(FREE, &[old.clone()]).await.unwrap(), 1);
-        assert_eq!(transport.deliver(FREE, &[old.clone()]).await.unwrap(), 0);
-        assert_eq!(transport.deliver(FREE, &[new.clone()]).await.unwrap(), 1);
-        assert_eq!(transport.deliver(FREE, &[old.clone()]).await.unwrap(), 0);
+        assert_eq!(
+            transport
+                .deliver(FREE, std::slice::from_ref(&old))
+                .await
+                .unwrap(),
+            1
+        );
+        assert_eq!(
+            transport
+                .deliver(FREE, std::slice::from_ref(&old))
+                .await
+                .unwrap(),
+            0
+        );
+        assert_eq!(
+            transport
+                .deliver(FREE, std::slice::from_ref(&new))
+                .await
+                .unwrap(),
+            1
+        );
+        assert_eq!(
+            transport
+                .deliver(FREE, std::slice::from_ref(&old))
+                .await
+                .unwrap(),
+            0
+        );
         let first = take(&transport, FREE, 10).await;
         assert_eq!((first.len(), first[0].nonce), (1, 2));
 
@@ -108,7 +132,10 @@ async fn a_finished_pointer_leaves_nothing() {
         transport.finish(ONE_EACH, &taken).await.unwrap();
         transport.finish(ONE_EACH, &taken).await.unwrap();
         let depth = transport.depth("q", &["l1".into()]).await.unwrap();
-        assert_eq!((depth.waiting, depth.in_flight, depth.open_lanes), (0, 0, 0));
+        assert_eq!(
+            (depth.waiting, depth.in_flight, depth.open_lanes),
+            (0, 0, 0)
+        );
         let jobs: Vec<JobId> = pointers.iter().map(|p| p.job).collect();
         assert_eq!(transport.missing("q", &jobs).await.unwrap(), jobs);
     })
@@ -123,7 +150,9 @@ async fn finished_jobs_cost_redis_nothing_and_pending_ones_little() {
         let info = server.command(&["INFO", "memory"]).await.unwrap();
         let info: String = redis::from_redis_value(info).unwrap();
         let line = info.lines().find(|line| line.starts_with("used_memory:"));
-        line.unwrap()["used_memory:".len()..].parse::<i64>().unwrap()
+        line.unwrap()["used_memory:".len()..]
+            .parse::<i64>()
+            .unwrap()
     };
     // Loads the scripts and makes the fixed keys.
     let warm = pointer("", 0);
@@ -166,7 +195,10 @@ async fn lanes_are_served_in_turn() {
         seen.sort_unstable();
         assert_eq!(seen, ["big", "other", "small"]);
         // A batch is shared out too, and what is left over goes to whoever has more.
-        transport.deliver(FREE, &[pointer("small", 1)]).await.unwrap();
+        transport
+            .deliver(FREE, &[pointer("small", 1)])
+            .await
+            .unwrap();
         let batch = take(&transport, FREE, 10).await;
         assert_eq!(batch.len(), 10);
         assert_eq!(lanes(&batch).iter().filter(|l| **l == "small").count(), 1);
@@ -179,7 +211,10 @@ async fn a_lane_never_exceeds_its_limit_and_opens_again() {
     each(async |transport| {
         let pointers: Vec<Pointer> = (0..5).map(|n| pointer("a", n)).collect();
         transport.deliver(ONE_EACH, &pointers).await.unwrap();
-        transport.deliver(ONE_EACH, &[pointer("b", 9)]).await.unwrap();
+        transport
+            .deliver(ONE_EACH, &[pointer("b", 9)])
+            .await
+            .unwrap();
         let mut first = take(&transport, ONE_EACH, 10).await;
         first.sort_by(|x, y| x.lane.cmp(&y.lane));
         assert_eq!(lanes(&first), ["a", "b"]);
@@ -194,7 +229,9 @@ async fn a_lane_never_exceeds_its_limit_and_opens_again() {
                 }
             }
         };
-        tokio::time::timeout(Duration::from_secs(5), told).await.unwrap();
+        tokio::time::timeout(Duration::from_secs(5), told)
+            .await
+            .unwrap();
         assert_eq!(lanes(&take(&transport, ONE_EACH, 10).await), ["a"]);
     })
     .await;
@@ -220,7 +257,11 @@ async fn a_lease_that_runs_out_gives_the_pointer_and_the_lane_back() {
         let pointers = [pointer("a", 1), pointer("a", 2), pointer("b", 1)];
         transport.deliver(ONE_EACH, &pointers).await.unwrap();
         let short = Duration::from_millis(20);
-        let first = transport.take(ONE_EACH, 10, short).await.unwrap().deliveries;
+        let first = transport
+            .take(ONE_EACH, 10, short)
+            .await
+            .unwrap()
+            .deliveries;
         assert_eq!(first.len(), 2);
         let kept: Vec<Delivery> = first.iter().filter(|d| d.lane == "b").cloned().collect();
         transport.extend(ONE_EACH, &kept, LEASE).await.unwrap();
@@ -292,61 +333,6 @@ async fn an_epoch_lasts_as_long_as_the_pointers() {
     .await;
 }
 
-fn budget(key: &str, limit: u32) -> Budget {
-    Budget {
-        key: key.into(),
-        limit,
-        window: Duration::from_secs(60),
-    }
-}
-
-#[tokio::test]
-async fn a_window_slides_and_is_never_exceeded() {
-    each(async |transport| {
-        let start = Timestamp::from_secs(1_900_000_000);
-        let at = |secs: u64| Some(start + Duration::from_secs(secs));
-        let three = [budget("token:1", 3)];
-        for second in [0, 10, 20] {
-            let answer = transport.acquire(&three, at(second)).await.unwrap();
-            assert_eq!(answer, Acquired::Granted);
-        }
-        let answer = transport.acquire(&three, at(30)).await.unwrap();
-        assert_eq!(answer, Acquired::Wait(Duration::from_secs(30)));
-        let other = [budget("token:2", 3)];
-        assert_eq!(
-            transport.acquire(&other, at(30)).await.unwrap(),
-            Acquired::Granted
-        );
-        let answer = transport.acquire(&three, at(60)).await.unwrap();
-        assert_eq!(answer, Acquired::Granted);
-        let answer = transport.acquire(&three, at(61)).await.unwrap();
-        assert_eq!(answer, Acquired::Wait(Duration::from_secs(9)));
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn budgets_are_taken_together_or_not_at_all() {
-    each(async |transport| {
-        let now = Some(Timestamp::from_secs(1_900_000_000));
-        let both = [budget("wide", 2), budget("narrow", 1)];
-        let answer = transport.acquire(&both, now).await.unwrap();
-        assert_eq!(answer, Acquired::Granted);
-        let answer = transport.acquire(&both, now).await.unwrap();
-        assert_eq!(answer, Acquired::Wait(Duration::from_secs(60)));
-        // The refusal took nothing from the wide one.
-        let answer = transport.acquire(&both[..1], now).await.unwrap();
-        assert_eq!(answer, Acquired::Granted);
-        let never = [budget("zero", 0)];
-        let answer = transport.acquire(&never, now).await.unwrap();
-        assert_eq!(answer, Acquired::Wait(Duration::from_secs(60)));
-        // Without a time it asks its own.
-        let answer = transport.acquire(&[budget("own", 1)], None).await.unwrap();
-        assert_eq!(answer, Acquired::Granted);
-    })
-    .await;
-}
-
 #[tokio::test]
 async fn messages_and_work_reach_listeners() {
     each(async |transport| {
@@ -357,7 +343,10 @@ async fn messages_and_work_reach_listeners() {
         };
         // The listener connects in its own time; a message sent before that is lost by design.
         let heard = eventually(Duration::from_secs(5), "a message arrives", async || {
-            transport.publish("posts", "line one\nline two").await.unwrap();
+            transport
+                .publish("posts", "line one\nline two")
+                .await
+                .unwrap();
             let next = tokio::time::timeout(Duration::from_millis(100), async {
                 loop {
                     let signal = signals.recv().await.unwrap();
@@ -378,7 +367,9 @@ async fn messages_and_work_reach_listeners() {
                 }
             }
         };
-        tokio::time::timeout(Duration::from_secs(5), work).await.unwrap();
+        tokio::time::timeout(Duration::from_secs(5), work)
+            .await
+            .unwrap();
     })
     .await;
 }

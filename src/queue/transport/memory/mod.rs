@@ -1,8 +1,10 @@
 //! The transport for one process: pointers in memory. Nothing is lost with it, since the rows are
 //! the truth; a new process starts with a new epoch and the relay delivers again.
 
+mod lanes;
+
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    collections::{BTreeSet, HashMap, VecDeque},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -10,11 +12,11 @@ use std::{
 use async_trait::async_trait;
 use clipqueue_entities::{JobId, Timestamp};
 use tokio::sync::broadcast;
-use uuid::Uuid;
 
+use self::lanes::{Held, Lanes, Place};
 use super::{
-    Acquired, Budget, Channel, Delivery, Depth, FIRST, MAX_BATCH, MAX_EXPIRED, Pointer,
-    RedisReport, SIGNAL_BUFFER, Signal, Taken, Transport, TransportError,
+    Acquired, Budget, Channel, Delivery, Depth, FIRST, MAX_BATCH, Pointer, RedisReport,
+    SIGNAL_BUFFER, Signal, Taken, Transport, TransportError,
 };
 use crate::clock::Clock;
 
@@ -30,145 +32,6 @@ pub struct MemoryTransport {
 struct State {
     queues: HashMap<String, Lanes>,
     budgets: HashMap<String, VecDeque<Timestamp>>,
-}
-
-#[derive(Debug)]
-struct Lanes {
-    epoch: String,
-    paused: bool,
-    pointers: HashMap<JobId, Held>,
-    waiting: BTreeMap<String, BTreeSet<(i64, JobId)>>,
-    /// Lanes that may be served, in turn. A lane is in it at most once: `ringed` says which.
-    ring: VecDeque<String>,
-    ringed: BTreeSet<String>,
-    running: BTreeSet<(Timestamp, JobId)>,
-    busy: HashMap<String, u32>,
-}
-
-#[derive(Debug)]
-struct Held {
-    nonce: i64,
-    lane: String,
-    place: Place,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Place {
-    Waiting(i64),
-    Running(Timestamp),
-}
-
-impl Lanes {
-    fn new() -> Self {
-        Self {
-            epoch: Uuid::new_v4().simple().to_string(),
-            paused: false,
-            pointers: HashMap::new(),
-            waiting: BTreeMap::new(),
-            ring: VecDeque::new(),
-            ringed: BTreeSet::new(),
-            running: BTreeSet::new(),
-            busy: HashMap::new(),
-        }
-    }
-
-    fn flying(&self, lane: &str) -> u32 {
-        self.busy.get(lane).copied().unwrap_or(0)
-    }
-
-    /// Puts the lane into the ring when something waits in it and its limit allows.
-    fn open(&mut self, lane: &str, limit: u32) -> bool {
-        let open = (limit == 0 || self.flying(lane) < limit)
-            && self.waiting.contains_key(lane)
-            && !self.ringed.contains(lane);
-        if open {
-            self.ringed.insert(lane.to_owned());
-            self.ring.push_back(lane.to_owned());
-        }
-        open
-    }
-
-    fn wait(&mut self, job: JobId, rank: i64) {
-        if let Some(held) = self.pointers.get_mut(&job) {
-            held.place = Place::Waiting(rank);
-            self.waiting
-                .entry(held.lane.clone())
-                .or_default()
-                .insert((rank, job));
-        }
-    }
-
-    /// Takes the pointer from wherever it is, and gives its lane.
-    fn lift(&mut self, job: JobId) -> Option<String> {
-        let held = self.pointers.get(&job)?;
-        let lane = held.lane.clone();
-        match held.place {
-            Place::Waiting(rank) => {
-                if let Some(set) = self.waiting.get_mut(&lane) {
-                    set.remove(&(rank, job));
-                    if set.is_empty() {
-                        self.waiting.remove(&lane);
-                    }
-                }
-            }
-            Place::Running(until) => {
-                self.running.remove(&(until, job));
-                if let Some(count) = self.busy.get_mut(&lane) {
-                    *count = count.saturating_sub(1);
-                    if *count == 0 {
-                        self.busy.remove(&lane);
-                    }
-                }
-            }
-        }
-        Some(lane)
-    }
-
-    fn put_back_expired(&mut self, now: Timestamp, limit: u32) {
-        for _ in 0..MAX_EXPIRED {
-            match self.running.first() {
-                Some((until, job)) if *until <= now => {
-                    let job = *job;
-                    if let Some(lane) = self.lift(job) {
-                        self.wait(job, FIRST);
-                        self.open(&lane, limit);
-                    }
-                }
-                _ => return,
-            }
-        }
-    }
-
-    fn take(&mut self, want: usize, limit: u32, until: Timestamp) -> Vec<Delivery> {
-        let mut out = Vec::new();
-        while out.len() < want {
-            let Some(lane) = self.ring.pop_front() else {
-                break;
-            };
-            self.ringed.remove(&lane);
-            let mut share = ((want - out.len()) / (self.ring.len() + 1)).max(1);
-            if limit > 0 {
-                share = share.min(limit.saturating_sub(self.flying(&lane)) as usize);
-            }
-            for _ in 0..share {
-                let next = self.waiting.get(&lane).and_then(|set| set.first().copied());
-                let Some((_, job)) = next else { break };
-                self.lift(job);
-                if let Some(held) = self.pointers.get_mut(&job) {
-                    held.place = Place::Running(until);
-                    self.running.insert((until, job));
-                    *self.busy.entry(lane.clone()).or_default() += 1;
-                    out.push(Delivery {
-                        job,
-                        nonce: held.nonce,
-                        lane: lane.clone(),
-                    });
-                }
-            }
-            self.open(&lane, limit);
-        }
-        out
-    }
 }
 
 impl MemoryTransport {
@@ -211,6 +74,10 @@ impl MemoryTransport {
 impl Transport for MemoryTransport {
     fn name(&self) -> &'static str {
         "memory"
+    }
+
+    fn is_shared(&self) -> bool {
+        false
     }
 
     async fn deliver(
@@ -292,11 +159,7 @@ impl Transport for MemoryTransport {
         Ok(())
     }
 
-    async fn finish(
-        &self,
-        channel: Channel<'_>,
-        batch: &[Delivery],
-    ) -> Result<(), TransportError> {
+    async fn finish(&self, channel: Channel<'_>, batch: &[Delivery]) -> Result<(), TransportError> {
         let opened = self.with(channel.queue, |lanes| {
             let mut opened = false;
             for delivery in batch {

@@ -18,39 +18,30 @@
 //! | `cq:{q}:turn`, `…:epoch`, `…:paused` | string | next turn, epoch, pause |
 //! | `cq:{budget}:<key>` | sorted set | uses within the window |
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+mod link;
+mod listen;
+mod report;
+
+use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
 use clipqueue_entities::{JobId, Timestamp};
-use futures::StreamExt;
-use redis::{
-    AsyncConnectionConfig, Client, RedisError, RedisResult, Script, aio::MultiplexedConnection,
-};
-use tokio::sync::{Mutex, broadcast};
+use redis::{Client, Script};
+use tokio::sync::broadcast;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
+pub use self::report::RedisReport;
+use self::{link::Link, listen::listen};
 use super::{
     Acquired, Budget, Channel, Delivery, Depth, FIRST, MAX_BATCH, MAX_EXPIRED, Pointer,
-    RedisReport, SIGNAL_BUFFER, Signal, Taken, Transport, TransportError,
+    SIGNAL_BUFFER, Signal, Taken, Transport, TransportError,
 };
 
 /// How long a connection attempt may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a call may take. Scripts take milliseconds; more than this is an outage.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
-/// The pause between attempts of the listener to connect: well within the 5 s in which work must
-/// resume.
-const RELISTEN: Duration = Duration::from_millis(250);
-/// How often the listener asks whether its connection still lives.
-const LISTEN_PING: Duration = Duration::from_secs(2);
 
 /// Pointers in Redis.
 pub struct RedisTransport {
@@ -100,13 +91,13 @@ impl RedisTransport {
             prefix: prefix.to_owned(),
             channel,
             scripts: Scripts {
-                deliver: Script::new(include_str!("../lua/deliver.lua")),
-                take: Script::new(include_str!("../lua/take.lua")),
-                extend: Script::new(include_str!("../lua/extend.lua")),
-                finish: Script::new(include_str!("../lua/finish.lua")),
-                give_back: Script::new(include_str!("../lua/give_back.lua")),
-                epoch: Script::new(include_str!("../lua/epoch.lua")),
-                acquire: Script::new(include_str!("../lua/acquire.lua")),
+                deliver: Script::new(include_str!("../../lua/deliver.lua")),
+                take: Script::new(include_str!("../../lua/take.lua")),
+                extend: Script::new(include_str!("../../lua/extend.lua")),
+                finish: Script::new(include_str!("../../lua/finish.lua")),
+                give_back: Script::new(include_str!("../../lua/give_back.lua")),
+                epoch: Script::new(include_str!("../../lua/epoch.lua")),
+                acquire: Script::new(include_str!("../../lua/acquire.lua")),
             },
             signals,
             _listener: stop.drop_guard(),
@@ -168,6 +159,10 @@ impl RedisTransport {
 impl Transport for RedisTransport {
     fn name(&self) -> &'static str {
         "redis"
+    }
+
+    fn is_shared(&self) -> bool {
+        true
     }
 
     async fn deliver(
@@ -258,11 +253,7 @@ impl Transport for RedisTransport {
         Ok(())
     }
 
-    async fn finish(
-        &self,
-        channel: Channel<'_>,
-        batch: &[Delivery],
-    ) -> Result<(), TransportError> {
+    async fn finish(&self, channel: Channel<'_>, batch: &[Delivery]) -> Result<(), TransportError> {
         let limit = i64::from(channel.lane_limit);
         self.deliveries(&self.scripts.finish, channel, limit, batch, "finish")
             .await
@@ -408,20 +399,8 @@ impl Transport for RedisTransport {
                     .await
             })
             .await?;
-        let field = |name: &str| {
-            info.lines()
-                .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
-                .unwrap_or_default()
-                .trim()
-                .to_owned()
-        };
-        Ok(Some(RedisReport {
-            version: field("redis_version"),
-            maxmemory_policy: field("maxmemory_policy"),
-            maxmemory: field("maxmemory").parse().unwrap_or_default(),
-            aof: field("aof_enabled") == "1",
-            skew_millis: time.0 * 1000 + time.1 / 1000 - now.as_millis(),
-        }))
+        let theirs = time.0 * 1000 + time.1 / 1000;
+        Ok(Some(RedisReport::read(&info, theirs - now.as_millis())))
     }
 }
 
@@ -434,121 +413,5 @@ fn delivery(item: &[Vec<u8>]) -> anyhow::Result<Delivery> {
         job: JobId(Uuid::from_slice(&item[0])?),
         nonce: std::str::from_utf8(&item[1])?.parse()?,
         lane: String::from_utf8(item[2].clone())?,
-    })
-}
-
-/// One multiplexed connection that is made when it is needed and dropped when it fails.
-struct Link {
-    client: Client,
-    current: Mutex<Option<MultiplexedConnection>>,
-    made: AtomicU64,
-}
-
-impl Link {
-    fn new(client: Client) -> Self {
-        Self {
-            client,
-            current: Mutex::new(None),
-            made: AtomicU64::new(0),
-        }
-    }
-
-    async fn connection(&self) -> RedisResult<(u64, MultiplexedConnection)> {
-        // Callers queue up here while one of them connects.
-        let mut current = self.current.lock().await;
-        if let Some(connection) = current.as_ref() {
-            return Ok((self.made.load(Ordering::Relaxed), connection.clone()));
-        }
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT_TIMEOUT))
-            .set_response_timeout(Some(RESPONSE_TIMEOUT));
-        let connection = self
-            .client
-            .get_multiplexed_async_connection_with_config(&config)
-            .await?;
-        *current = Some(connection.clone());
-        let number = self.made.fetch_add(1, Ordering::Relaxed) + 1;
-        Ok((number, connection))
-    }
-
-    /// Runs `call`. Any failure drops the connection: a fail-over shows as READONLY, a dead peer as
-    /// a timeout, and a new connection costs less than telling them apart.
-    async fn call<T>(
-        &self,
-        doing: &'static str,
-        call: impl AsyncFnOnce(&mut MultiplexedConnection) -> RedisResult<T>,
-    ) -> Result<T, TransportError> {
-        let failed = |error: RedisError| TransportError::new(doing, error);
-        let (number, mut connection) = self.connection().await.map_err(failed)?;
-        match call(&mut connection).await {
-            Ok(answer) => Ok(answer),
-            Err(error) => {
-                let mut current = self.current.lock().await;
-                if self.made.load(Ordering::Relaxed) == number {
-                    *current = None;
-                }
-                Err(failed(error))
-            }
-        }
-    }
-}
-
-/// Listens for signals until stopped, over as many connections as it takes.
-async fn listen(
-    client: Client,
-    channel: String,
-    signals: broadcast::Sender<Signal>,
-    stop: CancellationToken,
-) {
-    let signals = Arc::new(signals);
-    let listening = async {
-        loop {
-            if let Err(error) = listen_once(&client, &channel, &signals).await {
-                tracing::debug!(%error, "not listening to Redis");
-            }
-            tokio::time::sleep(RELISTEN).await;
-        }
-    };
-    tokio::select! {
-        () = stop.cancelled() => {}
-        () = listening => {}
-    }
-}
-
-async fn listen_once(
-    client: &Client,
-    channel: &str,
-    signals: &broadcast::Sender<Signal>,
-) -> anyhow::Result<()> {
-    let mut pubsub = tokio::time::timeout(CONNECT_TIMEOUT, client.get_async_pubsub()).await??;
-    tokio::time::timeout(RESPONSE_TIMEOUT, pubsub.subscribe(channel)).await??;
-    let (mut sink, mut stream) = pubsub.split();
-    // Whoever hears this looks for itself, since signals were missed.
-    let _ = signals.send(Signal::Reconnected);
-    let mut ping = tokio::time::interval(LISTEN_PING);
-    loop {
-        tokio::select! {
-            message = stream.next() => {
-                let Some(message) = message else { anyhow::bail!("the connection ended") };
-                let payload: String = message.get_payload()?;
-                if let Some(signal) = signal(&payload) {
-                    let _ = signals.send(signal);
-                }
-            }
-            _ = ping.tick() => {
-                tokio::time::timeout(RESPONSE_TIMEOUT, sink.ping::<redis::Value>()).await??;
-            }
-        }
-    }
-}
-
-fn signal(payload: &str) -> Option<Signal> {
-    if let Some(queue) = payload.strip_prefix('w') {
-        return Some(Signal::Work(queue.to_owned()));
-    }
-    let (topic, payload) = payload.strip_prefix('t')?.split_once('\n')?;
-    Some(Signal::Message {
-        topic: topic.to_owned(),
-        payload: payload.to_owned(),
     })
 }

@@ -4,10 +4,12 @@
 //! token of its job, then moves the attempt, the post and whatever follows together. A worker that
 //! lost its lease can therefore neither open an attempt nor close one.
 
+mod address;
+
 use std::time::Duration;
 
 use clipqueue_entities::{
-    AttemptId, PostId, Sealed, Timestamp,
+    AttemptId, PostId,
     post::{self, PostState},
     post_attempt::{self, AttemptPhase},
 };
@@ -16,9 +18,11 @@ use sea_orm::{
     DatabaseTransaction, EntityTrait as _, IntoActiveModel as _, QueryFilter as _, QueryOrder as _,
     sea_query::Expr,
 };
-use secrecy::ExposeSecret as _;
 use serde_json::json;
 use tiktok::{ChunkPlan, PublishId, UploadUrl, limits::UPLOAD_URL_LIFE};
+
+use address::url_place;
+pub use address::{upload_url, url_has_ended};
 
 use super::{
     error::{Error, Result},
@@ -31,11 +35,7 @@ use crate::{
     app::App,
     job::{Job, STATUS},
     queue::Lease,
-    secrets::Place,
 };
-
-/// An upload address this close to its end is not started with.
-const URL_SPARE: Duration = Duration::from_secs(60);
 
 /// The open attempt of a post, if there is one.
 pub async fn open(db: &impl ConnectionTrait, post: PostId) -> Result<Option<post_attempt::Model>> {
@@ -151,37 +151,6 @@ pub async fn accepted(
     tx.commit().await?;
     app.announce(post.user_id).await;
     Ok((post, attempt))
-}
-
-/// Where the bytes of an open attempt go; none once the address is about to end.
-pub async fn upload_url(
-    app: &App,
-    post: &post::Model,
-    attempt: &post_attempt::Model,
-) -> Result<Option<UploadUrl>> {
-    let (Some(sealed), Some(expires_at)) =
-        (&attempt.upload_url_sealed, attempt.upload_url_expires_at)
-    else {
-        return Ok(None);
-    };
-    if expires_at <= app.clock.now() + URL_SPARE {
-        return Ok(None);
-    }
-    open_url(app, post, attempt, sealed).await.map(Some)
-}
-
-async fn open_url(
-    app: &App,
-    post: &post::Model,
-    attempt: &post_attempt::Model,
-    sealed: &Sealed,
-) -> Result<UploadUrl> {
-    let key = tokens::data_key(app, app.db.read(), post.account_id).await?;
-    let row = attempt.id.to_string();
-    let text = key
-        .open_text(url_place(&row), sealed)
-        .map_err(anyhow::Error::from)?;
-    Ok(UploadUrl::parse(text.expose_secret()).map_err(anyhow::Error::from)?)
 }
 
 /// TikTok acknowledged every byte before `offset`.
@@ -306,7 +275,7 @@ async fn ask_later(
         .await?;
     tx.commit().await?;
     app.announce(post.user_id).await;
-    app.nudge(STATUS).await;
+    app.nudge(STATUS);
     Ok(post)
 }
 
@@ -390,13 +359,6 @@ pub async fn resume_in_tx(
     .await
 }
 
-/// Whether the upload address of `attempt` has ended for certain.
-pub fn url_has_ended(attempt: &post_attempt::Model, now: Timestamp) -> bool {
-    attempt
-        .upload_url_expires_at
-        .is_none_or(|at| at + URL_SPARE < now)
-}
-
 async fn update(
     tx: &impl ConnectionTrait,
     id: AttemptId,
@@ -413,13 +375,4 @@ async fn update(
         .one(tx)
         .await?
         .ok_or(Error::NotFound)
-}
-
-fn url_place(row: &str) -> Place<'_> {
-    Place {
-        table: "post_attempts",
-        column: "upload_url",
-        row,
-        version: 0,
-    }
 }

@@ -1,0 +1,202 @@
+//! Editing a post that has not begun, and noting that its caption was handed over.
+
+use clipqueue_entities::{
+    PostId, Timestamp, post,
+    post::{PostMode, PostState},
+};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait as _, EntityTrait as _, IntoActiveModel as _, QueryFilter as _,
+};
+use serde_json::json;
+
+use super::{create::as_request, get, rules::validate, upload_job};
+use crate::{
+    app::App,
+    domain::{
+        actor::Actor,
+        error::{Code, Refusal, Result},
+        events::{self, NewEvent},
+        post_change::{Evidence, insert_evidence, state_word},
+        post_settings::DirectSettings,
+    },
+    job::UPLOADS,
+};
+
+/// What an edit changes; absent fields stay.
+#[derive(Clone, Debug, Default)]
+pub struct PostEdit {
+    /// A new caption.
+    pub caption: Option<String>,
+    /// New choices.
+    pub direct: Option<DirectSettings>,
+    /// Whether the creator agreed to the text for the new choices.
+    pub creator_consent: bool,
+    /// A new label; `Some(None)` takes it away.
+    pub experiment_label: Option<Option<String>>,
+    /// A new reference; `Some(None)` takes it away.
+    pub upload_reference: Option<Option<String>>,
+    /// A new time; `Some(None)` means at once.
+    pub publish_at: Option<Option<Timestamp>>,
+}
+
+/// Edits a post that has not begun; `expected_version` must be the one that the caller saw.
+pub async fn update(
+    app: &App,
+    actor: &Actor,
+    id: PostId,
+    expected_version: i32,
+    edit: PostEdit,
+) -> Result<post::Model> {
+    let before = get(app.db.read(), actor.user_id, id).await?;
+    check_editable(&before, expected_version)?;
+    let edited = apply_edit(&before, &edit, app.clock.now())?;
+    let mut request = as_request(&edited)?;
+    request.creator_consent = edited.consent_at.is_some();
+    request.keep_draft = edited.state == PostState::Draft;
+    if edited.publish_at == before.publish_at {
+        // A time that was accepted once is not judged again.
+        request.publish_at = None;
+    }
+    validate(app, actor, &request).await?;
+
+    let now = app.clock.now();
+    let tx = app.db.begin().await?;
+    let post = get(&tx, actor.user_id, id).await?;
+    check_editable(&post, expected_version)?;
+    if edited.publish_at != post.publish_at && post.state != PostState::Draft {
+        let run_at = edited.publish_at.max(post.hold_until);
+        if !app
+            .reschedule_in_tx(&tx, &upload_job(&post), run_at)
+            .await?
+        {
+            return Err(Refusal::whole(
+                Code::WrongState,
+                "the post is being started at this moment; read it again, or cancel it",
+            )
+            .into());
+        }
+    }
+    let mut row = edited.clone().into_active_model();
+    row.id = sea_orm::ActiveValue::Unchanged(id);
+    row.caption = Set(edited.caption);
+    row.settings = Set(edited.settings);
+    row.experiment_label = Set(edited.experiment_label);
+    row.upload_reference = Set(edited.upload_reference);
+    row.publish_at = Set(edited.publish_at);
+    row.consent_version = Set(edited.consent_version);
+    row.consent_at = Set(edited.consent_at);
+    row.version = Set(expected_version + 1);
+    row.updated_at = Set(now);
+    if post.state == PostState::Scheduled {
+        let due = edited.publish_at.unwrap_or(now).max(now);
+        row.deadline_at = Set(Some(due + app.config.posts.late_limit));
+    }
+    let changed = post::Entity::update_many()
+        .set(row)
+        .filter(post::Column::Id.eq(id))
+        .filter(post::Column::Version.eq(expected_version))
+        .filter(post::Column::State.eq(post.state))
+        .exec(&tx)
+        .await?;
+    if changed.rows_affected != 1 {
+        return Err(version_conflict(post.version).into());
+    }
+    let evidence_id = insert_evidence(&tx, now, &post, Evidence::creator("updatePost")).await?;
+    events::append_in_tx(
+        &tx,
+        now,
+        NewEvent {
+            user_id: post.user_id,
+            account_id: Some(post.account_id),
+            post_id: Some(id),
+            kind: "post.edited",
+            data: json!({ "version": expected_version + 1 }),
+            evidence_id: Some(evidence_id),
+        },
+    )
+    .await?;
+    let post = get(&tx, actor.user_id, id).await?;
+    tx.commit().await?;
+    app.announce(actor.user_id).await;
+    app.nudge(UPLOADS);
+    Ok(post)
+}
+
+/// Notes that the creator copied the caption of an inbox post.
+pub async fn caption_copied(app: &App, actor: &Actor, id: PostId) -> Result<post::Model> {
+    let post = get(app.db.read(), actor.user_id, id).await?;
+    if post.mode != PostMode::Inbox {
+        return Err(Refusal::whole(
+            Code::WrongState,
+            "TikTok takes the caption of a direct post itself; only inbox posts hand it over",
+        )
+        .into());
+    }
+    post::Entity::update_many()
+        .col_expr(
+            post::Column::CaptionCopiedAt,
+            sea_orm::sea_query::Expr::value(app.clock.now()),
+        )
+        .filter(post::Column::Id.eq(id))
+        .exec(app.db.write())
+        .await?;
+    get(app.db.read(), actor.user_id, id).await
+}
+
+fn apply_edit(post: &post::Model, edit: &PostEdit, now: Timestamp) -> Result<post::Model> {
+    let mut edited = post.clone();
+    if let Some(caption) = &edit.caption {
+        edited.caption.clone_from(caption);
+    }
+    if let Some(direct) = &edit.direct {
+        if post.mode != PostMode::Direct {
+            return Err(Refusal::new(
+                "direct",
+                Code::Invalid,
+                "this post goes to the TikTok inbox, where the creator chooses; make a new post to send it directly",
+            )
+            .into());
+        }
+        edited.settings = serde_json::to_value(direct).map_err(anyhow::Error::from)?;
+        // Other choices need another agreement.
+        edited.consent_at = edit.creator_consent.then_some(now);
+        edited.consent_version = edit
+            .creator_consent
+            .then(|| direct.consent().as_str().to_owned());
+    }
+    if let Some(label) = &edit.experiment_label {
+        edited.experiment_label.clone_from(label);
+    }
+    if let Some(reference) = &edit.upload_reference {
+        edited.upload_reference.clone_from(reference);
+    }
+    if let Some(at) = edit.publish_at {
+        edited.publish_at = at;
+    }
+    Ok(edited)
+}
+
+fn check_editable(post: &post::Model, expected_version: i32) -> Result<()> {
+    if post.version != expected_version {
+        return Err(version_conflict(post.version).into());
+    }
+    match post.state {
+        PostState::Draft | PostState::Scheduled | PostState::Held => Ok(()),
+        state => Err(Refusal::whole(
+            Code::WrongState,
+            format!(
+                "the post is {}, and only a DRAFT, SCHEDULED or HELD post can be edited",
+                state_word(state).to_uppercase()
+            ),
+        )
+        .into()),
+    }
+}
+
+fn version_conflict(version: i32) -> Refusal {
+    Refusal::new(
+        "expectedVersion",
+        Code::VersionConflict,
+        format!("the post is at version {version}; read it again and repeat the edit"),
+    )
+}

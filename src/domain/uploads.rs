@@ -1,0 +1,178 @@
+//! Files as their owner sees them: announcing one, listing them, taking one away.
+//!
+//! The bytes go past this module, to an address that proves itself (see
+//! [`Capabilities`](crate::media::Capabilities)).
+
+use clipqueue_entities::{MediaId, Timestamp, UserId, post, post::PostState};
+use sea_orm::{ColumnTrait as _, EntityTrait as _, PaginatorTrait as _, QueryFilter as _};
+use serde::Serialize;
+
+use super::{
+    actor::Actor,
+    error::{Code, Error, Refusal, Result},
+    idempotency::{Request, Seen},
+};
+use crate::{
+    app::App,
+    media::{Media, MediaError, MediaState, NewUpload},
+};
+
+/// Posts in these states may still need the bytes of their video.
+const NEEDS_BYTES: [PostState; 7] = [
+    PostState::Draft,
+    PostState::Scheduled,
+    PostState::Held,
+    PostState::Preflight,
+    PostState::InitSent,
+    PostState::Uploading,
+    // TikTok may turn out to lack bytes.
+    PostState::Unconfirmed,
+];
+
+/// What a client announces.
+#[derive(Clone, Debug, Serialize)]
+pub struct Announcement {
+    /// The file's name, shown and never trusted.
+    pub filename: String,
+    /// Bytes in all.
+    pub size: u64,
+    /// The file's type, shown and never trusted.
+    pub content_type: Option<String>,
+}
+
+/// A file that waits for its bytes.
+#[derive(Clone, Debug)]
+pub struct Upload {
+    /// The file.
+    pub media: Media,
+    /// Where to send the bytes by tus. It is a secret: whoever has it may send.
+    pub url: String,
+    /// Until when the address is good.
+    pub expires_at: Timestamp,
+}
+
+/// Announces a file. The same key with the same request gives the same file and a fresh address.
+pub async fn begin(
+    app: &App,
+    actor: &Actor,
+    new: Announcement,
+    idempotency_key: &str,
+) -> Result<Upload> {
+    let user = actor.user_id;
+    let request = Request::new(user, idempotency_key, "createUpload", &new)?;
+    if let Seen::Before(id) = request.look_up(app.db.read()).await? {
+        return Ok(addressed(app, get(app, user, MediaId(id)).await?));
+    }
+    let tx = app.db.begin().await?;
+    let media = app
+        .media
+        .create_in_tx(
+            &tx,
+            user,
+            NewUpload {
+                size: new.size,
+                filename: Some(new.filename),
+                content_type: new.content_type,
+                ..NewUpload::default()
+            },
+        )
+        .await
+        .map_err(refusal)?;
+    if let Seen::Before(id) = request
+        .record_in_tx(&tx, app.clock.now(), media.id.0)
+        .await?
+    {
+        tx.rollback().await?;
+        return Ok(addressed(app, get(app, user, MediaId(id)).await?));
+    }
+    tx.commit().await?;
+    Ok(addressed(app, media))
+}
+
+fn addressed(app: &App, media: Media) -> Upload {
+    let expires_at = app.clock.now() + app.config.media.upload_url_ttl;
+    let name = app
+        .capabilities()
+        .issue(media.user_id, media.id, expires_at);
+    Upload {
+        url: format!("{}/{name}", app.uploads_base()),
+        media,
+        expires_at,
+    }
+}
+
+/// A file of `user`.
+pub async fn get(app: &App, user: UserId, id: MediaId) -> Result<Media> {
+    app.media.get(user, id).await.map_err(refusal)
+}
+
+/// Several files of `user` by id; those that are not there are left out.
+pub async fn get_many(app: &App, user: UserId, ids: &[MediaId]) -> Result<Vec<Media>> {
+    app.media.get_many(user, ids).await.map_err(refusal)
+}
+
+/// Files of `user`, newest first: at most `limit` behind `cursor`, or before it when `backward`.
+pub async fn list(
+    app: &App,
+    user: UserId,
+    cursor: Option<MediaId>,
+    backward: bool,
+    limit: u64,
+) -> Result<Vec<Media>> {
+    app.media
+        .list(user, cursor, backward, limit)
+        .await
+        .map_err(refusal)
+}
+
+/// Takes a file away, unless a post still needs it. Taking it away again changes nothing.
+pub async fn delete(app: &App, actor: &Actor, id: MediaId) -> Result<Media> {
+    let user = actor.user_id;
+    let media = get(app, user, id).await?;
+    if !matches!(media.state, MediaState::Uploading | MediaState::Ready) {
+        return Ok(media);
+    }
+    let posts = post::Entity::find()
+        .filter(post::Column::UserId.eq(user))
+        .filter(post::Column::MediaId.eq(id))
+        .filter(post::Column::State.is_in(NEEDS_BYTES))
+        .count(app.db.read())
+        .await?;
+    if posts > 0 {
+        return Err(Refusal::whole(
+            Code::WrongState,
+            format!("{posts} posts that have not ended need this file; cancel them first"),
+        )
+        .into());
+    }
+    app.media.delete(user, id).await.map_err(refusal)?;
+    get(app, user, id).await
+}
+
+/// What a caller can do about a failure of the store.
+fn refusal(error: MediaError) -> Error {
+    let text = error.to_string();
+    let refused = |field, code| Error::from(Refusal::new(field, code, text.as_str()));
+    match error {
+        MediaError::NotFound => Error::NotFound,
+        MediaError::Empty | MediaError::TooLarge { .. } => refused("size", Code::Invalid),
+        MediaError::Invalid { .. } => Refusal::whole(Code::Invalid, text.as_str()).into(),
+        MediaError::QuotaBytes { .. } | MediaError::QuotaCount { .. } => {
+            refused("size", Code::QuotaExceeded)
+        }
+        MediaError::StorageFull => Refusal::whole(Code::StorageFull, text).into(),
+        MediaError::Gone { .. }
+        | MediaError::Complete
+        | MediaError::NotReady
+        | MediaError::OffsetConflict { .. }
+        | MediaError::Busy
+        | MediaError::Stopping
+        | MediaError::Idle
+        | MediaError::BodyTooLong { .. }
+        | MediaError::ChecksumMismatch
+        | MediaError::Rejected { .. } => Refusal::whole(Code::WrongState, text).into(),
+        MediaError::Database(_) | MediaError::Storage(_) | MediaError::Corrupt(_) => {
+            Error::Internal(error.into())
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Who may use a field: any key, or a key with a scope.
+
+use async_graphql::{Context, Guard, Result};
+
+use super::error::{ApiError, Code};
+use crate::{
+    app::App,
+    domain::actor::{Actor, Scope},
+};
+
+/// The caller.
+pub(crate) fn actor<'a>(ctx: &Context<'a>) -> Result<&'a Actor> {
+    ctx.data_opt::<Actor>().ok_or_else(|| {
+        ApiError::new(
+            Code::Unauthenticated,
+            "An API key is needed. Send it as `Authorization: Bearer <key>`.",
+        )
+        .into()
+    })
+}
+
+/// The application.
+pub(crate) fn app<'a>(ctx: &Context<'a>) -> &'a App {
+    ctx.data_unchecked::<App>()
+}
+
+/// Refuses unless the caller's key has `scope`.
+pub(crate) fn require(ctx: &Context<'_>, scope: Scope) -> Result<()> {
+    if actor(ctx)?.may(scope) {
+        return Ok(());
+    }
+    Err(ApiError::new(
+        Code::Forbidden,
+        format!("The API key lacks the scope {scope}. Use a key that has it."),
+    )
+    .into())
+}
+
+/// Lets keys with a scope pass.
+pub(crate) struct Needs(pub(crate) Scope);
+
+impl Guard for Needs {
+    async fn check(&self, ctx: &Context<'_>) -> Result<()> {
+        require(ctx, self.0)
+    }
+}
+
+/// Lets every key pass.
+pub(crate) struct AnyKey;
+
+impl Guard for AnyKey {
+    async fn check(&self, ctx: &Context<'_>) -> Result<()> {
+        actor(ctx).map(|_| ())
+    }
+}

@@ -1,0 +1,158 @@
+//! Many rows in one query: what several objects of an answer point at is read together.
+//!
+//! Every key carries its tenant, so a row of another tenant is never found. Nothing is kept between
+//! batches: a socket's operations would otherwise see old rows.
+
+use std::{collections::HashMap, hash::Hash, sync::Arc};
+
+use async_graphql::{
+    Context, Result,
+    dataloader::{DataLoader, Loader},
+};
+use clipqueue_entities::{
+    AccountId, EvidenceId, MediaId, PostId, UserId, account, evidence, post, post_attempt,
+};
+
+use super::user_error::raise;
+use crate::{
+    app::App,
+    domain::{accounts, error::Error, post_history, posts, uploads},
+    media::Media,
+};
+
+/// Reads rows for the schema.
+pub(crate) struct Rows {
+    app: App,
+}
+
+impl Rows {
+    /// A loader for the schema's data.
+    pub(crate) fn loader(app: &App) -> DataLoader<Self> {
+        DataLoader::new(Self { app: app.clone() }, tokio::spawn)
+    }
+}
+
+/// The attempts of a post.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct AttemptsOf(pub(crate) PostId);
+
+/// Keys sorted by their tenants.
+fn by_user<K: Copy>(keys: &[(UserId, K)]) -> HashMap<UserId, Vec<K>> {
+    let mut sorted: HashMap<UserId, Vec<K>> = HashMap::new();
+    for (user, key) in keys {
+        sorted.entry(*user).or_default().push(*key);
+    }
+    sorted
+}
+
+impl Loader<(UserId, AccountId)> for Rows {
+    type Value = account::Model;
+    type Error = Arc<Error>;
+
+    async fn load(
+        &self,
+        keys: &[(UserId, AccountId)],
+    ) -> Result<HashMap<(UserId, AccountId), Self::Value>, Self::Error> {
+        let mut found = HashMap::new();
+        for (user, ids) in by_user(keys) {
+            let rows = accounts::get_many(&self.app, user, &ids).await?;
+            found.extend(rows.into_iter().map(|row| ((user, row.id), row)));
+        }
+        Ok(found)
+    }
+}
+
+impl Loader<(UserId, MediaId)> for Rows {
+    type Value = Media;
+    type Error = Arc<Error>;
+
+    async fn load(
+        &self,
+        keys: &[(UserId, MediaId)],
+    ) -> Result<HashMap<(UserId, MediaId), Self::Value>, Self::Error> {
+        let mut found = HashMap::new();
+        for (user, ids) in by_user(keys) {
+            let rows = uploads::get_many(&self.app, user, &ids).await?;
+            found.extend(rows.into_iter().map(|row| ((user, row.id), row)));
+        }
+        Ok(found)
+    }
+}
+
+impl Loader<(UserId, PostId)> for Rows {
+    type Value = post::Model;
+    type Error = Arc<Error>;
+
+    async fn load(
+        &self,
+        keys: &[(UserId, PostId)],
+    ) -> Result<HashMap<(UserId, PostId), Self::Value>, Self::Error> {
+        let mut found = HashMap::new();
+        for (user, ids) in by_user(keys) {
+            let rows = posts::get_many(&self.app, user, &ids).await?;
+            found.extend(rows.into_iter().map(|row| ((user, row.id), row)));
+        }
+        Ok(found)
+    }
+}
+
+impl Loader<(UserId, EvidenceId)> for Rows {
+    type Value = evidence::Model;
+    type Error = Arc<Error>;
+
+    async fn load(
+        &self,
+        keys: &[(UserId, EvidenceId)],
+    ) -> Result<HashMap<(UserId, EvidenceId), Self::Value>, Self::Error> {
+        let mut found = HashMap::new();
+        for (user, ids) in by_user(keys) {
+            let rows = post_history::evidence(&self.app, user, &ids).await?;
+            found.extend(rows.into_iter().map(|row| ((user, row.id), row)));
+        }
+        Ok(found)
+    }
+}
+
+impl Loader<(UserId, AttemptsOf)> for Rows {
+    type Value = Vec<post_attempt::Model>;
+    type Error = Arc<Error>;
+
+    async fn load(
+        &self,
+        keys: &[(UserId, AttemptsOf)],
+    ) -> Result<HashMap<(UserId, AttemptsOf), Self::Value>, Self::Error> {
+        let mut found: HashMap<_, Self::Value> = HashMap::new();
+        for (user, posts) in by_user(keys) {
+            let ids: Vec<PostId> = posts.iter().map(|of| of.0).collect();
+            for row in post_history::attempts(&self.app, user, &ids).await? {
+                let key = (user, AttemptsOf(row.post_id));
+                found.entry(key).or_default().push(row);
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// One row of the tenant `user`, if it is there.
+pub(crate) async fn load<K>(
+    ctx: &Context<'_>,
+    user: UserId,
+    key: K,
+) -> Result<Option<<Rows as Loader<(UserId, K)>>::Value>>
+where
+    K: Copy + Eq + Hash + Send + Sync + 'static,
+    Rows: Loader<(UserId, K), Error = Arc<Error>>,
+{
+    ctx.data_unchecked::<DataLoader<Rows>>()
+        .load_one((user, key))
+        .await
+        .map_err(shared)
+}
+
+/// An error that every waiter of a batch is told.
+fn shared(error: Arc<Error>) -> async_graphql::Error {
+    match Arc::try_unwrap(error) {
+        Ok(error) => raise("The object", error),
+        Err(error) => raise("The object", Error::Internal(anyhow::anyhow!("{error:?}"))),
+    }
+}

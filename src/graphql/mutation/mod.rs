@@ -1,0 +1,22 @@
+//! What can be done. Each mutation takes one `input` and gives a payload with `userErrors`: what its
+//! caller can put right is there, and `errors` holds what is about the key or about us.
+
+mod connect;
+mod keys;
+mod media;
+mod ops;
+mod posts;
+mod posts_input;
+
+use async_graphql::MergedObject;
+
+/// What can be done. Look at `userErrors` of the payload first: when it is not empty, nothing was
+/// done.
+#[derive(Debug, Default, MergedObject)]
+pub struct Mutation(
+    connect::Connect,
+    media::MediaMutations,
+    posts::PostMutations,
+    keys::Keys,
+    ops::OperatorMutations,
+);

@@ -1,0 +1,139 @@
+//! Making, changing and stopping posts.
+
+use async_graphql::{Context, Object, Result};
+use clipqueue_entities::{PostId, post};
+
+use super::posts_input::{
+    CancelPostInput, CreatePostInput, MarkCaptionCopiedInput, PostPayload, RetryPostInput,
+    SubmitPostInput, UpdatePostInput,
+};
+use crate::{
+    domain::{actor::Scope, error::Error, posts},
+    graphql::{
+        guard::{Needs, actor, app},
+        ids::Global as _,
+        types::post::Post,
+        user_error::settle,
+    },
+};
+
+/// The payload of a mutation of the post `id`; a refusal comes with the post as it is.
+async fn payload(
+    ctx: &Context<'_>,
+    id: PostId,
+    result: Result<post::Model, Error>,
+) -> Result<PostPayload> {
+    let refused = matches!(result, Err(Error::Refused(_)));
+    let mut payload = PostPayload::of("id", result)?;
+    if refused {
+        let current = posts::get(app(ctx).db.read(), actor(ctx)?.user_id, id).await;
+        payload.post = current.ok().map(Post);
+    }
+    Ok(payload)
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct PostMutations;
+
+#[Object]
+impl PostMutations {
+    /// Accepts a post and answers at once; what becomes of it is seen by `postUpdated`. Needs the
+    /// scope `posts:write`.
+    #[graphql(
+        guard = "Needs(Scope::PostsWrite)",
+        complexity = "10 + child_complexity"
+    )]
+    async fn create_post(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The post.")] input: CreatePostInput,
+    ) -> Result<PostPayload> {
+        let (app, actor) = (app(ctx), actor(ctx)?);
+        let (key, validate_only) = (input.idempotency_key.clone(), input.validate_only);
+        if validate_only {
+            let checked = posts::validate(app, actor, &input.into()).await;
+            let (_, user_errors) = settle("idempotencyKey", checked)?;
+            return Ok(PostPayload {
+                post: None,
+                user_errors,
+            });
+        }
+        let post = posts::create(app, actor, input.into(), &key).await;
+        PostPayload::of("idempotencyKey", post)
+    }
+
+    /// Sends a DRAFT on its way. A post that is on its way already stays as it is. Needs the scope
+    /// `posts:write`.
+    #[graphql(
+        guard = "Needs(Scope::PostsWrite)",
+        complexity = "10 + child_complexity"
+    )]
+    async fn submit_post(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The post.")] input: SubmitPostInput,
+    ) -> Result<PostPayload> {
+        let id = PostId::from_global(&input.id);
+        payload(ctx, id, posts::submit(app(ctx), actor(ctx)?, id).await).await
+    }
+
+    /// Edits a DRAFT, SCHEDULED or HELD post. Needs the scope `posts:write`.
+    #[graphql(
+        guard = "Needs(Scope::PostsWrite)",
+        complexity = "10 + child_complexity"
+    )]
+    async fn update_post(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The edit.")] input: UpdatePostInput,
+    ) -> Result<PostPayload> {
+        let (app, actor, id) = (app(ctx), actor(ctx)?, PostId::from_global(&input.id));
+        let changes = input.changes.into();
+        let post = posts::update(app, actor, id, input.expected_version, changes).await;
+        payload(ctx, id, post).await
+    }
+
+    /// Stops a post. While it is being uploaded it ends CANCELLED before the last chunk; what TikTok
+    /// has whole cannot be taken back here. Needs the scope `posts:write`.
+    #[graphql(guard = "Needs(Scope::PostsWrite)")]
+    async fn cancel_post(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The post.")] input: CancelPostInput,
+    ) -> Result<PostPayload> {
+        let id = PostId::from_global(&input.id);
+        payload(ctx, id, posts::cancel(app(ctx), actor(ctx)?, id).await).await
+    }
+
+    /// Tries a FAILED, MISSED or CANCELLED post again, when that can help. Needs the scope
+    /// `posts:write`.
+    #[graphql(
+        guard = "Needs(Scope::PostsWrite)",
+        complexity = "10 + child_complexity"
+    )]
+    async fn retry_post(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The post.")] input: RetryPostInput,
+    ) -> Result<PostPayload> {
+        let (app, actor, id) = (app(ctx), actor(ctx)?, PostId::from_global(&input.id));
+        let post = posts::retry(app, actor, id, &input.idempotency_key).await;
+        payload(ctx, id, post).await
+    }
+
+    /// Notes that the creator copied the caption of an inbox post. Needs the scope `posts:write`.
+    #[graphql(guard = "Needs(Scope::PostsWrite)")]
+    async fn mark_caption_copied(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The post.")] input: MarkCaptionCopiedInput,
+    ) -> Result<PostPayload> {
+        let id = PostId::from_global(&input.id);
+        payload(
+            ctx,
+            id,
+            posts::caption_copied(app(ctx), actor(ctx)?, id).await,
+        )
+        .await
+    }
+}

@@ -1,0 +1,21 @@
+//! The types that the operations give, one a file. Each wraps what the domain gave and computes
+//! nothing of its own.
+
+pub(crate) mod account;
+pub(crate) mod api_key;
+pub(crate) mod attempt;
+pub(crate) mod creator;
+pub(crate) mod direct;
+pub(crate) mod event;
+pub(crate) mod job;
+pub(crate) mod job_attempt;
+pub(crate) mod media;
+pub(crate) mod media_facts;
+pub(crate) mod node;
+pub(crate) mod post;
+pub(crate) mod post_parts;
+pub(crate) mod post_state;
+pub(crate) mod preflight;
+pub(crate) mod queue;
+pub(crate) mod scope;
+pub(crate) mod viewer;

@@ -1,0 +1,75 @@
+//! Everything that has an id, and finding it by that.
+
+use async_graphql::{Context, ID, Interface, Result};
+use clipqueue_entities::{AccountId, ApiKeyId, JobId, MediaId, PostId};
+
+use super::{account::Account, api_key::ApiKey, job::Job, media::Media, post::Post};
+use crate::{
+    domain::{actor::Scope, api_keys, error::Error, operators},
+    graphql::{
+        guard::{actor, app, require},
+        ids::{Global, split},
+        loaders::load,
+        user_error::raise,
+    },
+};
+
+/// An object with an id.
+#[derive(Clone, Debug, Interface)]
+#[graphql(field(name = "id", ty = "ID", desc = "The id."))]
+pub(crate) enum Node {
+    /// A TikTok account.
+    TikTokAccount(Account),
+    /// An API key.
+    ApiKey(ApiKey),
+    /// A job.
+    Job(Job),
+    /// A file.
+    Media(Media),
+    /// A post.
+    Post(Post),
+}
+
+/// The object of that id; nothing, when there is none that the caller owns.
+pub(crate) async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
+    let user = actor(ctx)?.user_id;
+    let Some((name, uuid)) = split(id) else {
+        return Ok(None);
+    };
+    Ok(match name.as_str() {
+        AccountId::TYPE => {
+            require(ctx, Scope::AccountsRead)?;
+            let row = load(ctx, user, AccountId(uuid)).await?;
+            row.map(|row| Account(row).into())
+        }
+        MediaId::TYPE => {
+            require(ctx, Scope::MediaRead)?;
+            let row = load(ctx, user, MediaId(uuid)).await?;
+            row.map(|row| Media(row).into())
+        }
+        PostId::TYPE => {
+            require(ctx, Scope::PostsRead)?;
+            let row = load(ctx, user, PostId(uuid)).await?;
+            row.map(|row| Post(row).into())
+        }
+        ApiKeyId::TYPE => {
+            require(ctx, Scope::KeysAdmin)?;
+            let row = found(api_keys::get(app(ctx), user, ApiKeyId(uuid)).await)?;
+            row.map(|row| ApiKey(row).into())
+        }
+        JobId::TYPE => {
+            require(ctx, Scope::OpsRead)?;
+            let row = found(operators::job(app(ctx), JobId(uuid)).await)?;
+            row.map(|row| Job(row).into())
+        }
+        _ => None,
+    })
+}
+
+fn found<T>(result: Result<T, Error>) -> Result<Option<T>> {
+    match result {
+        Ok(row) => Ok(Some(row)),
+        Err(Error::NotFound) => Ok(None),
+        Err(error) => Err(raise("The object", error)),
+    }
+}

@@ -1,0 +1,27 @@
+//! What an API key may do.
+
+use async_graphql::Enum;
+
+/// One permission of an API key. More may come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(name = "Scope", remote = "crate::domain::actor::Scope")]
+pub(crate) enum ApiScope {
+    /// `accounts:connect`: connect TikTok accounts.
+    AccountsConnect,
+    /// `accounts:read`: see connected accounts.
+    AccountsRead,
+    /// `keys:admin`: make, see and revoke API keys.
+    KeysAdmin,
+    /// `media:read`: see uploaded files.
+    MediaRead,
+    /// `media:write`: upload and delete files.
+    MediaWrite,
+    /// `ops:read`: see jobs and queues of the whole installation.
+    OpsRead,
+    /// `ops:write`: steer jobs and queues of the whole installation.
+    OpsWrite,
+    /// `posts:read`: see posts.
+    PostsRead,
+    /// `posts:write`: make, change and stop posts.
+    PostsWrite,
+}

@@ -1,0 +1,17 @@
+//! The GraphQL API over a real application: SQLite, the memory transport and the simulator.
+
+#![allow(clippy::unwrap_used)]
+
+mod fixture;
+mod http;
+mod keys;
+mod live;
+mod operators;
+mod pages;
+mod posts;
+mod refusals;
+mod samples;
+mod schema_file;
+mod scopes;
+mod sdl;
+mod tenants;

@@ -1,0 +1,212 @@
+//! A front end: GraphQL by POST, files by tus.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{PATIENCE, movie::Movie};
+use crate::support::eventually;
+
+/// What a post is asked to become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Direct,
+    Inbox,
+}
+
+impl Kind {
+    /// The state in which it is where it was meant to go.
+    pub(super) fn end(self) -> &'static str {
+        match self {
+            Self::Direct => "PUBLISHED",
+            Self::Inbox => "IN_INBOX",
+        }
+    }
+}
+
+/// A client with an API key.
+#[derive(Clone)]
+pub(super) struct Client {
+    http: reqwest::Client,
+    base: String,
+    key: String,
+}
+
+impl Client {
+    pub(super) fn new(base: &str, key: &str) -> Self {
+        Self {
+            http: http(),
+            base: base.to_owned(),
+            key: key.to_owned(),
+        }
+    }
+
+    /// Runs an operation that must succeed; gives its data.
+    pub(super) async fn run(&self, query: &str, variables: Value) -> Value {
+        let answer: Value = self
+            .http
+            .post(format!("{}/graphql", self.base))
+            .bearer_auth(&self.key)
+            .json(&json!({ "query": query, "variables": variables }))
+            .send()
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap();
+        assert!(answer.get("errors").is_none(), "{answer}");
+        for payload in answer["data"].as_object().unwrap().values() {
+            let errors = payload.get("userErrors").and_then(Value::as_array);
+            assert!(errors.is_none_or(Vec::is_empty), "{answer}");
+        }
+        answer["data"].clone()
+    }
+
+    /// Whether the daemon says that it is ready.
+    pub(super) async fn is_ready(&self) -> bool {
+        let answer = self.http.get(format!("{}/readyz", self.base)).send().await;
+        answer.is_ok_and(|answer| answer.status().is_success())
+    }
+
+    /// The consent page for a creator who connects.
+    pub(super) async fn authorize_url(&self) -> String {
+        let query = "mutation { connectTikTok(input: {}) { authorizeUrl userErrors { message } } }";
+        let data = self.run(query, json!({})).await;
+        text(&data["connectTikTok"]["authorizeUrl"])
+    }
+
+    /// Opens a page as a browser would, without the key.
+    pub(super) async fn open(&self, url: &str) -> String {
+        let answer = self.http.get(url).send().await.unwrap();
+        answer.error_for_status().unwrap().text().await.unwrap()
+    }
+
+    /// The id of the account that the creator connected.
+    pub(super) async fn account(&self, username: &str) -> String {
+        let data = self
+            .run("{ tiktokAccounts { id displayName } }", json!({}))
+            .await;
+        let accounts = data["tiktokAccounts"].as_array().unwrap();
+        let account = accounts.iter().find(|a| a["displayName"] == username);
+        text(&account.unwrap_or_else(|| panic!("{username} is not in {data}"))["id"])
+    }
+
+    /// Announces a video: its id, and the address for its bytes.
+    pub(super) async fn announce(&self, movie: &Movie) -> (String, String) {
+        let query = "mutation($input: CreateUploadInput!) { createUpload(input: $input) {
+            media { id } uploadUrl userErrors { message } } }";
+        let input = json!({
+            "idempotencyKey": Uuid::now_v7().to_string(),
+            "filename": "movie.mp4",
+            "size": movie.size().to_string(),
+        });
+        let data = self.run(query, json!({ "input": input })).await;
+        let upload = &data["createUpload"];
+        (text(&upload["media"]["id"]), text(&upload["uploadUrl"]))
+    }
+
+    /// Sends the bytes of an announced video.
+    pub(super) async fn send(&self, url: &str, movie: &Movie) {
+        let answer = self
+            .http
+            .patch(url)
+            .header("Tus-Resumable", "1.0.0")
+            .header("Upload-Offset", 0)
+            .header("Content-Type", "application/offset+octet-stream")
+            .header("Content-Length", movie.size())
+            .body(reqwest::Body::wrap_stream(movie.stream()))
+            .send()
+            .await
+            .unwrap();
+        let status = answer.status();
+        let says = answer.text().await.unwrap();
+        assert!(status.is_success(), "{status}: {says}");
+    }
+
+    /// Uploads a video.
+    pub(super) async fn upload(&self, movie: &Movie) -> String {
+        let (media, url) = self.announce(movie).await;
+        self.send(&url, movie).await;
+        media
+    }
+
+    /// Asks for a post; gives its id.
+    pub(super) async fn post(&self, account: &str, media: &str, kind: Kind) -> String {
+        let mut input = json!({
+            "idempotencyKey": Uuid::now_v7().to_string(),
+            "accountId": account,
+            "mediaId": media,
+            "caption": "A movie",
+        });
+        if kind == Kind::Direct {
+            input["creatorConsent"] = json!(true);
+            input["direct"] = json!({
+                "privacyLevel": "PUBLIC_TO_EVERYONE",
+                "allowComment": true,
+                "allowDuet": false,
+                "allowStitch": false,
+                "disclosesCommercial": false,
+                "yourBrand": false,
+                "brandedContent": false,
+                "aiGenerated": false,
+            });
+        }
+        let query = "mutation($input: CreatePostInput!) { createPost(input: $input) {
+            post { id } userErrors { field code message } } }";
+        let data = self.run(query, json!({ "input": input })).await;
+        text(&data["createPost"]["post"]["id"])
+    }
+
+    /// The post as it stands.
+    pub(super) async fn look(&self, post: &str) -> Value {
+        let query = "query($id: ID!) { node(id: $id) { ... on Post {
+            state holdReason failure { code message }
+            attempts { number phase publishId bytesAcked outcome } } } }";
+        let data = self.run(query, json!({ "id": post })).await;
+        data["node"].clone()
+    }
+
+    /// Waits until the post is in `state`; fails when it ends elsewhere.
+    pub(super) async fn until(&self, post: &str, state: &str) -> Value {
+        self.until_within(PATIENCE, post, state).await
+    }
+
+    /// The same for at most `limit`.
+    pub(super) async fn until_within(&self, limit: Duration, post: &str, state: &str) -> Value {
+        let what = format!("the post is {state}");
+        eventually(limit, &what, async || {
+            let seen = self.look(post).await;
+            let now = seen["state"].as_str().unwrap().to_owned();
+            assert!(
+                now == state || !matches!(&*now, "FAILED" | "MISSED" | "CANCELLED" | "HELD"),
+                "{seen}"
+            );
+            (now == state).then_some(seen)
+        })
+        .await
+    }
+
+    /// The newest job of a kind, as operators see it.
+    pub(super) async fn job(&self, kind: &str) -> Value {
+        let query = "query($kind: String!) { jobs(filter: { kind: $kind }, first: 1) {
+            edges { node { state attempt crashes snoozes } } } }";
+        let data = self.run(query, json!({ "kind": kind })).await;
+        data["jobs"]["edges"][0]["node"].clone()
+    }
+}
+
+/// A client that uses no proxy.
+pub(super) fn http() -> reqwest::Client {
+    // Fails only when it is installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let builder = reqwest::Client::builder().no_proxy();
+    builder.tls_certs_only(Vec::new()).build().unwrap()
+}
+
+pub(super) fn text(value: &Value) -> String {
+    value
+        .as_str()
+        .unwrap_or_else(|| panic!("{value}"))
+        .to_owned()
+}

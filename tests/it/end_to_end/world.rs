@@ -1,0 +1,135 @@
+//! A simulator, a place for a daemon's data, and the daemons on it.
+
+use std::{
+    net::TcpListener,
+    path::Path,
+    sync::atomic::{AtomicU16, Ordering},
+};
+
+use tempfile::TempDir;
+
+use super::{
+    PATIENCE,
+    child::{self, Child},
+    client::Client,
+    simulator::Simulator,
+};
+use crate::support::{app::Stack, eventually, servers};
+
+pub(super) struct World {
+    // Fields are dropped in this order: processes before their directory.
+    pub(super) sim: Simulator,
+    environment: Vec<(String, String)>,
+    key: String,
+    dir: TempDir,
+}
+
+/// A running `clipqueue serve`, and a client of it.
+pub(super) struct Daemon {
+    pub(super) process: Child,
+    pub(super) client: Client,
+}
+
+impl World {
+    /// Starts the simulator and makes an operator's key.
+    pub(super) async fn new(stack: Stack, settings: &[(&str, &str)]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let sim = Simulator::start(dir.path()).await;
+        let path = |name: &str| dir.path().join(name).display().to_string();
+        let mut all = vec![
+            ("media.url", path("media")),
+            ("media.min_free_bytes", "0".to_owned()),
+            ("tiktok.api_base", sim.base.clone()),
+            ("tiktok.authorize_base", sim.base.clone()),
+            ("tiktok.audited", "true".to_owned()),
+        ];
+        match stack {
+            Stack::Embedded => all.push(("database.url", format!("sqlite:{}", path("sqlite")))),
+            Stack::Servers => {
+                let database = servers::postgres().await.new_database().await;
+                all.push(("database.url", database));
+                all.push(("database.max_connections", "8".to_owned()));
+                all.push(("transport.url", servers::redis().await.url()));
+                all.push(("transport.prefix", servers::redis_prefix()));
+            }
+        }
+        all.extend(
+            settings
+                .iter()
+                .map(|(key, value)| (*key, (*value).to_owned())),
+        );
+        let environment: Vec<_> = all
+            .into_iter()
+            .map(|(key, value)| (variable(key), value))
+            .collect();
+        let arguments = ["key", "create", "--user", "ada", "--operator"];
+        let key = child::output(&arguments, &environment);
+        Self {
+            sim,
+            environment,
+            key: key.trim().to_owned(),
+            dir,
+        }
+    }
+
+    /// Starts a daemon on the world's data, on a port of its own, and waits until it is ready.
+    pub(super) async fn daemon(&self, name: &str) -> Daemon {
+        self.daemon_with(name, &[]).await
+    }
+
+    /// The same with further settings.
+    pub(super) async fn daemon_with(&self, name: &str, settings: &[(&str, &str)]) -> Daemon {
+        let address = format!("127.0.0.1:{}", free_port());
+        let base = format!("http://{address}");
+        let mut environment = self.environment.clone();
+        let own = [("http.listen", &*address), ("http.public_url", &*base)];
+        for (key, value) in own.iter().chain(settings) {
+            environment.push((variable(key), (*value).to_owned()));
+        }
+        let mut process = Child::start(name, self.dir.path(), &["serve"], &environment);
+        let client = Client::new(&base, &self.key);
+        eventually(PATIENCE, "the daemon is ready", async || {
+            process.assert_running();
+            client.is_ready().await.then_some(())
+        })
+        .await;
+        Daemon { process, client }
+    }
+
+    /// Where everything is kept.
+    pub(super) fn directory(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Makes a creator and connects them; gives the account's id.
+    pub(super) async fn connect(&self, daemon: &Daemon, username: &str) -> String {
+        self.sim.create_account(username).await;
+        let url = daemon.client.authorize_url().await;
+        let callback = self.sim.consent(&url, username).await;
+        let page = daemon.client.open(&callback).await;
+        assert!(page.contains("is connected"), "{page}");
+        daemon.client.account(username).await
+    }
+}
+
+/// The environment variable of a setting.
+fn variable(key: &str) -> String {
+    format!("CLIPQUEUE__{}", key.to_uppercase().replace('.', "__"))
+}
+
+/// A port that nobody listens on. It lies below those that outgoing connections get, so that none of
+/// these takes it before the process that it is meant for.
+pub(super) fn free_port() -> u16 {
+    const FIRST: u16 = 20_000;
+    const COUNT: u16 = 12_000;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = u16::try_from(std::process::id() % u32::from(COUNT)).unwrap();
+    for _ in 0..COUNT {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = FIRST + start.wrapping_add(step) % COUNT;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+    panic!("the loopback has no free port");
+}
