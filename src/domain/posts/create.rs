@@ -4,19 +4,16 @@ use clipqueue_entities::{
     AccountId, MediaId, PostId, Timestamp, post,
     post::{PostMode, PostState},
 };
-use sea_orm::{
-    ActiveModelTrait as _, ColumnTrait as _, ConnectionTrait, EntityTrait as _, IntoActiveModel as _,
-    QueryFilter as _, QuerySelect as _,
-};
+use sea_orm::{ActiveModelTrait as _, ConnectionTrait, EntityTrait as _, IntoActiveModel as _};
 use serde::Serialize;
 use serde_json::json;
 
-use super::{direct_settings, get, rules::validate, upload_job};
+use super::{direct_settings, get, get_locked, rules::validate, upload_job};
 use crate::{
     app::App,
     domain::{
         actor::Actor,
-        error::{Error, Result},
+        error::Result,
         events::{self, NewEvent},
         idempotency::{Request, Seen},
         post_change::{Change, Evidence, apply_in_tx},
@@ -141,12 +138,7 @@ pub async fn submit(app: &App, actor: &Actor, id: PostId) -> Result<post::Model>
     validate(app, actor, &as_request(&post)?).await?;
     let tx = app.db.begin().await?;
     // Locked, so that of two requests at once the second finds the work done.
-    let post = post::Entity::find_by_id(id)
-        .filter(post::Column::UserId.eq(actor.user_id))
-        .lock_exclusive()
-        .one(&tx)
-        .await?
-        .ok_or(Error::NotFound)?;
+    let post = get_locked(&tx, actor.user_id, id).await?;
     if post.state != PostState::Draft {
         tx.rollback().await?;
         return Ok(post);

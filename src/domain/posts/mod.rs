@@ -36,6 +36,16 @@ pub async fn get(db: &impl ConnectionTrait, user: UserId, id: PostId) -> Result<
         .ok_or(Error::NotFound)
 }
 
+/// The same, locked until the transaction ends.
+async fn get_locked(tx: &impl ConnectionTrait, user: UserId, id: PostId) -> Result<post::Model> {
+    post::Entity::find_by_id(id)
+        .filter(post::Column::UserId.eq(user))
+        .lock_exclusive()
+        .one(tx)
+        .await?
+        .ok_or(Error::NotFound)
+}
+
 /// Several posts of `user` by id; those that are not there are left out.
 pub async fn get_many(app: &App, user: UserId, ids: &[PostId]) -> Result<Vec<post::Model>> {
     Ok(post::Entity::find()

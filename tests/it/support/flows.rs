@@ -130,7 +130,13 @@ impl TestApp {
     }
 
     /// Lets time pass in steps of `step` until the post is in `state`; waits inside jobs pass too.
-    pub(crate) async fn step_until(&mut self, id: PostId, state: PostState, step: Duration, steps: u32) {
+    pub(crate) async fn step_until(
+        &mut self,
+        id: PostId,
+        state: PostState,
+        step: Duration,
+        steps: u32,
+    ) {
         for _ in 0..steps {
             self.drain_in_time().await;
             if self.reload(id).await.state == state {
@@ -349,7 +355,10 @@ impl TestApp {
     }
 
     /// Claims the job of the first due pointer and gives what its worker would be given.
-    pub(crate) async fn claim_one(&self, steps: &mut Steps) -> (clipqueue::queue::steps::HeldJob, Run) {
+    pub(crate) async fn claim_one(
+        &self,
+        steps: &mut Steps,
+    ) -> (clipqueue::queue::steps::HeldJob, Run) {
         steps.relay().await.unwrap();
         let mut held = steps.fetch(1).await.unwrap();
         assert_eq!(held.len(), 1);
