@@ -196,11 +196,14 @@ impl Client {
     }
 }
 
-/// A client that uses no proxy.
+/// A client that uses no proxy, and each connection once: a process that was stopped closes what
+/// stayed open meanwhile.
 pub(super) fn http() -> reqwest::Client {
     // Fails only when it is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let builder = reqwest::Client::builder().no_proxy();
+    let builder = reqwest::Client::builder()
+        .no_proxy()
+        .pool_max_idle_per_host(0);
     builder.tls_certs_only(Vec::new()).build().unwrap()
 }
 

@@ -122,8 +122,10 @@ fn variable(key: &str) -> String {
 pub(super) fn free_port() -> u16 {
     const FIRST: u16 = 20_000;
     const COUNT: u16 = 12_000;
+    // Test processes that run at the same time begin far from each other.
+    const STRIDE: u32 = 101;
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    let start = u16::try_from(std::process::id() % u32::from(COUNT)).unwrap();
+    let start = u16::try_from(std::process::id() * STRIDE % u32::from(COUNT)).unwrap();
     for _ in 0..COUNT {
         let step = NEXT.fetch_add(1, Ordering::Relaxed);
         let port = FIRST + start.wrapping_add(step) % COUNT;
