@@ -2,7 +2,7 @@
 //!
 //! A mutation writes the post, its event and its job in one transaction and answers at once; what is
 //! then done with TikTok is the workers'. Everything is selected through the owner. The rules of a
-//! request are in [`rules`], the acts in [`create`], [`edit`] and [`stop`].
+//! request are in [`rules`], the acts in [`mod@create`], [`edit`] and [`stop`].
 
 mod create;
 mod edit;
