@@ -392,16 +392,9 @@ where
     T: std::fmt::Debug,
     F: Future<Output = T>,
 {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    loop {
+    crate::support::eventually(PATIENCE, "the answer is the wanted one", async || {
         let answer = ask().await;
-        if wanted(&answer) {
-            return answer;
-        }
-        assert!(
-            tokio::time::Instant::now() < deadline,
-            "still {answer:?} after {PATIENCE:?}"
-        );
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+        wanted(&answer).then_some(answer)
+    })
+    .await
 }
