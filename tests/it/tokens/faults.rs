@@ -148,8 +148,14 @@ async fn a_grant_that_is_over_is_asked_for_once(mut t: TestApp) {
     assert_eq!(job.state, JobState::Completed);
 }
 
-/// Runs the refresh for some polls and lets its process die.
-async fn die_in_refresh(t: &TestApp, until: impl Fn(&TestApp) -> bool) {
+/// Runs the refresh until TikTok has made the new pair and its answer is on the way, and lets its
+/// process die there.
+async fn die_in_refresh(t: &TestApp) {
+    // The answer never comes: what the process had read of it dies with it all the same.
+    t.fault(
+        Endpoint::OauthRefresh,
+        FaultKind::StallAfterEffect { ms: 600_000 },
+    );
     let mut steps = t.steps();
     let (held, run) = t.claim_one(&mut steps).await;
     assert_eq!(held.job().kind, "refresh_token");
@@ -158,7 +164,7 @@ async fn die_in_refresh(t: &TestApp, until: impl Fn(&TestApp) -> bool) {
     loop {
         let polled = futures::poll!(&mut worker);
         assert!(polled.is_pending(), "the refresh ended before it could die");
-        if until(t) {
+        if !t.calls(Endpoint::OauthRefresh).is_empty() {
             break;
         }
         tokio::task::yield_now().await;
@@ -183,7 +189,7 @@ async fn a_crash_between_the_answer_and_the_commit_tries_the_old_token_once(mut 
         })
         .await;
     ask_for_refresh(&t, account).await;
-    die_in_refresh(&t, |t| !t.calls(Endpoint::OauthRefresh).is_empty()).await;
+    die_in_refresh(&t).await;
     assert_eq!(t.tokens(account).await.state, TokenState::Uncertain);
     t.run_until(post.id, PostState::Held).await;
     assert_eq!(status(&t, account).await, AccountStatus::ReauthRequired);
