@@ -11,9 +11,11 @@
 //! 6. [`domain`]: the rules, and the only writer of the domain's tables.
 //! 7. [`workers`]: what each job does.
 //! 8. [`graphql`]: what the API offers. [`http`]: the doors through which it is reached.
-//! 9. [`service`], [`demo`], [`cli`]: a process, from start to stop.
+//! 9. [`service`], [`demo`], [`bench`], [`cli`]: a process, from start to stop; a demonstration; a
+//!    measurement.
 
 pub mod app;
+pub mod bench;
 pub mod cli;
 pub mod clock;
 pub mod config;

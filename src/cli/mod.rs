@@ -73,6 +73,9 @@ enum Command {
     Config(check::Command),
     /// Check everything that the server needs, and say what to do about what is wrong.
     Doctor,
+    /// Measure the queue.
+    #[command(subcommand)]
+    Bench(crate::bench::Command),
     /// Ask the server of this configuration whether it is ready; fails when it is not. For containers.
     Healthcheck(health::Options),
 }
@@ -101,6 +104,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Command::Worker { queues } => roles::worker(load_to_stay(&options)?, queues).await,
         Command::Migrate(command) => migrate::run(&load(&options)?, command).await,
         Command::Key(command) => key::run(load(&options)?, command).await,
+        Command::Bench(command) => crate::bench::run(command).await,
         Command::Doctor => doctor::run(load(&options)?).await,
         Command::Healthcheck(ask) => health::run(&load(&options)?, &ask).await,
     }

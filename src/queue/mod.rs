@@ -5,7 +5,8 @@
 //!
 //! The life of a job:
 //!
-//! 1. `enqueue` inserts a row, `available` or `scheduled`, and the caller commits.
+//! 1. `enqueue` inserts a row, `available` or `scheduled`, and the caller commits; `group` does both
+//!    for callers who have no transaction.
 //! 2. `relay` promotes it when it is due, marks it as dispatched (which issues a nonce) and hands a
 //!    pointer to the `transport`.
 //! 3. A fetch loop takes a batch of pointers, fairly over lanes, and `claim`s their rows: the
@@ -28,6 +29,7 @@ mod daemon;
 mod drain;
 mod enqueue;
 mod execute;
+mod group;
 mod heartbeat;
 mod lease;
 pub mod ledger;
@@ -71,6 +73,7 @@ use crate::{clock::Clock, db::Db};
 #[derive(Clone, Debug)]
 pub struct Queue {
     core: Core,
+    enqueues: group::Door,
     listener: Arc<DropGuard>,
 }
 
@@ -93,8 +96,11 @@ impl Queue {
         let core = Core::new(db, clock, transport);
         let stop = CancellationToken::new();
         tokio::spawn(core::listen(core.clone(), stop.clone()));
+        let (enqueues, inbox) = group::channel();
+        tokio::spawn(group::run(core.clone(), inbox));
         Self {
             core,
+            enqueues,
             listener: Arc::new(stop.drop_guard()),
         }
     }
@@ -107,6 +113,13 @@ impl Queue {
     /// The transport, for budgets and for messages of the product.
     pub fn transport(&self) -> &Arc<dyn Transport> {
         &self.core.transport
+    }
+
+    /// Enqueues a job that is part of no transaction, and tells of it. It is committed when this
+    /// returns; what other callers enqueue meanwhile is committed with it. Whoever stops waiting may
+    /// have enqueued.
+    pub async fn enqueue(&self, job: NewJob) -> Result<Enqueued, DbErr> {
+        group::ask(&self.core, &self.enqueues, job).await
     }
 
     /// Says that jobs of `queue` were committed, here and to other processes. It is for speed: a row

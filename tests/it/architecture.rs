@@ -16,7 +16,7 @@ const ORDER: &[&[&str]] = &[
     &["domain"],
     &["workers"],
     &["graphql", "http"],
-    &["service", "demo", "cli"],
+    &["service", "demo", "bench", "cli"],
 ];
 
 /// More lines than this are more than one idea.

@@ -8,6 +8,7 @@ mod daemon;
 mod faults;
 mod fence;
 mod fixture;
+mod group;
 mod lanes;
 mod ledger;
 mod model;
