@@ -15,7 +15,7 @@ use super::{
 use crate::queue::{Enqueued, Queue, enqueue_many};
 
 /// Jobs of one bulk call.
-pub(super) const BULK: u64 = 500;
+const BULK: u64 = 500;
 /// Producers of the second measure.
 const PRODUCERS: u64 = 16;
 /// The short backlog.
