@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use clipqueue_entities::JobId;
@@ -24,6 +25,9 @@ pub(super) const CANCEL_TOPIC: &str = "cancel";
 pub(super) const CONTROL_TOPIC: &str = "control";
 /// The topic that says: rows of a queue were committed. Its payload is the queue.
 pub(super) const NUDGE_TOPIC: &str = "nudge";
+
+/// The time between two nudges of a queue to other processes. The first one goes at once.
+const NUDGE_GAP: Duration = Duration::from_millis(1);
 
 /// Shared by all loops of one process.
 #[derive(Clone, Debug)]
@@ -67,6 +71,8 @@ impl Core {
                     if let Err(error) = core.transport.publish(NUDGE_TOPIC, &queue).await {
                         tracing::debug!(%error, "a nudge was not told; the row is found by a scan");
                     }
+                    // A producer in a hurry does not need one message a job.
+                    tokio::time::sleep(NUDGE_GAP).await;
                     if !core.nudges.again(&queue) {
                         return;
                     }

@@ -17,6 +17,7 @@ use crate::queue::{
     relay::Relay,
     rescue::{self, Rescuer},
     schedule::{Cron, fire},
+    seats::Seats,
     transport::Delivery,
 };
 
@@ -38,14 +39,14 @@ pub(super) async fn until(stop: CancellationToken, work: impl Future<Output = ()
 }
 
 /// The relay of a queue. A pass is never broken off: its rows would say that they have a pointer.
-pub(super) async fn relay(core: Core, spec: QueueSpec, paused: Paused, stop: CancellationToken) {
-    let nudge = core.wakes.relay(&spec.name);
-    let mut relay = Relay::new(spec);
+pub(super) async fn relay(core: Core, seats: Seats, paused: Paused, stop: CancellationToken) {
+    let nudge = core.wakes.relay(&seats.spec.name);
+    let mut relay = Relay::new(seats.spec.as_ref().clone());
     let mut patience = Patience::new();
     while !stop.is_cancelled() {
         let mut next_due = None;
         if !paused.contains(&relay.spec.name) {
-            match relay.pass(&core).await {
+            match relay.pass(&core, Some(&seats)).await {
                 Ok(pass) => {
                     patience.calm();
                     if pass.delivered > 0 || pass.promoted > 0 {

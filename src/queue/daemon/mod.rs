@@ -35,6 +35,7 @@ use super::{
     ledger,
     policy::QueueSpec,
     schedule::{Cron, CronError},
+    seats::Seats,
     settle,
 };
 
@@ -116,21 +117,19 @@ pub(super) async fn start(
         let handle = handle(&core, &setup, &settler);
         let name = format!("{}@{}", spec.name, core.node);
         (workers, door) = workers.add(name, spec.concurrency, handle);
-        let fetch = Fetch {
-            core: core.clone(),
+        let seats = Seats {
             catalogue: Arc::clone(&setup.catalogue),
             spec: Arc::new(spec.clone()),
             free: Arc::clone(&free),
-            paused: paused.clone(),
             door,
         };
+        let fetch = Fetch {
+            core: core.clone(),
+            seats: seats.clone(),
+            paused: paused.clone(),
+        };
         loops.spawn(fetch.run(stop.clone()));
-        loops.spawn(relay(
-            core.clone(),
-            spec.clone(),
-            paused.clone(),
-            stop.clone(),
-        ));
+        loops.spawn(relay(core.clone(), seats, paused.clone(), stop.clone()));
         loops.spawn(until(stop.clone(), audits(core.clone(), spec.clone())));
         slots.push((spec.concurrency, free));
     }
@@ -218,7 +217,7 @@ struct Ending {
 
 impl Ending {
     async fn run(self) {
-        // The fetch loops own the doors: once they have ended nothing more comes in.
+        // The relays and the fetch loops own the doors: once they have ended nothing more comes in.
         self.loops.wait().await;
         if tokio::time::timeout(self.grace, idle(&self.slots))
             .await

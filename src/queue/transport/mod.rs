@@ -100,6 +100,16 @@ pub struct Delivery {
     pub lane: String,
 }
 
+impl From<&Pointer> for Delivery {
+    fn from(pointer: &Pointer) -> Self {
+        Self {
+            job: pointer.job,
+            nonce: pointer.nonce,
+            lane: pointer.lane.clone(),
+        }
+    }
+}
+
 /// What a `take` brought.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Taken {
@@ -180,6 +190,16 @@ pub trait Transport: Send + Sync + fmt::Debug {
         limit: usize,
         lease: Duration,
     ) -> Result<Taken, TransportError>;
+
+    /// Adds pointers that are handed to this process at once, for `lease`. None is admitted while the
+    /// queue is paused or while pointers wait that may be served; a job that is known, or whose lane is
+    /// at its limit, is left out. Gives what was admitted.
+    async fn admit(
+        &self,
+        channel: Channel<'_>,
+        batch: &[Pointer],
+        lease: Duration,
+    ) -> Result<Vec<Delivery>, TransportError>;
 
     /// Renews the lease of pointers that are in flight.
     async fn extend(

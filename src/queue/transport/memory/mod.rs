@@ -137,6 +137,24 @@ impl Transport for MemoryTransport {
         }))
     }
 
+    async fn admit(
+        &self,
+        channel: Channel<'_>,
+        batch: &[Pointer],
+        lease: Duration,
+    ) -> Result<Vec<Delivery>, TransportError> {
+        let until = self.clock.now() + lease;
+        Ok(self.with(channel.queue, |lanes| {
+            if lanes.paused || !lanes.ring.is_empty() {
+                return Vec::new();
+            }
+            let admitted = batch
+                .iter()
+                .filter(|pointer| lanes.admit(pointer, channel.lane_limit, until));
+            admitted.map(Delivery::from).collect()
+        }))
+    }
+
     async fn extend(
         &self,
         channel: Channel<'_>,

@@ -62,6 +62,7 @@ impl fmt::Debug for RedisTransport {
 }
 
 struct Scripts {
+    admit: Script,
     deliver: Script,
     take: Script,
     extend: Script,
@@ -91,6 +92,7 @@ impl RedisTransport {
             prefix: prefix.to_owned(),
             channel,
             scripts: Scripts {
+                admit: Script::new(include_str!("../../lua/admit.lua")),
                 deliver: Script::new(include_str!("../../lua/deliver.lua")),
                 take: Script::new(include_str!("../../lua/take.lua")),
                 extend: Script::new(include_str!("../../lua/extend.lua")),
@@ -228,6 +230,34 @@ impl Transport for RedisTransport {
             deliveries,
             waiting,
         })
+    }
+
+    async fn admit(
+        &self,
+        channel: Channel<'_>,
+        batch: &[Pointer],
+        lease: Duration,
+    ) -> Result<Vec<Delivery>, TransportError> {
+        let mut admitted = Vec::new();
+        for batch in batch.chunks(MAX_BATCH) {
+            let parts = ["ptr", "run", "ring", "busy", "paused"];
+            let mut call = self.on(&self.scripts.admit, channel.queue, &parts);
+            call.arg(channel.lane_limit).arg(millis(lease));
+            for pointer in batch {
+                call.arg(pointer.job.0.as_bytes().as_slice())
+                    .arg(pointer.nonce)
+                    .arg(&pointer.lane);
+            }
+            let places: Vec<usize> = self
+                .link
+                .call("admit", async |connection| {
+                    call.invoke_async(connection).await
+                })
+                .await?;
+            let places = places.into_iter().filter_map(|place| batch.get(place - 1));
+            admitted.extend(places.map(Delivery::from));
+        }
+        Ok(admitted)
     }
 
     async fn extend(
