@@ -18,6 +18,7 @@ use super::{
     relay::pointer,
     transport::{MAX_BATCH, Pointer},
 };
+use crate::crash::{self, Commit};
 
 /// Everything in `queue` that is due and has no pointer; none when that is more than `limit`.
 pub(super) async fn look(
@@ -47,10 +48,9 @@ pub(super) async fn claim(
     spec: &Arc<QueueSpec>,
     rows: &[Pointer],
 ) -> Result<Vec<Ticket>, FetchError> {
-    let admitted = core
-        .transport
-        .admit(spec.channel(), rows, TRANSPORT_LEASE)
-        .await?;
+    // Here, too, rows become pointers.
+    let admit = core.transport.admit(spec.channel(), rows, TRANSPORT_LEASE);
+    let admitted = crash::write(Commit::JobsDispatched, admit).await?;
     if admitted.is_empty() {
         return Ok(Vec::new());
     }
