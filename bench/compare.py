@@ -218,8 +218,13 @@ def main():
         for number in range(told.rounds):
             for name in ["bullmq", "ours", "bullmq"]:
                 for measure in measures:
-                    for figure, value in measure(Run(peers[name], redis, place)).items():
-                        found[name, figure].append(value)
+                    run = Run(peers[name], redis, place)
+                    try:
+                        for figure, value in measure(run).items():
+                            found[name, figure].append(value)
+                    finally:
+                        if run.worker and run.worker.poll() is None:
+                            run.end(signal.SIGKILL)
                 print(f"round {number + 1}: {name}", file=sys.stderr)
     finally:
         redis.process.terminate()
