@@ -293,6 +293,28 @@ impl Transport for RedisTransport {
         Ok(missing)
     }
 
+    async fn scan(
+        &self,
+        queue: &str,
+        cursor: u64,
+    ) -> Result<(u64, Vec<(JobId, i64)>), TransportError> {
+        let mut command = redis::cmd("HSCAN");
+        command.arg(self.key(queue, "ptr")).arg(cursor);
+        command.arg("COUNT").arg(MAX_BATCH);
+        let (next, pairs): (u64, Vec<(Vec<u8>, i64)>) = self
+            .link
+            .call("list pointers", async |connection| {
+                command.query_async(connection).await
+            })
+            .await?;
+        let pointers = pairs.into_iter().map(|(job, nonce)| {
+            Uuid::from_slice(&job)
+                .map(|job| (JobId(job), nonce))
+                .map_err(|error| TransportError::new("list pointers", error))
+        });
+        Ok((next, pointers.collect::<Result<_, _>>()?))
+    }
+
     async fn depth(&self, queue: &str, lanes: &[String]) -> Result<Depth, TransportError> {
         let mut pipe = redis::pipe();
         pipe.cmd("HLEN").arg(self.key(queue, "ptr"));
