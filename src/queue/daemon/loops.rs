@@ -28,7 +28,7 @@ const AUDIT: Duration = Duration::from_secs(5);
 const CONTROL: Duration = Duration::from_secs(5);
 
 /// How often jobs that an older version parked are let go.
-const RELEASE: Duration = Duration::from_secs(15);
+const RELEASE: Duration = Duration::from_secs(5);
 
 /// The longest sleep of the scheduler, so that a step of the clock is noticed.
 const SCHEDULE: Duration = Duration::from_secs(30);

@@ -13,3 +13,4 @@ mod ledger;
 mod model;
 mod transport;
 mod transport_model;
+mod versions;

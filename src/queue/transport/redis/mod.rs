@@ -42,6 +42,10 @@ use super::{
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a call may take. Scripts take milliseconds; more than this is an outage.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// The longest time until a call finds a server that is back.
+#[cfg(test)]
+pub(in crate::queue) const SLOWEST_RECONNECT: Duration =
+    CONNECT_TIMEOUT.saturating_add(link::RECONNECT);
 
 /// Pointers in Redis.
 pub struct RedisTransport {
