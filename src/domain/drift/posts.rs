@@ -8,8 +8,8 @@ use clipqueue_entities::{
     post::{self, PostState},
 };
 use sea_orm::{
-    ColumnTrait as _, DatabaseBackend, EntityTrait as _, PaginatorTrait as _, QueryFilter as _,
-    QuerySelect as _, Statement,
+    ColumnTrait as _, DatabaseBackend, EntityTrait as _, Iterable as _, PaginatorTrait as _,
+    QueryFilter as _, QuerySelect as _, Statement,
 };
 
 use super::Findings;
@@ -23,16 +23,10 @@ const EXAMPLES: u64 = 5;
 /// How many accepted posts nothing would ever move again: without a deadline although they are not
 /// over, or with their job in a queue that nobody runs. Posts without a job have got one by now.
 pub(super) async fn lost(app: &App, findings: &mut Findings) -> Result<i64> {
+    let unfinished = PostState::iter().filter(|state| !ends(*state));
     let timeless = post::Entity::find()
         .filter(post::Column::DeadlineAt.is_null())
-        .filter(post::Column::State.is_not_in([
-            PostState::Draft,
-            PostState::Published,
-            PostState::Failed,
-            PostState::Cancelled,
-            PostState::Missed,
-            PostState::Lapsed,
-        ]));
+        .filter(post::Column::State.is_in(unfinished));
     let without_end = timeless.clone().count(app.db.read()).await?;
     if without_end > 0 {
         let some = timeless.limit(EXAMPLES).all(app.db.read()).await?;
@@ -59,6 +53,19 @@ pub(super) async fn lost(app: &App, findings: &mut Findings) -> Result<i64> {
         ));
     }
     Ok(i64::try_from(without_end + nobodys).unwrap_or(i64::MAX))
+}
+
+/// Whether a post may stay in `state` for ever.
+const fn ends(state: PostState) -> bool {
+    matches!(
+        state,
+        PostState::Draft
+            | PostState::Published
+            | PostState::Failed
+            | PostState::Cancelled
+            | PostState::Missed
+            | PostState::Lapsed
+    )
 }
 
 /// How many posts of the last days TikTok has more than once, as far as our own ledger tells: two

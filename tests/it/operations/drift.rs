@@ -159,8 +159,13 @@ async fn posts_without_care_are_found_and_tiktoks_word_is_taken(stack: Stack) {
     t.advance(Duration::from_secs(120));
     t.drain().await;
     // Whatever came of it by itself is put back.
-    t.overwrite(published, |row| row.state = Set(PostState::InInbox))
-        .await;
+    let now = t.app.clock.now();
+    t.overwrite(published, |row| {
+        row.state = Set(PostState::InInbox);
+        row.state_since = Set(now - Duration::from_secs(1200));
+        row.updated_at = Set(now);
+    })
+    .await;
     let audit = Audit::start(t).await;
     let report = audit.run().await;
     assert_eq!(report.found["post_orphaned"], 1, "{report:?}");
