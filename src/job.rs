@@ -29,10 +29,17 @@ pub const OPS: &str = "ops";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "args", rename_all = "snake_case")]
 pub enum Job {
+    /// Compares rows, transport and TikTok.
+    AuditDrift {},
     /// Carries an operator's act on many jobs out.
     BulkAct {
         /// The act.
         bulk_act_id: BulkActId,
+    },
+    /// Proves that a queue runs what it is given.
+    Canary {
+        /// The queue.
+        queue: String,
     },
     /// Ends uploads that nobody finished.
     ExpireUploads {},
@@ -65,8 +72,10 @@ pub enum Job {
 
 impl Job {
     /// The word of every kind.
-    pub const KINDS: [&'static str; 8] = [
+    pub const KINDS: [&'static str; 10] = [
+        "audit_drift",
         "bulk_act",
+        "canary",
         "expire_uploads",
         "poll_post",
         "prune",
@@ -79,7 +88,9 @@ impl Job {
     /// The fixed word of the kind, as stored.
     pub const fn kind(&self) -> &'static str {
         match self {
+            Self::AuditDrift {} => "audit_drift",
             Self::BulkAct { .. } => "bulk_act",
+            Self::Canary { .. } => "canary",
             Self::ExpireUploads {} => "expire_uploads",
             Self::PollPost { .. } => "poll_post",
             Self::Prune {} => "prune",
@@ -94,7 +105,9 @@ impl Job {
     pub fn unique_key(&self) -> String {
         match self {
             Self::BulkAct { bulk_act_id } => format!("bulk:{bulk_act_id}"),
-            Self::ExpireUploads {}
+            Self::Canary { queue } => format!("canary:{queue}"),
+            Self::AuditDrift {}
+            | Self::ExpireUploads {}
             | Self::Prune {}
             | Self::RefreshDueTokens {}
             | Self::SweepPosts {} => self.kind().to_owned(),
@@ -110,7 +123,9 @@ impl Job {
             Self::PollPost { account_id, .. }
             | Self::RefreshToken { account_id }
             | Self::UploadPost { account_id, .. } => account_id.to_string(),
-            Self::BulkAct { .. }
+            Self::AuditDrift {}
+            | Self::BulkAct { .. }
+            | Self::Canary { .. }
             | Self::ExpireUploads {}
             | Self::Prune {}
             | Self::RefreshDueTokens {}
@@ -126,8 +141,12 @@ impl Job {
             Ok(serde_json::Value::Object(mut map)) => map.remove("args").unwrap_or_default(),
             Ok(_) | Err(_) => serde_json::Value::Null,
         };
+        let queue = match self {
+            Self::Canary { queue } => queue.clone(),
+            _ => policy.queue,
+        };
         NewJob {
-            queue: policy.queue,
+            queue,
             kind: self.kind().to_owned(),
             args,
             lane: self.lane(),
@@ -163,6 +182,9 @@ fn policy(kind: &str, lease: Duration) -> Option<Policy> {
         "sweep_posts" | "expire_uploads" | "prune" => {
             (PURGE, 5, seconds(10), seconds(300), seconds(600))
         }
+        "audit_drift" => (OPS, 3, seconds(10), seconds(60), seconds(240)),
+        // It runs in the queue that it is for.
+        "canary" => (OPS, 5, seconds(1), seconds(10), seconds(30)),
         "bulk_act" => (OPS, 10, seconds(1), seconds(60), seconds(600)),
         _ => return None,
     };
@@ -212,6 +234,14 @@ impl Jobs {
     pub const QUEUES: [&'static str; 5] = [UPLOADS, STATUS, TOKENS, PURGE, OPS];
 }
 
+/// When canaries are sent: once a minute, away from the other crons.
+const CANARY: &str = "20 * * * * *";
+
+fn canary(queue: &str, at: Timestamp) -> NewJob {
+    let queue = queue.to_owned();
+    Job::Canary { queue }.to_new(at)
+}
+
 /// What runs by itself, and when (seconds first). Each slot fires once, whatever the number of
 /// processes; of slots that passed while nobody ran, the latest fires.
 fn crons() -> Vec<CronSpec> {
@@ -224,6 +254,14 @@ fn crons() -> Vec<CronSpec> {
         }
     }
     vec![
+        cron("audit_drift", "40 */5 * * * *", |at| {
+            Job::AuditDrift {}.to_new(at)
+        }),
+        cron("canary_uploads", CANARY, |at| canary(UPLOADS, at)),
+        cron("canary_status", CANARY, |at| canary(STATUS, at)),
+        cron("canary_tokens", CANARY, |at| canary(TOKENS, at)),
+        cron("canary_purge", CANARY, |at| canary(PURGE, at)),
+        cron("canary_ops", CANARY, |at| canary(OPS, at)),
         cron("expire_uploads", "0 */10 * * * *", |at| {
             Job::ExpireUploads {}.to_new(at)
         }),
@@ -258,8 +296,12 @@ mod tests {
     fn one_of_each() -> Vec<Job> {
         let (post_id, account_id) = (PostId::new(), AccountId::new());
         vec![
+            Job::AuditDrift {},
             Job::BulkAct {
                 bulk_act_id: BulkActId::new(),
+            },
+            Job::Canary {
+                queue: UPLOADS.to_owned(),
             },
             Job::ExpireUploads {},
             Job::PollPost {
@@ -286,6 +328,16 @@ mod tests {
         }
         let kinds: Vec<&str> = one_of_each().iter().map(Job::kind).collect();
         assert_eq!(kinds, Job::KINDS);
+    }
+
+    #[test]
+    fn every_queue_has_its_canary() {
+        let crons = crons();
+        for queue in Jobs::QUEUES {
+            let name = format!("canary_{queue}");
+            let cron = crons.iter().find(|cron| cron.name == name).unwrap();
+            assert_eq!((cron.job)(Timestamp::from_millis(5)).queue, queue);
+        }
     }
 
     #[test]

@@ -6,8 +6,8 @@ use secrecy::ExposeSecret as _;
 use url::Url;
 
 use super::{
-    Config, Database, Debug, Graphql, Http, Log, LogFormat, Media, Posts, Problems, Queue, Secrets,
-    Tiktok, Transport, TransportKind, check::check, layers::Layers, reader::Reader,
+    Config, Database, Debug, Graphql, Http, Log, LogFormat, Media, Operations, Posts, Problems,
+    Queue, Secrets, Tiktok, Transport, TransportKind, check::check, layers::Layers, reader::Reader,
 };
 
 /// The reference, compiled in.
@@ -164,6 +164,10 @@ fn read(r: &mut Reader<'_>) -> Config {
             inbox_deadline: r.duration("posts.inbox_deadline"),
             held_deadline: r.duration("posts.held_deadline"),
             max_attempts: u32::try_from(r.number("posts.max_attempts", 1)).unwrap_or(u32::MAX),
+        },
+        operations: Operations {
+            drift_sample: r.number("operations.drift_sample", 0),
+            keep_audit: r.duration("operations.keep_audit"),
         },
         graphql: Graphql {
             introspection: r.flag("graphql.introspection"),

@@ -41,6 +41,8 @@ pub struct Config {
     pub queue: Queue,
     /// Rules for posts.
     pub posts: Posts,
+    /// Watches over the installation.
+    pub operations: Operations,
     /// Limits of the GraphQL endpoint.
     pub graphql: Graphql,
     /// Logs.
@@ -182,6 +184,15 @@ pub struct Posts {
     pub held_deadline: Duration,
     /// Attempts that start by themselves.
     pub max_attempts: u32,
+}
+
+/// `[operations]`
+#[derive(Clone, Debug)]
+pub struct Operations {
+    /// Posts held against TikTok's word by one drift audit.
+    pub drift_sample: u64,
+    /// Retention of the audit log.
+    pub keep_audit: Duration,
 }
 
 /// `[graphql]`

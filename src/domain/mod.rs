@@ -10,7 +10,7 @@
 //! - Posts: [`posts`], [`post_settings`], [`post_state`], [`post_change`], [`preflight`],
 //!   [`attempts`], [`reconcile`], [`poll_plan`], [`next_action`], [`post_history`], [`sweep`]
 //! - Files: [`uploads`]
-//! - The installation: [`operators`], [`bulk`], [`audit`]
+//! - The installation: [`operators`], [`bulk`], [`audit`], [`drift`], [`canaries`], [`overdue`]
 //! - Across: [`key_canary`], [`events`], [`idempotency`], [`retention`], [`census`], [`error`]
 
 pub mod accounts;
@@ -19,15 +19,18 @@ pub mod api_keys;
 pub mod attempts;
 pub mod audit;
 pub mod bulk;
+pub mod canaries;
 pub mod census;
 pub mod connect;
 pub mod creator;
+pub mod drift;
 pub mod error;
 pub mod events;
 pub mod idempotency;
 pub mod key_canary;
 pub mod next_action;
 pub mod operators;
+pub mod overdue;
 pub mod poll_plan;
 pub mod post_change;
 pub mod post_history;

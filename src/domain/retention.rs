@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clipqueue_entities::{idempotency_key, oauth_state};
+use clipqueue_entities::{audit_entry, bulk_act, drift_report, idempotency_key, oauth_state};
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 
 use super::error::Result;
@@ -12,6 +12,10 @@ use crate::app::App;
 const IDEMPOTENCY_TTL: Duration = Duration::from_secs(30 * 86_400);
 /// A spent or expired consent is kept this long, so that a second use can be told from an unknown one.
 const OAUTH_STATE_TTL: Duration = Duration::from_secs(86_400);
+/// What the drift auditor found is kept this long.
+const DRIFT_TTL: Duration = Duration::from_secs(30 * 86_400);
+/// An act on many jobs is kept this long after its end.
+const BULK_TTL: Duration = Duration::from_secs(90 * 86_400);
 /// Finished jobs deleted in one statement.
 const BATCH: u64 = 1000;
 
@@ -50,5 +54,17 @@ pub async fn prune(app: &App) -> Result<Pruned> {
         .exec(app.db.write())
         .await?
         .rows_affected;
+    audit_entry::Entity::delete_many()
+        .filter(audit_entry::Column::CreatedAt.lt(now - app.config.operations.keep_audit))
+        .exec(app.db.write())
+        .await?;
+    drift_report::Entity::delete_many()
+        .filter(drift_report::Column::CreatedAt.lt(now - DRIFT_TTL))
+        .exec(app.db.write())
+        .await?;
+    bulk_act::Entity::delete_many()
+        .filter(bulk_act::Column::FinishedAt.lt(now - BULK_TTL))
+        .exec(app.db.write())
+        .await?;
     Ok(pruned)
 }

@@ -192,7 +192,7 @@ pub async fn give_up_sending(app: &App, post: post::Model) -> Result<()> {
 }
 
 /// Posts that should have a job and have none get one.
-async fn orphans(app: &App) -> Result<u64> {
+pub(super) async fn orphans(app: &App) -> Result<u64> {
     let quiet_since: Timestamp = app.clock.now() - QUIET;
     let mut found = 0;
     let mut cursor: Option<PostId> = None;

@@ -19,7 +19,7 @@ use super::{
 };
 
 /// Rows dispatched less than this ago are left alone: their pointer may be on its way.
-const SETTLED_AGE: Duration = Duration::from_secs(5);
+pub(super) const SETTLED_AGE: Duration = Duration::from_secs(5);
 
 /// Pages of one audit; with a window of 5000 pointers a queue is covered in one go.
 const PAGES: usize = 20;

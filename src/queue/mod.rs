@@ -27,6 +27,7 @@ mod control;
 mod core;
 mod daemon;
 mod drain;
+mod drift;
 mod enqueue;
 mod execute;
 mod group;
@@ -60,6 +61,7 @@ pub use self::{
     control::Mode,
     daemon::{Running, StartError},
     drain::{DrainError, Drained},
+    drift::{DriftError, PointerDrift},
     enqueue::{Enqueued, MAX_ARGS_BYTES, enqueue, enqueue_many},
     execute::{UNKNOWN_KIND, UNREADABLE_ARGS},
     lease::{Lease, LeaseError, StopReason},
@@ -71,7 +73,7 @@ pub use self::{
 };
 use self::{
     core::Core,
-    ledger::{CancelOutcome, JobFilter, JobPage, PageRequest, QueueStats, RetryOutcome},
+    ledger::{CancelOutcome, JobFilter, JobPage, PageRequest, QueueStats, RetryOutcome, Stuck},
     transport::{Signal, Transport},
 };
 use crate::{clock::Clock, db::Db};
@@ -310,6 +312,16 @@ impl Queue {
             self.nudge(&queue);
         }
         Ok(())
+    }
+
+    /// Holds the rows of a queue against its pointers, and mends what differs.
+    pub async fn compare_pointers(&self, spec: &QueueSpec) -> Result<PointerDrift, DriftError> {
+        drift::compare(&self.core, spec).await
+    }
+
+    /// How many jobs of the named queues are stuck.
+    pub async fn stuck(&self, queues: &[String]) -> Result<Stuck, DbErr> {
+        ledger::stuck(&self.core, queues).await
     }
 
     /// Deletes up to `limit` jobs that finished before `before`. Call it again until it gives zero.

@@ -333,8 +333,16 @@ const OTHER_WRITES: &[(&str, &str)] = &[
         "batches with their own place; repeated from there",
     ),
     (
+        "src/domain/canaries.rs",
+        "a reading, which the next replaces",
+    ),
+    (
         "src/domain/connect.rs",
         "the creator's consent, which a person repeats",
+    ),
+    (
+        "src/domain/drift/mod.rs",
+        "a report, which the next run repeats",
     ),
     ("src/domain/key_canary.rs", "the first start"),
     (

@@ -5,6 +5,7 @@ mod bulk;
 mod node;
 mod ops;
 mod tenant;
+mod watch;
 
 use async_graphql::MergedObject;
 
@@ -18,4 +19,5 @@ pub struct Query(
     ops::OperatorQueries,
     bulk::BulkQueries,
     audit::AuditQueries,
+    watch::WatchQueries,
 );

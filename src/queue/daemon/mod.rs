@@ -22,7 +22,7 @@ use tokio_util::{
 
 use self::{
     fetch::Fetch,
-    loops::{audits, controls, extends, relay, rescues, schedules, until},
+    loops::{audits, controls, extends, relay, releases, rescues, schedules, until},
 };
 use super::{
     StartOptions,
@@ -135,6 +135,8 @@ pub(super) async fn start(
     }
     drop(settler);
     loops.spawn(until(stop.clone(), rescues(core.clone())));
+    let known = releases(core.clone(), Arc::clone(&setup.catalogue));
+    loops.spawn(until(stop.clone(), known));
     loops.spawn(until(
         stop.clone(),
         controls(core.clone(), paused, names.clone()),

@@ -9,6 +9,7 @@ mod list;
 mod matching;
 mod prune;
 mod stats;
+mod stuck;
 
 pub use acts::{
     CancelOutcome, ReleaseOutcome, RetryOutcome, cancel_in, cancel_lane, hold_lane, release_held,
@@ -18,10 +19,12 @@ pub use keys::live;
 pub use list::{JobFilter, JobPage, PageRequest};
 pub use matching::{Matching, count, pick};
 pub use stats::{Count, QueueStats};
+pub use stuck::Stuck;
 
 pub(super) use acts::release_known_kinds;
 pub(super) use list::{attempts, get, list, queues};
 pub(super) use prune::prune;
 pub(super) use stats::stats;
+pub(super) use stuck::stuck;
 
 pub(super) use acts::announce_cancel;

@@ -222,6 +222,15 @@ pub trait Transport: Send + Sync + fmt::Debug {
     /// Which of these jobs have no pointer, neither waiting nor in flight.
     async fn missing(&self, queue: &str, jobs: &[JobId]) -> Result<Vec<JobId>, TransportError>;
 
+    /// Some of the pointers, waiting and in flight, with their nonces, and the cursor of the next call;
+    /// begin with zero, which also says that there is no more. What comes or goes meanwhile may be
+    /// missed or told twice.
+    async fn scan(
+        &self,
+        queue: &str,
+        cursor: u64,
+    ) -> Result<(u64, Vec<(JobId, i64)>), TransportError>;
+
     /// How full the queue is, and how many pointers wait in each of `lanes`.
     async fn depth(&self, queue: &str, lanes: &[String]) -> Result<Depth, TransportError>;
 

@@ -3,4 +3,7 @@
 mod audit;
 mod bulk;
 mod drain;
+mod drift;
+mod isolation;
 mod support;
+mod watch;

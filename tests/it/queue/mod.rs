@@ -14,3 +14,4 @@ mod ledger;
 mod model;
 mod transport;
 mod transport_model;
+mod versions;

@@ -96,6 +96,8 @@ impl TestApp {
             ("tiktok.api_base", sim.base_url().to_owned()),
             ("tiktok.authorize_base", sim.base_url().to_owned()),
             ("tiktok.audited", "true".to_owned()),
+            // A test that steers TikTok's answers wants them for its own questions.
+            ("operations.drift_sample", "0".to_owned()),
         ]
         .into_iter()
         .map(|(key, value)| (key.to_owned(), value))

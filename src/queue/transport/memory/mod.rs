@@ -226,6 +226,18 @@ impl Transport for MemoryTransport {
         }))
     }
 
+    async fn scan(
+        &self,
+        queue: &str,
+        _cursor: u64,
+    ) -> Result<(u64, Vec<(JobId, i64)>), TransportError> {
+        // The relay keeps their number bounded, so that one page holds all.
+        Ok(self.with(queue, |lanes| {
+            let pointers = lanes.pointers.iter();
+            (0, pointers.map(|(job, held)| (*job, held.nonce)).collect())
+        }))
+    }
+
     async fn depth(&self, queue: &str, asked: &[String]) -> Result<Depth, TransportError> {
         Ok(self.with(queue, |lanes| Depth {
             waiting: (lanes.pointers.len() - lanes.running.len()) as u64,

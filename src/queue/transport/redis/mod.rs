@@ -42,6 +42,10 @@ use super::{
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a call may take. Scripts take milliseconds; more than this is an outage.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// The longest time until a call finds a server that is back.
+#[cfg(test)]
+pub(in crate::queue) const SLOWEST_RECONNECT: Duration =
+    CONNECT_TIMEOUT.saturating_add(link::RECONNECT);
 
 /// Pointers in Redis.
 pub struct RedisTransport {
@@ -321,6 +325,28 @@ impl Transport for RedisTransport {
             );
         }
         Ok(missing)
+    }
+
+    async fn scan(
+        &self,
+        queue: &str,
+        cursor: u64,
+    ) -> Result<(u64, Vec<(JobId, i64)>), TransportError> {
+        let mut command = redis::cmd("HSCAN");
+        command.arg(self.key(queue, "ptr")).arg(cursor);
+        command.arg("COUNT").arg(MAX_BATCH);
+        let (next, pairs): (u64, Vec<(Vec<u8>, i64)>) = self
+            .link
+            .call("list pointers", async |connection| {
+                command.query_async(connection).await
+            })
+            .await?;
+        let pointers = pairs.into_iter().map(|(job, nonce)| {
+            Uuid::from_slice(&job)
+                .map(|job| (JobId(job), nonce))
+                .map_err(|error| TransportError::new("list pointers", error))
+        });
+        Ok((next, pointers.collect::<Result<_, _>>()?))
     }
 
     async fn depth(&self, queue: &str, lanes: &[String]) -> Result<Depth, TransportError> {
