@@ -98,3 +98,7 @@ typed_id! {
     /// One unit of work in the queue.
     JobId
 }
+typed_id! {
+    /// One notice that TikTok sent us.
+    NoticeId
+}

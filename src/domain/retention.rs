@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clipqueue_entities::{idempotency_key, oauth_state};
+use clipqueue_entities::{idempotency_key, notice, oauth_state};
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 
 use super::error::Result;
@@ -12,6 +12,8 @@ use crate::app::App;
 const IDEMPOTENCY_TTL: Duration = Duration::from_secs(30 * 86_400);
 /// A spent or expired consent is kept this long, so that a second use can be told from an unknown one.
 const OAUTH_STATE_TTL: Duration = Duration::from_secs(86_400);
+/// A notice is kept longer than TikTok repeats it, so that each repetition is known as one.
+const NOTICE_TTL: Duration = Duration::from_secs(14 * 86_400);
 /// Finished jobs deleted in one statement.
 const BATCH: u64 = 1000;
 
@@ -24,6 +26,8 @@ pub struct Pruned {
     pub idempotency_keys: u64,
     /// Spent or expired consents.
     pub oauth_states: u64,
+    /// Notices of TikTok's webhooks.
+    pub notices: u64,
 }
 
 /// Deletes everything that is due.
@@ -47,6 +51,11 @@ pub async fn prune(app: &App) -> Result<Pruned> {
         .rows_affected;
     pruned.oauth_states = oauth_state::Entity::delete_many()
         .filter(oauth_state::Column::ExpiresAt.lt(now - OAUTH_STATE_TTL))
+        .exec(app.db.write())
+        .await?
+        .rows_affected;
+    pruned.notices = notice::Entity::delete_many()
+        .filter(notice::Column::ReceivedAt.lt(now - NOTICE_TTL))
         .exec(app.db.write())
         .await?
         .rows_affected;

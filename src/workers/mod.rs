@@ -4,7 +4,9 @@
 //! ended: done, snooze, retry, hold, cancel. It never decides when a retry comes (the queue does) nor
 //! whether a change is legal (`domain` does).
 
+mod apply_notice;
 mod expire_uploads;
+mod find_video;
 mod poll_post;
 mod prune;
 mod refresh_due_tokens;
@@ -37,6 +39,7 @@ pub async fn run(app: App, run: Run) -> Ran {
     let last_attempt = run.job.attempt >= run.job.max_attempts;
     let lease = run.lease;
     let ended = match job {
+        Job::ApplyNotice { notice_id, .. } => apply_notice::run(&app, &lease, notice_id).await,
         Job::ExpireUploads {} => expire_uploads::run(&app).await,
         Job::PollPost { post_id, .. } => poll_post::run(&app, &lease, post_id).await,
         Job::Prune {} => prune::run(&app).await,

@@ -7,6 +7,7 @@ mod media;
 mod ops;
 mod posts;
 mod posts_input;
+mod word;
 
 use async_graphql::MergedObject;
 
@@ -17,6 +18,7 @@ pub struct Mutation(
     connect::Connect,
     media::MediaMutations,
     posts::PostMutations,
+    word::WordMutations,
     keys::Keys,
     ops::OperatorMutations,
 );

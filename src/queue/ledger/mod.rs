@@ -9,7 +9,9 @@ mod list;
 mod prune;
 mod stats;
 
-pub use acts::{CancelOutcome, RetryOutcome, cancel_in, cancel_lane, hold_lane, release_held};
+pub use acts::{
+    CancelOutcome, Hastened, RetryOutcome, cancel_in, cancel_lane, hasten_in, hold_lane, release_held,
+};
 pub use keys::live;
 pub use list::{JobFilter, JobPage, PageRequest};
 pub use stats::{Count, QueueStats};
