@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use clipqueue_entities::{AccountId, NoticeId, PostId, Timestamp};
+use clipqueue_entities::{AccountId, BulkActId, NoticeId, PostId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -22,6 +22,8 @@ pub const STATUS: &str = "status";
 pub const TOKENS: &str = "tokens";
 /// The queue of clean-up.
 pub const PURGE: &str = "purge";
+/// The queue of what operators start and of what watches the installation.
+pub const OPS: &str = "ops";
 
 /// One unit of work.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +35,11 @@ pub enum Job {
         notice_id: NoticeId,
         /// The account that it names, if that is connected; it is the lane.
         account_id: Option<AccountId>,
+    },
+    /// Carries an operator's act on many jobs out.
+    BulkAct {
+        /// The act.
+        bulk_act_id: BulkActId,
     },
     /// Ends uploads that nobody finished.
     ExpireUploads {},
@@ -65,8 +72,9 @@ pub enum Job {
 
 impl Job {
     /// The word of every kind.
-    pub const KINDS: [&'static str; 8] = [
+    pub const KINDS: [&'static str; 9] = [
         "apply_notice",
+        "bulk_act",
         "expire_uploads",
         "poll_post",
         "prune",
@@ -80,6 +88,7 @@ impl Job {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::ApplyNotice { .. } => "apply_notice",
+            Self::BulkAct { .. } => "bulk_act",
             Self::ExpireUploads {} => "expire_uploads",
             Self::PollPost { .. } => "poll_post",
             Self::Prune {} => "prune",
@@ -93,6 +102,7 @@ impl Job {
     /// At most one live job has this key.
     pub fn unique_key(&self) -> String {
         match self {
+            Self::BulkAct { bulk_act_id } => format!("bulk:{bulk_act_id}"),
             Self::ExpireUploads {}
             | Self::Prune {}
             | Self::RefreshDueTokens {}
@@ -113,7 +123,8 @@ impl Job {
             Self::PollPost { account_id, .. }
             | Self::RefreshToken { account_id }
             | Self::UploadPost { account_id, .. } => account_id.to_string(),
-            Self::ExpireUploads {}
+            Self::BulkAct { .. }
+            | Self::ExpireUploads {}
             | Self::Prune {}
             | Self::RefreshDueTokens {}
             | Self::SweepPosts {} => String::new(),
@@ -167,6 +178,7 @@ fn policy(kind: &str, lease: Duration) -> Option<Policy> {
         "sweep_posts" | "expire_uploads" | "prune" => {
             (PURGE, 5, seconds(10), seconds(300), seconds(600))
         }
+        "bulk_act" => (OPS, 10, seconds(1), seconds(60), seconds(600)),
         _ => return None,
     };
     Some(Policy {
@@ -204,6 +216,7 @@ impl Jobs {
                 queue(STATUS, config.status),
                 queue(TOKENS, config.tokens),
                 queue(PURGE, config.purge),
+                queue(OPS, config.ops),
             ],
             crons: crons(),
             lease: config.lease,
@@ -211,7 +224,7 @@ impl Jobs {
     }
 
     /// The names of all queues.
-    pub const QUEUES: [&'static str; 4] = [UPLOADS, STATUS, TOKENS, PURGE];
+    pub const QUEUES: [&'static str; 5] = [UPLOADS, STATUS, TOKENS, PURGE, OPS];
 }
 
 /// What runs by itself, and when (seconds first). Each slot fires once, whatever the number of
@@ -263,6 +276,9 @@ mod tests {
             Job::ApplyNotice {
                 notice_id: NoticeId::new(),
                 account_id: Some(account_id),
+            },
+            Job::BulkAct {
+                bulk_act_id: BulkActId::new(),
             },
             Job::ExpireUploads {},
             Job::PollPost {

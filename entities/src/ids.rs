@@ -102,3 +102,15 @@ typed_id! {
     /// One notice that TikTok sent us.
     NoticeId
 }
+typed_id! {
+    /// One recorded act of an operator.
+    AuditId
+}
+typed_id! {
+    /// One act on many jobs.
+    BulkActId
+}
+typed_id! {
+    /// What one run of the drift auditor found.
+    DriftReportId
+}

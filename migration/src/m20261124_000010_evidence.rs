@@ -80,10 +80,7 @@ impl MigrationTrait for Migration {
             DatabaseBackend::Postgres => BACKFILL_POSTGRES,
             _ => BACKFILL_SQLITE,
         };
-        schema
-            .get_connection()
-            .execute_unprepared(backfill)
-            .await?;
+        schema.get_connection().execute_unprepared(backfill).await?;
         Ok(())
     }
 

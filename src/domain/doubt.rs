@@ -77,8 +77,15 @@ pub async fn compare(
             PostMode::Inbox => now,
         },
     };
-    let ids: Vec<String> = listed.value.iter().map(|video| video.id.to_string()).collect();
-    let taken: BTreeSet<String> = videos::taken(app.db.read(), &ids).await?.into_iter().collect();
+    let ids: Vec<String> = listed
+        .value
+        .iter()
+        .map(|video| video.id.to_string())
+        .collect();
+    let taken: BTreeSet<String> = videos::taken(app.db.read(), &ids)
+        .await?
+        .into_iter()
+        .collect();
     let mut whole = Vec::new();
     let mut partial = Vec::new();
     for video in &listed.value {
@@ -124,7 +131,9 @@ fn found(video: &Video) -> Found {
     let link = video.share_url.as_deref().map(video_link::parse);
     Found {
         id: video.id.to_string(),
-        share_url: link.and_then(std::result::Result::ok).and_then(|link| link.url),
+        share_url: link
+            .and_then(std::result::Result::ok)
+            .and_then(|link| link.url),
         caption: video.description.clone(),
         posted_at: posted_at(video),
     }

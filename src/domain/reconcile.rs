@@ -200,9 +200,7 @@ pub async fn failed(
 ) -> Result<post::Model> {
     // A late failure undoes nothing that was seen, and that of an earlier attempt says nothing of
     // the one that is being made.
-    if !takes(&post, PostEvent::TiktokFailed)
-        || attempts::overtaken(app, attempt).await?
-    {
+    if !takes(&post, PostEvent::TiktokFailed) || attempts::overtaken(app, attempt).await? {
         return Ok(post);
     }
     let reason = reason.unwrap_or_else(|| FailReason::Unknown("unknown".to_owned()));

@@ -71,12 +71,18 @@ mod tests {
             assert_eq!(link.url.as_deref(), Some(plain));
         }
         let photo = parse("https://www.tiktok.com/@a/photo/7").unwrap();
-        assert_eq!(photo.url.as_deref(), Some("https://www.tiktok.com/@a/photo/7"));
+        assert_eq!(
+            photo.url.as_deref(),
+            Some("https://www.tiktok.com/@a/photo/7")
+        );
     }
 
     #[test]
     fn what_shows_no_video_says_what_to_do() {
-        for text in ["https://vm.tiktok.com/ZMabc/", "https://www.tiktok.com/t/ZTabc/"] {
+        for text in [
+            "https://vm.tiktok.com/ZMabc/",
+            "https://www.tiktok.com/t/ZTabc/",
+        ] {
             assert_eq!(parse(text), Err(NoLink::Short), "{text}");
         }
         for text in [

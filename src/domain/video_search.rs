@@ -53,7 +53,9 @@ pub fn likeness(wanted: &Wanted<'_>, video: &Video) -> Likeness {
     }
     let length = match (wanted.duration_ms, video.duration) {
         (Some(sent), Some(shown)) => {
-            let shown = u64::try_from(shown).unwrap_or_default().saturating_mul(1000);
+            let shown = u64::try_from(shown)
+                .unwrap_or_default()
+                .saturating_mul(1000);
             if sent.abs_diff(shown) > LENGTH_TOLERANCE_MS {
                 return Likeness::None;
             }
@@ -160,9 +162,15 @@ mod tests {
     fn a_caption_that_tiktok_cut_is_the_same() {
         let long = "words and more of them ".repeat(20);
         let cut: String = long.chars().take(150).collect();
-        assert_eq!(likeness(&wanted(&long), &video(&cut, 15, 60)), Likeness::Whole);
+        assert_eq!(
+            likeness(&wanted(&long), &video(&cut, 15, 60)),
+            Likeness::Whole
+        );
         // A short beginning says nothing.
         let start: String = long.chars().take(20).collect();
-        assert_eq!(likeness(&wanted(&long), &video(&start, 15, 60)), Likeness::None);
+        assert_eq!(
+            likeness(&wanted(&long), &video(&start, 15, 60)),
+            Likeness::None
+        );
     }
 }

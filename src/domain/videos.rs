@@ -135,12 +135,7 @@ pub async fn join_in_tx(
 }
 
 /// Takes a video away from a post that it was wrongly joined to.
-async fn part_in_tx(
-    app: &App,
-    tx: &impl ConnectionTrait,
-    from: PostId,
-    video: &str,
-) -> Result<()> {
+async fn part_in_tx(app: &App, tx: &impl ConnectionTrait, from: PostId, video: &str) -> Result<()> {
     let now = app.clock.now();
     tracing::warn!(post.id = %from, video, "TikTok says that a video belongs to another post");
     post_video::Entity::update_many()
@@ -210,10 +205,8 @@ async fn insert(
         hidden_at: Set(None),
         created_at: Set(now),
     };
-    let mut conflict = OnConflict::columns([
-        post_video::Column::PostId,
-        post_video::Column::VideoId,
-    ]);
+    let mut conflict =
+        OnConflict::columns([post_video::Column::PostId, post_video::Column::VideoId]);
     if joined {
         conflict.update_columns([post_video::Column::JoinedKey, post_video::Column::JoinedAt]);
     } else {

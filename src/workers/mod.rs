@@ -5,6 +5,7 @@
 //! whether a change is legal (`domain` does).
 
 mod apply_notice;
+mod bulk_act;
 mod expire_uploads;
 mod find_video;
 mod poll_post;
@@ -40,6 +41,7 @@ pub async fn run(app: App, run: Run) -> Ran {
     let lease = run.lease;
     let ended = match job {
         Job::ApplyNotice { notice_id, .. } => apply_notice::run(&app, &lease, notice_id).await,
+        Job::BulkAct { bulk_act_id } => bulk_act::run(&app, &lease, bulk_act_id).await,
         Job::ExpireUploads {} => expire_uploads::run(&app).await,
         Job::PollPost { post_id, .. } => poll_post::run(&app, &lease, post_id).await,
         Job::Prune {} => prune::run(&app).await,

@@ -17,8 +17,8 @@ use super::{Halt, Step, find_video};
 use crate::{
     app::App,
     domain::{
-        accounts, attempts, error::Error, notices, poll_plan, post_settings::PrivacyLevel, posts, reconcile,
-        tokens,
+        accounts, attempts, error::Error, notices, poll_plan, post_settings::PrivacyLevel, posts,
+        reconcile, tokens,
     },
     queue::Lease,
 };
@@ -137,9 +137,7 @@ async fn ask(
 /// The gap before the next question about `post`, if there is one.
 fn next_gap(app: &App, post: &post::Model) -> Step<Option<Duration>> {
     let age = app.clock.now().since(post.state_since);
-    if post.state == PostState::Failed
-        && post.failure_code.as_deref() == Some(posts::NOT_POSTED)
-    {
+    if post.state == PostState::Failed && post.failure_code.as_deref() == Some(posts::NOT_POSTED) {
         // A person said so; should TikTok still post it, that must show.
         return Ok(poll_plan::after_word(age));
     }

@@ -16,8 +16,7 @@ use clipqueue_entities::{
 };
 use sea_orm::{
     ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, ConnectionTrait,
-    DatabaseTransaction, EntityTrait as _, IntoActiveModel as _, QueryFilter as _,
-    sea_query::Expr,
+    DatabaseTransaction, EntityTrait as _, IntoActiveModel as _, QueryFilter as _, sea_query::Expr,
 };
 use serde_json::json;
 use tiktok::{ChunkPlan, PublishId, UploadUrl, limits::UPLOAD_URL_LIFE};

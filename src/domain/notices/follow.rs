@@ -188,7 +188,10 @@ async fn check(
         return Ok(Next::Done);
     }
     let account = accounts::for_worker(app, post.account_id).await?;
-    let waited = app.clock.now().since(notice.matched_at.unwrap_or(notice.received_at));
+    let waited = app
+        .clock
+        .now()
+        .since(notice.matched_at.unwrap_or(notice.received_at));
     // Without a token nobody can ask.
     if account.status == AccountStatus::Active && waited < PATIENCE {
         let tx = attempts::fenced(app, lease).await?;

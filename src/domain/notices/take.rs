@@ -156,9 +156,7 @@ impl Told {
                 facts,
             })
         };
-        let of_post = |post_id: &Option<tiktok::PostId>| {
-            json!({ "post_id": post_id.as_ref().map(tiktok::PostId::as_str) })
-        };
+        let of_post = |post_id: &Option<tiktok::PostId>| json!({ "post_id": post_id.as_ref().map(tiktok::PostId::as_str) });
         match event {
             Event::PublishFailed { task, reason } => {
                 let reason = reason.as_ref().map(tiktok::FailReason::as_str);

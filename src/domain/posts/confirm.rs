@@ -21,7 +21,7 @@ use crate::{
     crash::{self, Commit},
     domain::{
         actor::Actor,
-        attempts,
+        attempts, audit,
         error::{Code, Error, Refusal, Result},
         idempotency::{Request, Seen},
         post_change::{Change, Evidence, Failure, apply_in_tx},
@@ -35,6 +35,8 @@ use crate::{
 pub const NOT_POSTED: &str = "not_posted";
 /// TikTok may take some minutes to show a video; until then "it is not there" is no news.
 const TOO_SOON: Duration = Duration::from_secs(15 * 60);
+/// What an operator's settling is called on the record.
+const SETTLE: &str = "post.settle";
 /// Longest reason of an operator, in characters.
 const MAX_REASON: usize = 500;
 
@@ -82,6 +84,20 @@ pub async fn settle(
     reason: &str,
     idempotency_key: &str,
 ) -> Result<post::Model> {
+    let subject = format!("post:{id}");
+    let details = json!({ "posted": word.posted, "reason": reason });
+    let settled = settle_recorded(app, operator, id, word, reason, idempotency_key).await;
+    audit::refusal(app, operator, SETTLE, &subject, details, settled).await
+}
+
+async fn settle_recorded(
+    app: &App,
+    operator: &Actor,
+    id: PostId,
+    word: &Word,
+    reason: &str,
+    idempotency_key: &str,
+) -> Result<post::Model> {
     let body = (id, word, reason);
     let request = Request::new(operator.user_id, idempotency_key, "settlePost", &body)?;
     if let Seen::Before(id) = request.look_up(app.db.read()).await? {
@@ -99,8 +115,8 @@ pub async fn settle(
         tx.rollback().await?;
         return of_anybody(app.db.read(), PostId(id), false).await;
     }
-    tracing::warn!(post.id = %id, posted = word.posted, operator = %operator.user_id, key.id = %operator.key_id,
-        "an operator settles a post");
+    let details = json!({ "posted": word.posted, "reason": reason, "video": word.video_id });
+    audit::record_in_tx(app, &tx, operator, SETTLE, &format!("post:{id}"), details).await?;
     let proof = Evidence::operator("settlePost")
         .with("reason", reason)
         .with("operator", operator.user_name.as_str())
@@ -181,7 +197,8 @@ async fn seen(
         post.state,
         PostState::Unconfirmed | PostState::InInbox | PostState::Lapsed | PostState::Published
     ) {
-        let message = "only an UNCONFIRMED, IN_INBOX, LAPSED or PUBLISHED post can be confirmed as posted";
+        let message =
+            "only an UNCONFIRMED, IN_INBOX, LAPSED or PUBLISHED post can be confirmed as posted";
         return Err(Refusal::whole(Code::WrongState, message).into());
     }
     let Some(video) = video else {
@@ -191,7 +208,10 @@ async fn seen(
         attempts::close_in_tx(app, tx, &post, "seen_posted", None).await?;
         return apply_in_tx(app, tx, post, Change::new(PostEvent::SeenPosted, proof)).await;
     };
-    if videos::owner(tx, &video.id).await?.is_some_and(|owner| owner != post.id) {
+    if videos::owner(tx, &video.id)
+        .await?
+        .is_some_and(|owner| owner != post.id)
+    {
         let message = "that video is known to be another post's";
         return Err(Refusal::new("videoId", Code::Invalid, message).into());
     }
@@ -219,7 +239,9 @@ async fn missing(
 ) -> Result<post::Model> {
     let change = Change::new(PostEvent::SaidNotPosted, proof);
     match post.state {
-        PostState::InInbox if post.mode == PostMode::Inbox => apply_in_tx(app, tx, post, change).await,
+        PostState::InInbox if post.mode == PostMode::Inbox => {
+            apply_in_tx(app, tx, post, change).await
+        }
         PostState::Unconfirmed => {
             let believable = post.state_since + TOO_SOON;
             if app.clock.now() < believable {

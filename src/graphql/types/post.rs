@@ -205,7 +205,11 @@ impl Post {
     #[graphql(complexity = "cost::list(2, child_complexity)")]
     async fn videos(&self, ctx: &Context<'_>) -> Result<Vec<PostVideo>> {
         let rows = load(ctx, self.0.user_id, VideosOf(self.0.id)).await?;
-        Ok(rows.unwrap_or_default().into_iter().map(PostVideo).collect())
+        Ok(rows
+            .unwrap_or_default()
+            .into_iter()
+            .map(PostVideo)
+            .collect())
     }
 
     /// The address of the post at TikTok, when known.

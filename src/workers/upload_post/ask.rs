@@ -42,7 +42,10 @@ pub(super) async fn progress(
     };
     // It may have failed, or even be out, after all.
     let post = apply(app, lease, post, &attempt, &answer).await?;
-    let taken = answer.value.uploaded_bytes.zip(reconcile::chunk_plan(&attempt));
+    let taken = answer
+        .value
+        .uploaded_bytes
+        .zip(reconcile::chunk_plan(&attempt));
     let offset = taken.map_or(0, |(taken, plan)| plan.next_offset(taken));
     let saved = u64::try_from(attempt.bytes_acked).unwrap_or_default();
     if post.state != PostState::Uploading || offset <= saved {

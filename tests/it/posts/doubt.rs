@@ -7,12 +7,7 @@ use clipqueue::domain::{
     posts::{self, Word},
     videos,
 };
-use clipqueue_entities::{
-    PostId,
-    evidence::EvidenceSource,
-    post::PostState,
-    post_video,
-};
+use clipqueue_entities::{PostId, evidence::EvidenceSource, post::PostState, post_video};
 use tiktok_sim::{Consent, Endpoint, FaultKind, PostIdMode, Script};
 
 use crate::support::{
@@ -35,7 +30,9 @@ const CLIP_SECONDS: i64 = 3;
 const QUARTER: Duration = Duration::from_secs(15 * 60);
 
 async fn videos_of(t: &TestApp, id: PostId) -> Vec<post_video::Model> {
-    videos::of_posts(&t.app, t.actor.user_id, &[id]).await.unwrap()
+    videos::of_posts(&t.app, t.actor.user_id, &[id])
+        .await
+        .unwrap()
 }
 
 /// A post whose last answer was lost, and about which status says nothing.
@@ -64,7 +61,10 @@ async fn proof_of_publishing(t: &TestApp, id: PostId) -> clipqueue_entities::evi
 
 async fn a_doubt_of_any_age_is_settled_within_a_quarter_of_an_hour(mut t: TestApp) {
     let (account, media) = t.ready().await;
-    for (number, age) in [MINUTE, MINUTE * 20, HOUR * 3, HOUR * 30].into_iter().enumerate() {
+    for (number, age) in [MINUTE, MINUTE * 20, HOUR * 3, HOUR * 30]
+        .into_iter()
+        .enumerate()
+    {
         t.fault(Endpoint::Upload, FaultKind::LostAfterEffect);
         let silent = t.fault_always(Endpoint::Status, FaultKind::Status { status: 503 });
         let caption = format!("doubt {number}");
@@ -91,7 +91,11 @@ async fn a_doubt_is_settled_by_the_video_when_status_says_nothing(mut t: TestApp
         serde_json::json!([video.id.to_string()])
     );
     let url = format!("https://www.tiktok.com/@creator/video/{}", video.id);
-    assert_eq!(post.share_url.as_deref(), Some(url.as_str()), "without trackers");
+    assert_eq!(
+        post.share_url.as_deref(),
+        Some(url.as_str()),
+        "without trackers"
+    );
     let proof = proof_of_publishing(&t, id).await;
     assert_eq!(proof.source, EvidenceSource::TiktokApi);
     assert_eq!(proof.subject, "video.list");
@@ -103,7 +107,8 @@ async fn a_doubt_is_settled_by_the_video_when_status_says_nothing(mut t: TestApp
 
 async fn two_videos_or_two_posts_are_a_matter_for_people(mut t: TestApp) {
     // Two posts with one caption, both in doubt: either could be either video.
-    t.sim.configure(|config| config.pipeline.video_seconds = CLIP_SECONDS);
+    t.sim
+        .configure(|config| config.pipeline.video_seconds = CLIP_SECONDS);
     let (account, media) = t.ready().await;
     t.fault_always(Endpoint::Status, FaultKind::Status { status: 503 });
     let mut twins = Vec::new();
@@ -127,7 +132,9 @@ async fn two_videos_or_two_posts_are_a_matter_for_people(mut t: TestApp) {
         assert_eq!(suggested.len(), 2);
         assert!(suggested.iter().all(|video| video.joined_key.is_none()));
         let events = t.events(*id).await;
-        let told = events.iter().filter(|event| event.kind == "post.suggestion");
+        let told = events
+            .iter()
+            .filter(|event| event.kind == "post.suggestion");
         assert_eq!(told.count(), 2, "each is told once");
     }
     // A person decides for the one; for the other a single video is left, and no rival.
@@ -158,7 +165,10 @@ async fn a_video_that_is_not_like_it_is_no_evidence(mut t: TestApp) {
     t.pass(HOUR * 2, 30).await;
     assert_eq!(t.reload(id).await.state, PostState::Unconfirmed);
     assert!(videos_of(&t, id).await.is_empty());
-    assert!(!t.calls(Endpoint::VideoList).is_empty(), "it was looked for");
+    assert!(
+        !t.calls(Endpoint::VideoList).is_empty(),
+        "it was looked for"
+    );
     t.sim.clear_faults(None);
     t.run_until_within(id, PostState::Published, QUARTER).await;
     t.assert_published_once(id).await;
@@ -182,7 +192,8 @@ async fn without_the_scope_nobody_looks(mut t: TestApp) {
 }
 
 async fn an_id_that_status_never_tells_is_found_among_the_videos(mut t: TestApp) {
-    t.sim.configure(|config| config.pipeline.video_seconds = CLIP_SECONDS);
+    t.sim
+        .configure(|config| config.pipeline.video_seconds = CLIP_SECONDS);
     let (account, media) = t.ready().await;
     let script = Script {
         post_id: Some(PostIdMode::Never),
@@ -201,5 +212,9 @@ async fn an_id_that_status_never_tells_is_found_among_the_videos(mut t: TestApp)
     );
     let asked = t.calls(Endpoint::VideoList).len();
     t.pass(DAY, 24).await;
-    assert_eq!(t.calls(Endpoint::VideoList).len(), asked, "nothing is left to learn");
+    assert_eq!(
+        t.calls(Endpoint::VideoList).len(),
+        asked,
+        "nothing is left to learn"
+    );
 }

@@ -9,9 +9,7 @@ use crate::support::{
     flows::{SMALL_CHUNK, three_chunks},
 };
 
-crate::on_both_stacks_by_hand!(
-    a_dead_worker_proves_its_lease_before_each_call_that_can_publish,
-);
+crate::on_both_stacks_by_hand!(a_dead_worker_proves_its_lease_before_each_call_that_can_publish,);
 crate::on_both_stacks!(
     a_chunk_whose_acknowledgement_was_not_noted_is_not_sent_again,
     an_upload_that_tiktok_failed_meanwhile_sends_no_more_bytes,
@@ -35,7 +33,10 @@ async fn a_chunk_whose_acknowledgement_was_not_noted_is_not_sent_again(mut t: Te
     assert_eq!(sent.len(), 1, "only the last chunk was missing: {sent:?}");
     assert_eq!(sent[0].range.unwrap().0, 2 * SMALL_CHUNK as u64);
     let upload = t.sim.uploads().pop().unwrap();
-    assert_eq!(upload.sha256, Some(hex::encode(Sha256::digest(three_chunks()))));
+    assert_eq!(
+        upload.sha256,
+        Some(hex::encode(Sha256::digest(three_chunks())))
+    );
     assert_eq!(t.sim.inits().len(), 1);
 }
 
@@ -51,7 +52,11 @@ async fn a_dead_worker_proves_its_lease_before_each_call_that_can_publish(stack:
     t.advance(std::time::Duration::from_secs(16));
     steps.rescue().await.unwrap();
     t.advance(std::time::Duration::from_secs(4));
-    assert_eq!(steps.rescue().await.unwrap(), 1, "the job is somebody else's");
+    assert_eq!(
+        steps.rescue().await.unwrap(),
+        1,
+        "the job is somebody else's"
+    );
     let late = (t.runner())(run).await;
     assert!(late.is_err());
     assert!(t.sim.inits().is_empty(), "the late worker sent no init");
@@ -76,7 +81,10 @@ async fn a_dead_worker_proves_its_lease_before_each_call_that_can_publish(stack:
         .calls(Endpoint::Upload)
         .split_off(before)
         .into_iter()
-        .any(|call| call.range.is_some_and(|(first, ..)| first == 2 * SMALL_CHUNK as u64));
+        .any(|call| {
+            call.range
+                .is_some_and(|(first, ..)| first == 2 * SMALL_CHUNK as u64)
+        });
     assert!(!last, "the late worker sent no last chunk");
     t.run_until(id, PostState::Published).await;
     t.assert_published_once(id).await;

@@ -81,7 +81,13 @@ async fn a_creator_who_saw_the_post_settles_the_doubt(mut t: TestApp) {
     t.sim.clear_faults(None);
     t.pass(HOUR, 10).await;
     t.assert_published_once(id).await;
-    assert_eq!(videos::of_posts(&t.app, t.actor.user_id, &[id]).await.unwrap().len(), 1);
+    assert_eq!(
+        videos::of_posts(&t.app, t.actor.user_id, &[id])
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
 }
 
 async fn not_posted_is_believed_after_a_while_and_retried_after_tiktok_was_asked(mut t: TestApp) {
@@ -128,7 +134,11 @@ async fn a_retry_finds_out_that_the_first_came_through(mut t: TestApp) {
     assert_eq!(attempts[0].outcome.as_deref(), Some("published"));
     let states = t.states(id).await;
     let end = &states[states.len() - 3..];
-    assert_eq!(end, ["failed", "scheduled", "published"], "the truth is shown");
+    assert_eq!(
+        end,
+        ["failed", "scheduled", "published"],
+        "the truth is shown"
+    );
 }
 
 /// The creator said "not there", another attempt is being made, and TikTok tells that the first one is
@@ -218,8 +228,14 @@ async fn a_word_that_makes_no_sense_is_refused(mut t: TestApp) {
         (with(Some("7.4e18"), None, true), "videoId"),
         (with(Some(""), None, true), "videoId"),
         (with(Some("72"), Some(link), true), "videoId"),
-        (with(None, Some("https://vm.tiktok.com/ZM1/"), true), "shareUrl"),
-        (with(None, Some("https://evil.example/@a/video/7"), true), "shareUrl"),
+        (
+            with(None, Some("https://vm.tiktok.com/ZM1/"), true),
+            "shareUrl",
+        ),
+        (
+            with(None, Some("https://evil.example/@a/video/7"), true),
+            "shareUrl",
+        ),
         (with(Some("71"), None, false), "posted"),
     ] {
         let refused = posts::confirm(&t.app, &t.actor, post.id, &word, "3").await;
@@ -234,9 +250,13 @@ async fn a_word_that_makes_no_sense_is_refused(mut t: TestApp) {
 
 async fn one_key_says_one_thing(mut t: TestApp) {
     let id = doubted(&mut t, FaultKind::LostAfterEffect).await;
-    let first = posts::confirm(&t.app, &t.actor, id, &posted(), "key").await.unwrap();
+    let first = posts::confirm(&t.app, &t.actor, id, &posted(), "key")
+        .await
+        .unwrap();
     let proofs = t.evidence(id).await.len();
-    let second = posts::confirm(&t.app, &t.actor, id, &posted(), "key").await.unwrap();
+    let second = posts::confirm(&t.app, &t.actor, id, &posted(), "key")
+        .await
+        .unwrap();
     assert_eq!(first.state_since, second.state_since);
     assert_eq!(t.evidence(id).await.len(), proofs);
     let other = posts::confirm(&t.app, &t.actor, id, &not_posted(), "key").await;
@@ -261,7 +281,10 @@ async fn an_operator_settles_anybodys_post_with_a_reason(mut t: TestApp) {
     assert_eq!(again.unwrap().state_since, post.state_since);
     // The owner sees who settled it, and why.
     let events = t.events(id).await;
-    let change = events.iter().rfind(|event| event.kind == "post.state").unwrap();
+    let change = events
+        .iter()
+        .rfind(|event| event.kind == "post.state")
+        .unwrap();
     let proofs = t.evidence(id).await;
     let proof = proofs
         .iter()

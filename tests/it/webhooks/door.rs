@@ -68,7 +68,10 @@ async fn only_what_is_signed_for_this_app_is_taken(t: TestApp) {
     let mut changed = body.clone();
     changed[10] ^= 1;
     for other in [&body[..body.len() - 1], &changed[..], b""] {
-        assert_eq!(knock(&t, Some(&good), other).await, StatusCode::UNAUTHORIZED);
+        assert_eq!(
+            knock(&t, Some(&good), other).await,
+            StatusCode::UNAUTHORIZED
+        );
     }
     let foreign = json!({
         "client_key": "another-app",

@@ -82,7 +82,10 @@ async fn a_removal_in_the_second_of_the_consent_is_verified(mut t: TestApp) {
     let (account, _) = t.ready().await;
     t.advance(Duration::from_millis(1));
     let open_id = accounts::for_worker(&t.app, account).await.unwrap().open_id;
-    let connected = accounts::for_worker(&t.app, account).await.unwrap().connected_at;
+    let connected = accounts::for_worker(&t.app, account)
+        .await
+        .unwrap()
+        .connected_at;
     let body = t.notice_body(
         "authorization.removed",
         &open_id,
@@ -116,9 +119,16 @@ async fn a_post_that_tiktok_dropped_with_the_grant_is_failed_without_asking(mut 
     assert_eq!(post.state, PostState::Failed);
     assert_eq!(post.failure_code.as_deref(), Some("auth_removed"));
     assert!(post.failure_retryable);
-    let answered = t.calls(Endpoint::Status).into_iter().any(|call| !call.refused());
+    let answered = t
+        .calls(Endpoint::Status)
+        .into_iter()
+        .any(|call| !call.refused());
     assert!(!answered, "nobody could ask");
-    assert_eq!(t.webhook_proofs(&post).await, 2, "the notice, and the change");
+    assert_eq!(
+        t.webhook_proofs(&post).await,
+        2,
+        "the notice, and the change"
+    );
     assert!(t.sim.publishes().is_empty());
     t.connect("creator").await;
     t.app.queue.resume("uploads").await.unwrap();

@@ -3,9 +3,7 @@
 
 use std::time::Duration;
 
-use clipqueue_entities::{
-    PostId, post, post::PostState, post_attempt, post_video,
-};
+use clipqueue_entities::{PostId, post, post::PostState, post_attempt, post_video};
 use sea_orm::{ActiveValue::Set, EntityTrait as _, IntoActiveModel as _};
 use serde_json::json;
 use tiktok_sim::{Endpoint, FaultKind, Script};
@@ -135,7 +133,11 @@ async fn copies_and_disorder_make_no_difference(mut t: TestApp) {
     let mut posts = Vec::new();
     for number in 0..3 {
         let caption = format!("copy {number}");
-        posts.push(t.post(TestApp::captioned(account, media, &caption)).await.id);
+        posts.push(
+            t.post(TestApp::captioned(account, media, &caption))
+                .await
+                .id,
+        );
     }
     for id in &posts {
         t.run_until(*id, PostState::Published).await;

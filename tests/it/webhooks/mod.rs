@@ -83,6 +83,16 @@ impl TestApp {
         body.to_string().into_bytes()
     }
 
+    /// Takes in a signed notice about a publish, as the door would.
+    pub(crate) async fn take_notice(&self, event: &str, open_id: &str, publish_id: &str) {
+        let content = json!({ "publish_id": publish_id });
+        let body = self.notice_body(event, open_id, self.now_s(), &content);
+        let header = sign(clipqueue::config::DEMO_CLIENT_SECRET, self.now_s(), &body);
+        clipqueue::domain::notices::take(&self.app, Some(&header), &body)
+            .await
+            .unwrap();
+    }
+
     fn now_s(&self) -> i64 {
         self.clock.now().as_secs()
     }
