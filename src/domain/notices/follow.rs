@@ -124,8 +124,8 @@ async fn remember(
     attempt: post_attempt::Model,
     now: Timestamp,
 ) -> Result<Next> {
-    let tx = attempts::fenced(app, lease).await?;
     let asks = !apply::is_known(app, notice, &post, &attempt).await?;
+    let tx = attempts::fenced(app, lease).await?;
     if asks {
         // Jobs are locked before events everywhere.
         let hastened = app.hasten_in_tx(&tx, &attempts::poll_job(&post)).await?;

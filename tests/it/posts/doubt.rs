@@ -143,10 +143,10 @@ async fn two_videos_or_two_posts_are_a_matter_for_people(mut t: TestApp) {
         video_id: Some(seen[0].id.to_string()),
         share_url: None,
     };
-    posts::confirm(&t.app, &t.actor, twins[0], &word, "this one")
+    posts::confirm(&t.app, &t.actor, twins[0], &word, "this-one")
         .await
         .unwrap();
-    let taken = posts::confirm(&t.app, &t.actor, twins[1], &word, "the same").await;
+    let taken = posts::confirm(&t.app, &t.actor, twins[1], &word, "the-same").await;
     assert!(taken.is_err(), "a video belongs to one post");
     t.run_until_within(twins[1], PostState::Published, QUARTER)
         .await;

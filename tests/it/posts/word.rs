@@ -12,8 +12,8 @@ use clipqueue_entities::{PostId, evidence::EvidenceSource, post::PostState};
 use tiktok_sim::{Consent, Endpoint, FaultKind};
 
 use crate::support::{
-    app::TestApp,
-    flows::{DAY, HOUR, MINUTE, codes, refusals},
+    app::{CLIP, TestApp},
+    flows::{DAY, HOUR, MINUTE, codes, long_clip, refusals},
 };
 
 crate::on_both_stacks!(
@@ -197,7 +197,8 @@ async fn a_draft_that_the_creator_threw_away_lapses(mut t: TestApp) {
     assert_eq!(t.reload(post.id).await.state, PostState::Lapsed);
 
     // Another one was finished by hand, and the creator says where.
-    let other = t.post(TestApp::inbox(account, media)).await;
+    let file = t.upload_bytes(long_clip(CLIP.len() + 5_000).leak()).await;
+    let other = t.post(TestApp::inbox(account, file)).await;
     t.run_until(other.id, PostState::InInbox).await;
     let word = Word {
         video_id: Some("7412345678901234567".to_owned()),
