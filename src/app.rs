@@ -21,7 +21,7 @@ use crate::{
     media::{Capabilities, MediaSettings, MediaStore, Storage},
     queue::{
         self, Queue,
-        ledger::{self, CancelOutcome},
+        ledger::{self, CancelOutcome, Hastened},
         transport::{Acquired, Budget, Transport, memory::MemoryTransport, redis::RedisTransport},
     },
     remote::Tiktok,
@@ -162,6 +162,21 @@ impl App {
             Some(id) => ledger::cancel_in(tx, self.clock.now(), id).await,
             None => Ok(CancelOutcome::NotFound),
         }
+    }
+
+    /// Makes the waiting `job` due now, enqueuing it when it is not there. One that runs or is held is
+    /// left alone, and the answer says so.
+    pub async fn hasten_in_tx(
+        &self,
+        tx: &impl ConnectionTrait,
+        job: &Job,
+    ) -> Result<Hastened, DbErr> {
+        let now = self.clock.now();
+        let hastened = ledger::hasten_in(tx, now, &job.unique_key()).await?;
+        if hastened == Hastened::Absent {
+            self.enqueue_in_tx(tx, job.clone(), None).await?;
+        }
+        Ok(hastened)
     }
 
     /// Due jobs of `queue` may have been committed: look at once.

@@ -84,6 +84,16 @@ commits! {
     ProcessingConfirmed => "processing_confirmed",
     /// TikTok failed the post for a reason of its own, and it is tried again.
     TriedAgain => "tried_again",
+    /// A webhook of TikTok's is on record, with the job that sees to it.
+    NoticeTaken => "notice_taken",
+    /// A notice found its post, or what it says became known.
+    NoticeFollowed => "notice_followed",
+    /// A question about a publish that a notice told of was answered.
+    NoticeAnswered => "notice_answered",
+    /// A person said what became of a post.
+    WordTaken => "word_taken",
+    /// Videos that may be a post's are on record.
+    VideosSuggested => "videos_suggested",
     /// An event without a change of state.
     EventNoted => "event_noted",
     /// A deadline was moved.

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use clipqueue_entities::{AccountId, BulkActId, PostId, Timestamp};
+use clipqueue_entities::{AccountId, BulkActId, NoticeId, PostId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -29,6 +29,13 @@ pub const OPS: &str = "ops";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "args", rename_all = "snake_case")]
 pub enum Job {
+    /// Sees to it that what TikTok told by a webhook becomes known of a post or an account.
+    ApplyNotice {
+        /// The notice.
+        notice_id: NoticeId,
+        /// The account that it names, if that is connected; it is the lane.
+        account_id: Option<AccountId>,
+    },
     /// Compares rows, transport and TikTok.
     AuditDrift {},
     /// Carries an operator's act on many jobs out.
@@ -72,7 +79,8 @@ pub enum Job {
 
 impl Job {
     /// The word of every kind.
-    pub const KINDS: [&'static str; 10] = [
+    pub const KINDS: [&'static str; 11] = [
+        "apply_notice",
         "audit_drift",
         "bulk_act",
         "canary",
@@ -88,6 +96,7 @@ impl Job {
     /// The fixed word of the kind, as stored.
     pub const fn kind(&self) -> &'static str {
         match self {
+            Self::ApplyNotice { .. } => "apply_notice",
             Self::AuditDrift {} => "audit_drift",
             Self::BulkAct { .. } => "bulk_act",
             Self::Canary { .. } => "canary",
@@ -111,6 +120,7 @@ impl Job {
             | Self::Prune {}
             | Self::RefreshDueTokens {}
             | Self::SweepPosts {} => self.kind().to_owned(),
+            Self::ApplyNotice { notice_id, .. } => format!("notice:{notice_id}"),
             Self::PollPost { post_id, .. } => format!("poll:{post_id}"),
             Self::RefreshToken { account_id } => format!("token:{account_id}"),
             Self::UploadPost { post_id, .. } => format!("upload:{post_id}"),
@@ -120,6 +130,9 @@ impl Job {
     /// Whose turn it uses.
     fn lane(&self) -> String {
         match self {
+            Self::ApplyNotice { account_id, .. } => {
+                account_id.map(|id| id.to_string()).unwrap_or_default()
+            }
             Self::PollPost { account_id, .. }
             | Self::RefreshToken { account_id }
             | Self::UploadPost { account_id, .. } => account_id.to_string(),
@@ -176,6 +189,8 @@ fn policy(kind: &str, lease: Duration) -> Option<Policy> {
         // An upload of 4 GB at 10 Mbit/s takes an hour; TikTok's upload address lives no longer.
         "upload_post" => (UPLOADS, 12, seconds(5), seconds(600), seconds(2 * 3600)),
         "poll_post" => (STATUS, 20, seconds(10), seconds(900), seconds(60)),
+        // It calls nobody; its tries are for a database that is away.
+        "apply_notice" => (STATUS, 20, seconds(5), seconds(300), seconds(30)),
         // A creator's grant hangs on it, so it tries for hours.
         "refresh_token" => (TOKENS, 30, seconds(5), seconds(600), seconds(60)),
         "refresh_due_tokens" => (TOKENS, 5, seconds(5), seconds(60), seconds(120)),
@@ -296,6 +311,10 @@ mod tests {
     fn one_of_each() -> Vec<Job> {
         let (post_id, account_id) = (PostId::new(), AccountId::new());
         vec![
+            Job::ApplyNotice {
+                notice_id: NoticeId::new(),
+                account_id: Some(account_id),
+            },
             Job::AuditDrift {},
             Job::BulkAct {
                 bulk_act_id: BulkActId::new(),

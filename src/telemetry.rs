@@ -138,6 +138,14 @@ fn describe() {
         "Refreshes of TikTok tokens by outcome."
     );
     describe_counter!(
+        "clipqueue_webhooks_total",
+        "Deliveries of TikTok's webhooks by what was answered."
+    );
+    describe_counter!(
+        "clipqueue_notices_settled_total",
+        "Notices of TikTok's webhooks by what became of them."
+    );
+    describe_counter!(
         "clipqueue_posts_overdue_total",
         "Posts that the sweep found past the deadline of their state."
     );

@@ -99,6 +99,10 @@ typed_id! {
     JobId
 }
 typed_id! {
+    /// One notice that TikTok sent us.
+    NoticeId
+}
+typed_id! {
     /// One recorded act of an operator.
     AuditId
 }

@@ -23,9 +23,11 @@ pub mod job_attempt;
 pub mod master_key;
 pub mod media;
 pub mod media_segment;
+pub mod notice;
 pub mod oauth_state;
 pub mod post;
 pub mod post_attempt;
+pub mod post_video;
 pub mod queue_control;
 pub mod sealed;
 pub mod time;
@@ -33,7 +35,7 @@ pub mod user;
 
 pub use ids::{
     AccountId, ApiKeyId, AttemptId, AuditId, BulkActId, DriftReportId, EvidenceId, IdParseError,
-    JobId, MediaId, PostId, UserId,
+    JobId, MediaId, NoticeId, PostId, UserId,
 };
 pub use sealed::Sealed;
 pub use time::Timestamp;

@@ -143,6 +143,7 @@ fn read(r: &mut Reader<'_>) -> Config {
             scopes: r.parsed_list("tiktok.scopes", "a scope such as video.publish", scope),
             timeout: r.duration("tiktok.timeout"),
             stall_timeout: r.duration("tiktok.stall_timeout"),
+            webhook_max_age: r.duration("tiktok.webhook_max_age"),
         },
         secrets: Secrets {
             master_key: r.secret("secrets.master_key"),

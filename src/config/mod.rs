@@ -139,6 +139,8 @@ pub struct Tiktok {
     pub timeout: Duration,
     /// Per silence during an upload.
     pub stall_timeout: Duration,
+    /// How old the signature of a webhook may be.
+    pub webhook_max_age: Duration,
 }
 
 /// `[secrets]`

@@ -14,6 +14,7 @@ use crate::{
     clock::Clock,
     config::{self, Sources},
     domain::{actor::Scope, api_keys},
+    http,
     service::{self, Role},
     telemetry,
 };
@@ -38,7 +39,7 @@ impl Stage {
             .with_context(|| format!("making {}", directory.display()))?;
         let listener = listen(options.port).await?;
         let api = listener.local_addr()?;
-        let sim = simulator(options.port.wrapping_add(1)).await?;
+        let sim = simulator(options.port.wrapping_add(1), api).await?;
         let settings = settings(options, &directory, api, &sim);
         let config = config::load(&Sources {
             settings,
@@ -112,12 +113,13 @@ async fn listen(port: u16) -> anyhow::Result<TcpListener> {
     }
 }
 
-async fn simulator(port: u16) -> anyhow::Result<Sim> {
-    let knobs = SimConfig {
+async fn simulator(port: u16, api: SocketAddr) -> anyhow::Result<Sim> {
+    let mut knobs = SimConfig {
         client_key: config::DEMO_CLIENT_KEY.to_owned(),
         client_secret: config::DEMO_CLIENT_SECRET.to_owned(),
         ..SimConfig::default()
     };
+    knobs.webhooks.url = Some(format!("http://{api}{}", http::webhooks::PATH));
     let sim = Sim::start_on(knobs, listen(port).await?).context("starting the simulator")?;
     sim.account(CREATOR, AccountPatch::default());
     Ok(sim)

@@ -8,7 +8,8 @@
 //! - Who: [`actor`], [`api_keys`]
 //! - TikTok accounts: [`connect`], [`accounts`], [`tokens`], [`creator`]
 //! - Posts: [`posts`], [`post_settings`], [`post_state`], [`post_change`], [`preflight`],
-//!   [`attempts`], [`reconcile`], [`poll_plan`], [`next_action`], [`post_history`], [`sweep`]
+//!   [`attempts`], [`reconcile`], [`notices`], [`doubt`], [`videos`], [`video_search`],
+//!   [`video_link`], [`poll_plan`], [`next_action`], [`post_history`], [`sweep`]
 //! - Files: [`uploads`]
 //! - The installation: [`operators`], [`bulk`], [`audit`], [`drift`], [`canaries`], [`overdue`]
 //! - Across: [`key_canary`], [`events`], [`idempotency`], [`retention`], [`census`], [`error`]
@@ -23,12 +24,14 @@ pub mod canaries;
 pub mod census;
 pub mod connect;
 pub mod creator;
+pub mod doubt;
 pub mod drift;
 pub mod error;
 pub mod events;
 pub mod idempotency;
 pub mod key_canary;
 pub mod next_action;
+pub mod notices;
 pub mod operators;
 pub mod overdue;
 pub mod poll_plan;
@@ -43,3 +46,6 @@ pub mod retention;
 pub mod sweep;
 pub mod tokens;
 pub mod uploads;
+pub mod video_link;
+pub mod video_search;
+pub mod videos;

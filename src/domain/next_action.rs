@@ -80,7 +80,7 @@ pub fn next_action(post: &post::Model, account: &account::Model) -> Option<NextA
         PostState::Unconfirmed => action(
             NextActor::Clipqueue,
             "The answer to the last step was lost. TikTok is being asked; the video is not sent again. \
-             Look at the profile in the TikTok app before posting it anew.",
+             If it is or is not on the profile in the TikTok app, say so: that settles it too.",
             None,
         ),
         PostState::Failed if post.failure_retryable => {

@@ -50,6 +50,19 @@ impl Evidence {
         }
     }
 
+    /// A signed webhook of TikTok's.
+    pub fn webhook(kind: &str, facts: Value) -> Self {
+        Self {
+            body: facts,
+            ..Self::new(EvidenceSource::TiktokWebhook, kind)
+        }
+    }
+
+    /// An operator's recorded act.
+    pub fn operator(act: &'static str) -> Self {
+        Self::new(EvidenceSource::Operator, act)
+    }
+
     /// The owner's own request.
     pub fn creator(request: &'static str) -> Self {
         Self::new(EvidenceSource::Creator, request)
@@ -157,6 +170,11 @@ impl Change {
         edit(&mut self.edits);
         self
     }
+}
+
+/// Whether the rules let `event` happen to `post` as it stands.
+pub fn takes(post: &post::Model, event: PostEvent) -> bool {
+    post_state::next(post.state, event).is_ok()
 }
 
 /// Carries out `change` on `post` as it was read; refuses when the rules or another writer forbid it.

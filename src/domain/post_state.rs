@@ -14,8 +14,12 @@
 //! ```
 //!
 //! The commit point of a file upload is the last chunk: before it TikTok has nothing to post, so a
-//! lost answer abandons the attempt; from it on a lost answer makes the post UNCONFIRMED. TikTok's
-//! later word wins over an earlier doubt, which is why even final states take `Published`.
+//! lost answer abandons the attempt; from it on a lost answer makes the post UNCONFIRMED.
+//!
+//! Late truth wins over earlier doubt: TikTok's word that a post is out, or in the inbox, is taken in
+//! every state but DRAFT, even from an attempt that was given up while another one is being made. A
+//! person's word settles a doubt too, and TikTok's word may still correct it afterwards. Nothing
+//! undoes PUBLISHED.
 
 use clipqueue_entities::post::PostState;
 use sea_orm::Iterable as _;
@@ -55,6 +59,10 @@ pub enum PostEvent {
     TiktokPublished,
     /// TikTok says that it failed.
     TiktokFailed,
+    /// A person saw it on the profile, or an unmistakable video was found there.
+    SeenPosted,
+    /// A person says that it was not posted and will not be.
+    SaidNotPosted,
     /// Its owner stopped it before the commit point.
     Cancelled,
     /// Its owner asked for another try.
@@ -135,21 +143,24 @@ pub fn next(state: PostState, event: PostEvent) -> Result<PostState, Illegal> {
             _ => illegal,
         },
         E::TiktokInbox => match state {
-            S::Uploading | S::Processing | S::Unconfirmed | S::InInbox | S::Lapsed => {
-                Ok(S::InInbox)
-            }
-            _ => illegal,
+            // Never sent, or out already.
+            S::Draft | S::Published => illegal,
+            _ => Ok(S::InInbox),
         },
         E::TiktokPublished => match state {
-            S::Uploading
-            | S::Processing
-            | S::InInbox
-            | S::Published
-            | S::Unconfirmed
-            | S::Failed
-            | S::Cancelled
-            | S::Lapsed => Ok(S::Published),
-            S::Draft | S::Scheduled | S::Held | S::Preflight | S::InitSent | S::Missed => illegal,
+            S::Draft => illegal,
+            // Of one that waits for another try, or makes it, an earlier attempt came through after all.
+            _ => Ok(S::Published),
+        },
+        E::SeenPosted => match state {
+            S::Unconfirmed | S::InInbox | S::Lapsed | S::Published => Ok(S::Published),
+            _ => illegal,
+        },
+        E::SaidNotPosted => match state {
+            S::Unconfirmed => Ok(S::Failed),
+            // The creator threw the draft away, which TikTok tells nobody.
+            S::InInbox => Ok(S::Lapsed),
+            _ => illegal,
         },
         E::TiktokFailed => match state {
             S::Uploading | S::Processing | S::InInbox | S::Unconfirmed => Ok(S::Failed),
@@ -256,7 +267,7 @@ mod tests {
 
     use super::*;
 
-    const EVENTS: [PostEvent; 19] = [
+    const EVENTS: [PostEvent; 21] = [
         PostEvent::Submitted,
         PostEvent::Started,
         PostEvent::Held,
@@ -273,6 +284,8 @@ mod tests {
         PostEvent::TiktokInbox,
         PostEvent::TiktokPublished,
         PostEvent::TiktokFailed,
+        PostEvent::SeenPosted,
+        PostEvent::SaidNotPosted,
         PostEvent::Cancelled,
         PostEvent::Retried,
         PostEvent::DeadlinePassed,
@@ -306,6 +319,40 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_doubt_is_settled_by_evidence_alone() {
+        for event in EVENTS {
+            let Ok(to) = next(PostState::Unconfirmed, event) else {
+                continue;
+            };
+            let from_evidence = matches!(
+                event,
+                PostEvent::BytesAcknowledged
+                    | PostEvent::UploadResumed
+                    | PostEvent::TiktokProcessing
+                    | PostEvent::TiktokInbox
+                    | PostEvent::TiktokPublished
+                    | PostEvent::TiktokFailed
+                    | PostEvent::SeenPosted
+                    | PostEvent::SaidNotPosted
+            );
+            assert!(from_evidence, "{event:?} takes a doubt to {to:?}");
+        }
+    }
+
+    #[test]
+    fn tiktoks_late_word_is_taken_wherever_something_was_sent() {
+        for state in PostState::iter().filter(|state| *state != PostState::Draft) {
+            assert_eq!(
+                next(state, PostEvent::TiktokPublished),
+                Ok(PostState::Published)
+            );
+            if state != PostState::Published {
+                assert_eq!(next(state, PostEvent::TiktokInbox), Ok(PostState::InInbox));
+            }
+        }
+    }
+
     proptest! {
         /// A second init needs proof that the first cannot post: between two `InitStarted` there is an
         /// abandoned attempt, a refusal before the commit point, TikTok's own failure, or a cancel.
@@ -326,6 +373,7 @@ mod tests {
                     | PostEvent::Deferred
                     | PostEvent::Held
                     | PostEvent::TiktokFailed
+                    | PostEvent::SaidNotPosted
                     | PostEvent::Cancelled => open = false,
                     _ => {}
                 }

@@ -23,9 +23,10 @@ use super::{
     attempts,
     error::Result,
     events::{self, NewEvent},
-    post_change::{Change, Evidence, Failure, apply_in_tx},
+    post_change::{Change, Evidence, Failure, apply_in_tx, takes},
     post_state::PostEvent,
     posts,
+    videos::{self, Found, Weight},
 };
 use crate::{
     app::App,
@@ -35,7 +36,7 @@ use crate::{
 };
 
 /// The wait before a failure of TikTok's own is tried again, times the attempts so far.
-const RETRY_STEP: Duration = Duration::from_secs(60);
+pub const RETRY_STEP: Duration = Duration::from_secs(60);
 
 /// How long after the last chunk "it lacks bytes" is not believed yet.
 const LAST_CHUNK_SETTLES: Duration = Duration::from_secs(60);
@@ -52,23 +53,46 @@ pub async fn apply_status(
     let evidence = Evidence::answer("publish.status", answer, body(status)).of(attempt.id);
     match &status.state {
         PublishState::ProcessingUpload => {
-            if post.state != PostState::Unconfirmed {
+            if post.state != PostState::Unconfirmed || attempts::overtaken(app, attempt).await? {
                 return Ok(post);
             }
             doubt(app, lease, post, attempt, status, evidence).await
         }
-        PublishState::SendToUserInbox => {
-            if matches!(post.state, PostState::InInbox | PostState::Published) {
-                return Ok(post);
-            }
-            let change = Change::new(PostEvent::TiktokInbox, evidence);
-            finish(app, lease, post, "inbox", change).await
+        PublishState::SendToUserInbox => in_inbox(app, lease, post, attempt, evidence).await,
+        PublishState::PublishComplete => {
+            let videos: Vec<Found> = status
+                .post_ids
+                .iter()
+                .map(|id| Found::id(id.as_str()))
+                .collect();
+            published(app, lease, post, attempt, &videos, evidence).await
         }
-        PublishState::PublishComplete => published(app, lease, post, status, evidence).await,
-        PublishState::Failed => failed(app, lease, post, attempt, status, evidence).await,
+        PublishState::Failed => {
+            let reason = status.fail_reason.clone();
+            failed(app, lease, post, attempt, reason, evidence).await
+        }
         // A word that TikTok's pages do not have is taken as "still working".
         PublishState::ProcessingDownload | PublishState::Unknown(_) => Ok(post),
     }
+}
+
+/// TikTok put the draft into the creator's inbox.
+pub async fn in_inbox(
+    app: &App,
+    lease: &Lease,
+    post: post::Model,
+    attempt: &post_attempt::Model,
+    evidence: Evidence,
+) -> Result<post::Model> {
+    if matches!(
+        post.state,
+        PostState::InInbox | PostState::Published | PostState::Lapsed
+    ) {
+        // A draft that lapsed is still in the inbox; that is no news.
+        return Ok(post);
+    }
+    let change = Change::new(PostEvent::TiktokInbox, evidence);
+    finish(app, lease, post, attempt, "inbox", change).await
 }
 
 /// An UNCONFIRMED post that TikTok is still taking in: does TikTok have every byte?
@@ -135,55 +159,51 @@ async fn doubt(
     Ok(post)
 }
 
-async fn published(
+/// TikTok posted it; `videos` are those that it names.
+pub async fn published(
     app: &App,
     lease: &Lease,
     post: post::Model,
-    status: &PublishStatus,
+    attempt: &post_attempt::Model,
+    found: &[Found],
     evidence: Evidence,
 ) -> Result<post::Model> {
-    let ids: Vec<String> = status.post_ids.iter().map(ToString::to_string).collect();
-    let ids_are_new = !ids.is_empty() && json!(ids) != post.tiktok_post_ids;
-    if post.state == PostState::Published && !ids_are_new {
+    let known = videos::ids(&post);
+    let news = found.iter().any(|video| !known.contains(&video.id));
+    let was_published = post.state == PostState::Published;
+    if was_published && !news {
         return Ok(post);
     }
-    let url = match ids.first() {
-        Some(id) => share_url(app, &post, id).await?,
-        None => None,
-    };
+    let tx = attempts::fenced(app, lease).await?;
+    let joined = videos::join_in_tx(app, &tx, &post, found, Weight::Tiktok).await?;
     let change = Change::new(PostEvent::TiktokPublished, evidence).edit(|row| {
-        if ids_are_new {
-            row.tiktok_post_ids = Set(json!(ids));
-            row.share_url = Set(url);
+        if news {
+            row.tiktok_post_ids = Set(json!(joined.ids));
+            row.share_url = Set(joined.share_url);
         }
     });
-    let was_published = post.state == PostState::Published;
-    let post = finish(app, lease, post, "published", change).await?;
+    let post = end(app, tx, post, attempt, "published", change).await?;
     if was_published {
         tracing::info!(post.id = %post.id, "the public id of a post became known");
     }
     Ok(post)
 }
 
-async fn failed(
+/// TikTok failed it, which is its promise that nothing was posted.
+pub async fn failed(
     app: &App,
     lease: &Lease,
     post: post::Model,
     attempt: &post_attempt::Model,
-    status: &PublishStatus,
+    reason: Option<FailReason>,
     evidence: Evidence,
 ) -> Result<post::Model> {
-    if matches!(
-        post.state,
-        PostState::Failed | PostState::Published | PostState::Cancelled
-    ) {
-        // A late failure does not undo what was seen to be posted.
+    // A late failure undoes nothing that was seen, and that of an earlier attempt says nothing of
+    // the one that is being made.
+    if !takes(&post, PostEvent::TiktokFailed) || attempts::overtaken(app, attempt).await? {
         return Ok(post);
     }
-    let reason = status
-        .fail_reason
-        .clone()
-        .unwrap_or_else(|| FailReason::Unknown("unknown".to_owned()));
+    let reason = reason.unwrap_or_else(|| FailReason::Unknown("unknown".to_owned()));
     let change = Change::new(PostEvent::TiktokFailed, evidence).failure(failure(&reason));
     let tx = attempts::fenced(app, lease).await?;
     let failures = 1 + failures_at_tiktok(&tx, attempt).await?;
@@ -281,11 +301,26 @@ async fn finish(
     app: &App,
     lease: &Lease,
     post: post::Model,
+    attempt: &post_attempt::Model,
     outcome: &str,
     change: Change,
 ) -> Result<post::Model> {
     let tx = attempts::fenced(app, lease).await?;
-    attempts::close(app, tx, post, outcome, None, change).await
+    end(app, tx, post, attempt, outcome, change).await
+}
+
+/// Ends `attempt` with `outcome`, and with it one that was opened after it in the belief that it had
+/// posted nothing.
+async fn end(
+    app: &App,
+    tx: DatabaseTransaction,
+    post: post::Model,
+    attempt: &post_attempt::Model,
+    outcome: &str,
+    change: Change,
+) -> Result<post::Model> {
+    attempts::end_in_tx(app, &tx, &post, attempt, outcome).await?;
+    attempts::close(app, tx, post, "overtaken", None, change).await
 }
 
 async fn apply(
@@ -298,14 +333,6 @@ async fn apply(
     crash::commit(tx, Commit::ProcessingConfirmed).await?;
     app.announce(post.user_id).await;
     Ok(post)
-}
-
-/// The public address, when the creator's handle is known.
-async fn share_url(app: &App, post: &post::Model, id: &str) -> Result<Option<String>> {
-    let account = super::accounts::for_worker(app, post.account_id).await?;
-    Ok(account
-        .username
-        .map(|username| format!("https://www.tiktok.com/@{username}/video/{id}")))
 }
 
 /// The plan that an attempt was begun with.

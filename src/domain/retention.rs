@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use clipqueue_entities::{audit_entry, bulk_act, drift_report, idempotency_key, oauth_state};
+use clipqueue_entities::{
+    audit_entry, bulk_act, drift_report, idempotency_key, notice, oauth_state,
+};
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 
 use super::error::Result;
@@ -16,6 +18,8 @@ const OAUTH_STATE_TTL: Duration = Duration::from_secs(86_400);
 const DRIFT_TTL: Duration = Duration::from_secs(30 * 86_400);
 /// An act on many jobs is kept this long after its end.
 const BULK_TTL: Duration = Duration::from_secs(90 * 86_400);
+/// A notice is kept longer than TikTok repeats it, so that each repetition is known as one.
+const NOTICE_TTL: Duration = Duration::from_secs(14 * 86_400);
 /// Finished jobs deleted in one statement.
 const BATCH: u64 = 1000;
 
@@ -28,6 +32,8 @@ pub struct Pruned {
     pub idempotency_keys: u64,
     /// Spent or expired consents.
     pub oauth_states: u64,
+    /// Notices of TikTok's webhooks.
+    pub notices: u64,
 }
 
 /// Deletes everything that is due.
@@ -66,5 +72,10 @@ pub async fn prune(app: &App) -> Result<Pruned> {
         .filter(bulk_act::Column::FinishedAt.lt(now - BULK_TTL))
         .exec(app.db.write())
         .await?;
+    pruned.notices = notice::Entity::delete_many()
+        .filter(notice::Column::ReceivedAt.lt(now - NOTICE_TTL))
+        .exec(app.db.write())
+        .await?
+        .rows_affected;
     Ok(pruned)
 }

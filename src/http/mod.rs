@@ -1,6 +1,7 @@
 //! What is served over HTTP.
 //!
 //! [`graphql`] carries the API, [`uploads`] takes files, [`oauth`] takes creators back from TikTok,
+//! [`webhooks`] takes what TikTok tells,
 //! [`health`] tells probes; `serve` accepts connections. Each stands on the domain and knows no worker.
 //!
 //! Around every route: a name and a log line (`trace`), headers that keep browsers from guessing, and
@@ -18,6 +19,7 @@ pub mod oauth;
 mod serve;
 mod trace;
 pub mod uploads;
+pub mod webhooks;
 
 use std::sync::Arc;
 
@@ -85,6 +87,7 @@ pub fn router(
         .merge(api.layer(middleware::from_fn_with_state(allowed, cors::layer)))
         .merge(uploads)
         .merge(oauth::router(app.clone()))
+        .merge(webhooks::router(app.clone()))
         .merge(health::alive());
     if app.config.http.admin_listen.is_none() {
         router = router.merge(health::router(probes));

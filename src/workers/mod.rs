@@ -4,10 +4,12 @@
 //! ended: done, snooze, retry, hold, cancel. It never decides when a retry comes (the queue does) nor
 //! whether a change is legal (`domain` does).
 
+mod apply_notice;
 mod audit_drift;
 mod bulk_act;
 mod canary;
 mod expire_uploads;
+mod find_video;
 mod poll_post;
 mod prune;
 mod refresh_due_tokens;
@@ -40,6 +42,7 @@ pub async fn run(app: App, run: Run) -> Ran {
     let last_attempt = run.job.attempt >= run.job.max_attempts;
     let lease = run.lease;
     let ended = match job {
+        Job::ApplyNotice { notice_id, .. } => apply_notice::run(&app, &lease, notice_id).await,
         Job::AuditDrift {} => audit_drift::run(&app, &lease).await,
         Job::Canary { queue } => canary::run(&app, &queue, &run.job).await,
         Job::BulkAct { bulk_act_id } => bulk_act::run(&app, &lease, bulk_act_id).await,

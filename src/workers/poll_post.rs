@@ -13,12 +13,12 @@ use clipqueue_entities::{
 };
 use tiktok::{Class, Endpoint, PublishId};
 
-use super::{Halt, Step};
+use super::{Halt, Step, find_video};
 use crate::{
     app::App,
     domain::{
-        accounts, attempts, error::Error, poll_plan, post_settings::PrivacyLevel, posts, reconcile,
-        tokens,
+        accounts, attempts, error::Error, notices, poll_plan, post_settings::PrivacyLevel, posts,
+        reconcile, tokens,
     },
     queue::Lease,
 };
@@ -34,13 +34,34 @@ pub(super) async fn run(app: &App, lease: &Lease, id: PostId) -> Step {
     let Some(post) = load(app, id).await? else {
         return Err(Halt::cancel("the post is gone"));
     };
-    let Some(wait) = next_gap(app, &post)? else {
-        return Ok(());
+    // A notice of TikTok's is asked about in every state.
+    let hint = notices::hint(app, id).await?;
+    let wait = match (next_gap(app, &post)?, hint) {
+        (Some(wait), _) => wait,
+        (None, Some(_)) => FAULT_WAIT,
+        (None, None) => return Ok(()),
     };
-    let Some(attempt) = attempts::newest_published(app.db.read(), id).await? else {
+    let attempt = match hint {
+        Some(attempt) => attempts::by_id(app.db.read(), attempt).await?,
+        None => attempts::newest_published(app.db.read(), id).await?,
+    };
+    let Some(attempt) = attempt else {
         return Err(Halt::cancel("the post was never given to TikTok"));
     };
-    let post = ask(app, lease, post, &attempt, wait).await?;
+    let (post, halt) = match ask(app, lease, post.clone(), &attempt, wait).await {
+        Ok(post) => (post, None),
+        Err(halt) => (post, Some(halt)),
+    };
+    if hint.is_some() && halt.is_none() {
+        notices::answered(app, attempt.id).await?;
+    }
+    let doubted = post.state == PostState::Unconfirmed;
+    let post = find_video::run(app, lease, post, &attempt).await?;
+    if let Some(halt) = halt
+        && !(doubted && post.state == PostState::Published)
+    {
+        return Err(halt);
+    }
     match next_gap(app, &post)? {
         Some(wait) => Err(Halt::snooze(wait)),
         None => Ok(()),
@@ -116,6 +137,10 @@ async fn ask(
 /// The gap before the next question about `post`, if there is one.
 fn next_gap(app: &App, post: &post::Model) -> Step<Option<Duration>> {
     let age = app.clock.now().since(post.state_since);
+    if post.state == PostState::Failed && post.failure_code.as_deref() == Some(posts::NOT_POSTED) {
+        // A person said so; should TikTok still post it, that must show.
+        return Ok(poll_plan::after_word(age));
+    }
     Ok(poll_plan::gap(
         post.state,
         age,

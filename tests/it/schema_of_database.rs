@@ -180,9 +180,11 @@ async fn create_from_entities(db: &Db) {
     create(db, entities::master_key::Entity).await;
     create(db, entities::media::Entity).await;
     create(db, entities::media_segment::Entity).await;
+    create(db, entities::notice::Entity).await;
     create(db, entities::oauth_state::Entity).await;
     create(db, entities::post::Entity).await;
     create(db, entities::post_attempt::Entity).await;
+    create(db, entities::post_video::Entity).await;
     create(db, entities::queue_control::Entity).await;
     create(db, entities::user::Entity).await;
 }

@@ -5,24 +5,25 @@
 //! lost its lease can therefore neither open an attempt nor close one.
 
 mod address;
+mod find;
 
 use std::time::Duration;
 
 use clipqueue_entities::{
-    AttemptId, PostId,
+    AttemptId,
     post::{self, PostState},
     post_attempt::{self, AttemptPhase},
 };
 use sea_orm::{
     ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, ConnectionTrait,
-    DatabaseTransaction, EntityTrait as _, IntoActiveModel as _, QueryFilter as _, QueryOrder as _,
-    sea_query::Expr,
+    DatabaseTransaction, EntityTrait as _, IntoActiveModel as _, QueryFilter as _, sea_query::Expr,
 };
 use serde_json::json;
 use tiktok::{ChunkPlan, PublishId, UploadUrl, limits::UPLOAD_URL_LIFE};
 
 use address::url_place;
 pub use address::{upload_url, url_has_ended};
+pub use find::{by_id, by_publish_id, list, newest_published, open, overtaken};
 
 use super::{
     error::{Error, Result},
@@ -37,36 +38,6 @@ use crate::{
     job::{Job, STATUS},
     queue::Lease,
 };
-
-/// The open attempt of a post, if there is one.
-pub async fn open(db: &impl ConnectionTrait, post: PostId) -> Result<Option<post_attempt::Model>> {
-    Ok(post_attempt::Entity::find()
-        .filter(post_attempt::Column::OpenKey.eq(post.to_string()))
-        .one(db)
-        .await?)
-}
-
-/// All attempts of a post, first to last.
-pub async fn list(db: &impl ConnectionTrait, post: PostId) -> Result<Vec<post_attempt::Model>> {
-    Ok(post_attempt::Entity::find()
-        .filter(post_attempt::Column::PostId.eq(post))
-        .order_by_asc(post_attempt::Column::Number)
-        .all(db)
-        .await?)
-}
-
-/// The newest attempt that has a publish id: the one to ask TikTok about.
-pub async fn newest_published(
-    db: &impl ConnectionTrait,
-    post: PostId,
-) -> Result<Option<post_attempt::Model>> {
-    Ok(post_attempt::Entity::find()
-        .filter(post_attempt::Column::PostId.eq(post))
-        .filter(post_attempt::Column::PublishId.is_not_null())
-        .order_by_desc(post_attempt::Column::Number)
-        .one(db)
-        .await?)
-}
 
 /// Begins a transaction in which `lease` is proved to be the newest.
 pub async fn fenced(app: &App, lease: &Lease) -> Result<DatabaseTransaction> {
@@ -331,6 +302,24 @@ pub async fn close_in_tx(
             row.error_code = Set(Some(error.code().to_owned()));
             row.log_id = Set(log_id(error));
         }
+    })
+    .await?;
+    Ok(())
+}
+
+/// Ends `attempt`, open or not, as TikTok's word shows it to have ended.
+pub async fn end_in_tx(
+    app: &App,
+    tx: &impl ConnectionTrait,
+    post: &post::Model,
+    attempt: &post_attempt::Model,
+    outcome: &str,
+) -> Result<()> {
+    if attempt.phase != AttemptPhase::Closed {
+        return close_in_tx(app, tx, post, outcome, None).await;
+    }
+    update(tx, attempt.id, |row| {
+        row.outcome = Set(Some(outcome.to_owned()));
     })
     .await?;
     Ok(())

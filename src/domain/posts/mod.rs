@@ -2,8 +2,9 @@
 //!
 //! A mutation writes the post, its event and its job in one transaction and answers at once; what is
 //! then done with TikTok is the workers'. Everything is selected through the owner. The rules of a
-//! request are in [`rules`], the acts in [`mod@create`], [`edit`] and [`stop`].
+//! request are in [`rules`], the acts in [`mod@create`], [`edit`], [`stop`] and [`mod@confirm`].
 
+mod confirm;
 mod create;
 mod edit;
 mod rules;
@@ -15,6 +16,7 @@ use sea_orm::{
     QueryOrder as _, QuerySelect as _,
 };
 
+pub use confirm::{NOT_POSTED, Word, confirm, settle};
 pub use create::{NewPost, create, submit};
 pub use edit::{PostEdit, caption_copied, update};
 pub use rules::{check_account, check_media, duration_ms, find_media, validate};

@@ -8,6 +8,7 @@ mod media;
 mod ops;
 mod posts;
 mod posts_input;
+mod word;
 
 use async_graphql::MergedObject;
 
@@ -18,6 +19,7 @@ pub struct Mutation(
     connect::Connect,
     media::MediaMutations,
     posts::PostMutations,
+    word::WordMutations,
     keys::Keys,
     ops::OperatorMutations,
     bulk::BulkMutations,

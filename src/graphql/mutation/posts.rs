@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The payload of a mutation of the post `id`; a refusal comes with the post as it is.
-async fn payload(
+pub(super) async fn payload(
     ctx: &Context<'_>,
     id: PostId,
     result: Result<post::Model, Error>,

@@ -17,6 +17,7 @@ pub(crate) mod node;
 pub(crate) mod post;
 pub(crate) mod post_parts;
 pub(crate) mod post_state;
+pub(crate) mod post_video;
 pub(crate) mod preflight;
 pub(crate) mod queue;
 pub(crate) mod scope;

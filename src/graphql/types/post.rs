@@ -11,6 +11,7 @@ use super::{
     media::Media,
     post_parts::{CaptionHandoff, Consent, NextAction, PostFailure, Progress},
     post_state::{PostMode, PostPhase, PostState},
+    post_video::PostVideo,
 };
 use crate::{
     domain::{actor::Scope, next_action, post_history, posts},
@@ -18,7 +19,7 @@ use crate::{
         cost,
         guard::{Needs, app},
         ids::Global as _,
-        loaders::{AttemptsOf, load},
+        loaders::{AttemptsOf, VideosOf, load},
         pagination::{Connection, Paging, connect},
         scalars::{DateTime, Url},
         user_error::raise,
@@ -198,6 +199,17 @@ impl Post {
             .flatten()
             .filter_map(|id| id.as_str())
             .collect()
+    }
+
+    /// The videos at TikTok that it became, and, while it is UNCONFIRMED, those that it may have become.
+    #[graphql(complexity = "cost::list(2, child_complexity)")]
+    async fn videos(&self, ctx: &Context<'_>) -> Result<Vec<PostVideo>> {
+        let rows = load(ctx, self.0.user_id, VideosOf(self.0.id)).await?;
+        Ok(rows
+            .unwrap_or_default()
+            .into_iter()
+            .map(PostVideo)
+            .collect())
     }
 
     /// The address of the post at TikTok, when known.

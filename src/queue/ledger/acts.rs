@@ -88,6 +88,49 @@ async fn state(connection: &impl ConnectionTrait, job: JobId) -> Result<Option<J
     rows.first().map(|row| row.try_get("", "state")).transpose()
 }
 
+/// What became of a job that should run at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hastened {
+    /// It is due now.
+    Due,
+    /// It runs at this moment; what it will find may be older than the reason for haste.
+    Running,
+    /// It waits for somebody to act.
+    Held,
+    /// No live job has the key.
+    Absent,
+}
+
+/// Makes the waiting job with `unique_key` due now. After the commit nudge its queue.
+pub async fn hasten_in(
+    connection: &impl ConnectionTrait,
+    now: Timestamp,
+    unique_key: &str,
+) -> Result<Hastened, DbErr> {
+    let sql = "UPDATE jobs SET state = 'available', run_at = $2, dispatched_at = NULL, \
+               updated_at = $2 WHERE unique_key = $1 AND state IN ('scheduled', 'retryable') \
+               RETURNING id";
+    let values = vec![Value::from(unique_key), batch::millis(now)];
+    if !batch::all(connection, sql.to_owned(), values)
+        .await?
+        .is_empty()
+    {
+        return Ok(Hastened::Due);
+    }
+    let sql = "SELECT state FROM jobs WHERE unique_key = $1";
+    let rows = batch::all(connection, sql.to_owned(), vec![Value::from(unique_key)]).await?;
+    let state = rows
+        .first()
+        .map(|row| row.try_get::<JobState>("", "state"))
+        .transpose()?;
+    Ok(match state {
+        None => Hastened::Absent,
+        Some(JobState::Running) => Hastened::Running,
+        Some(JobState::Held) => Hastened::Held,
+        Some(_) => Hastened::Due,
+    })
+}
+
 /// Tells the process that runs the job, wherever it is. Should the word be lost, the heartbeat finds
 /// the request within seconds.
 pub(in crate::queue) async fn announce_cancel(core: &Core, job: JobId) {

@@ -12,8 +12,8 @@ mod stats;
 mod stuck;
 
 pub use acts::{
-    CancelOutcome, ReleaseOutcome, RetryOutcome, cancel_in, cancel_lane, hold_lane, release_held,
-    release_in, retry_in,
+    CancelOutcome, Hastened, ReleaseOutcome, RetryOutcome, cancel_in, cancel_lane, hasten_in,
+    hold_lane, release_held, release_in, retry_in,
 };
 pub use keys::live;
 pub use list::{JobFilter, JobPage, PageRequest};

@@ -8,6 +8,7 @@
 //! attempt where it stands: without a publish id nothing can have been posted and a new attempt is
 //! safe; with one it goes on sending; once the last chunk may have been sent it only asks.
 
+mod ask;
 mod check;
 mod init;
 mod send;
@@ -30,7 +31,7 @@ use crate::{
         attempts,
         post_change::{Change, Evidence},
         post_state::PostEvent,
-        sweep,
+        reconcile, sweep,
     },
     queue::{Failure, Lease, StopReason},
 };
@@ -94,6 +95,9 @@ async fn advance(app: &App, lease: &Lease, id: PostId) -> Step {
                 if let Some(early) = too_early(app, &post) {
                     return Err(Halt::snooze(early));
                 }
+                if ask::earlier_came_through(app, lease, &post).await? {
+                    return Ok(());
+                }
                 let ready = check::run(app, lease, post).await?;
                 let (post, attempt) = init::run(app, lease, ready).await?;
                 return Box::pin(send::run(app, lease, post, attempt)).await;
@@ -114,6 +118,13 @@ async fn advance(app: &App, lease: &Lease, id: PostId) -> Step {
                         "an uploading post has no open attempt"
                     )));
                 };
+                let (post, attempt) = ask::progress(app, lease, post, attempt).await?;
+                match post.state {
+                    PostState::Uploading => {}
+                    // TikTok failed it for a reason of its own; this job makes the next attempt.
+                    PostState::Scheduled => return Err(Halt::snooze(reconcile::RETRY_STEP)),
+                    _ => return Ok(()),
+                }
                 return Box::pin(send::run(app, lease, post, attempt)).await;
             }
             PostState::Draft

@@ -15,3 +15,4 @@ mod schema_file;
 mod scopes;
 mod sdl;
 mod tenants;
+mod word;

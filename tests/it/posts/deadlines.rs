@@ -13,7 +13,7 @@ use crate::support::{app::TestApp, flows::DAY};
 
 crate::on_both_stacks!(every_change_leaves_a_deadline_a_proof_and_an_event);
 
-const EVENTS: [PostEvent; 19] = [
+const EVENTS: [PostEvent; 21] = [
     PostEvent::Submitted,
     PostEvent::Started,
     PostEvent::Held,
@@ -30,6 +30,8 @@ const EVENTS: [PostEvent; 19] = [
     PostEvent::TiktokInbox,
     PostEvent::TiktokPublished,
     PostEvent::TiktokFailed,
+    PostEvent::SeenPosted,
+    PostEvent::SaidNotPosted,
     PostEvent::Cancelled,
     PostEvent::Retried,
     PostEvent::DeadlinePassed,
