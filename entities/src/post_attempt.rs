@@ -18,7 +18,11 @@ pub enum AttemptPhase {
     /// The last chunk may have been sent: the commit point is passed.
     #[sea_orm(string_value = "last_chunk")]
     LastChunk,
-    /// TikTok acknowledged every byte.
+    /// Init of photos may have been sent, which TikTok fetches by itself: the commit point is passed, and
+    /// no publish id is known.
+    #[sea_orm(string_value = "pull_sent")]
+    PullSent,
+    /// TikTok acknowledged every byte, or accepted to fetch the photos.
     #[sea_orm(string_value = "sent")]
     Sent,
     /// Over, in one way or another; see `outcome`.
@@ -49,7 +53,9 @@ pub struct Model {
     pub upload_url_sealed: Option<Sealed>,
     /// When the upload address ends.
     pub upload_url_expires_at: Option<Timestamp>,
-    /// Size of the video in bytes.
+    /// When the addresses of the photos end.
+    pub pull_ends_at: Option<Timestamp>,
+    /// Size of the video, or of all photos, in bytes.
     pub video_size: i64,
     /// Size of each chunk but the last, in bytes.
     pub chunk_size: i64,

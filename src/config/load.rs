@@ -161,6 +161,7 @@ fn read(r: &mut Reader<'_>) -> Config {
             late_limit: r.duration("posts.late_limit"),
             processing_deadline: r.duration("posts.processing_deadline"),
             inbox_deadline: r.duration("posts.inbox_deadline"),
+            photo_address_life: r.duration("posts.photo_address_life"),
             held_deadline: r.duration("posts.held_deadline"),
             max_attempts: u32::try_from(r.number("posts.max_attempts", 1)).unwrap_or(u32::MAX),
         },

@@ -176,6 +176,8 @@ pub struct Posts {
     pub processing_deadline: Duration,
     /// Deadline of IN_INBOX.
     pub inbox_deadline: Duration,
+    /// How long TikTok may fetch the photos of a post.
+    pub photo_address_life: Duration,
     /// Deadline of HELD.
     pub held_deadline: Duration,
     /// Attempts that start by themselves.

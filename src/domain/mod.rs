@@ -9,7 +9,7 @@
 //! - TikTok accounts: [`connect`], [`accounts`], [`tokens`], [`creator`]
 //! - Posts: [`posts`], [`post_settings`], [`post_state`], [`post_change`], [`preflight`],
 //!   [`attempts`], [`reconcile`], [`poll_plan`], [`next_action`], [`post_history`], [`sweep`]
-//! - Files: [`uploads`]. The installation: [`operators`]
+//! - Files: [`uploads`], and photos that TikTok fetches: [`pulls`]. The installation: [`operators`]
 //! - Across: [`key_canary`], [`events`], [`idempotency`], [`retention`], [`census`], [`error`]
 
 pub mod accounts;
@@ -32,6 +32,7 @@ pub mod post_settings;
 pub mod post_state;
 pub mod posts;
 pub mod preflight;
+pub mod pulls;
 pub mod reconcile;
 pub mod retention;
 pub mod sweep;

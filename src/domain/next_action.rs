@@ -3,7 +3,7 @@
 use clipqueue_entities::{
     Timestamp,
     account::{self, AccountStatus},
-    post::{self, PostMode, PostState},
+    post::{self, PostKind, PostMode, PostState},
 };
 
 use super::accounts::{REAUTH_REQUIRED, SCOPE_MISSING};
@@ -59,6 +59,11 @@ pub fn next_action(post: &post::Model, account: &account::Model) -> Option<NextA
             "The post is checked against the creator's account.",
             None,
         ),
+        PostState::InitSent if post.kind == PostKind::Photo => action(
+            NextActor::Clipqueue,
+            "TikTok is being told where to fetch the photos.",
+            None,
+        ),
         PostState::InitSent | PostState::Uploading => action(
             NextActor::Clipqueue,
             "The video is being sent to TikTok.",
@@ -67,14 +72,31 @@ pub fn next_action(post: &post::Model, account: &account::Model) -> Option<NextA
         PostState::Processing | PostState::Unconfirmed if lost => {
             action(NextActor::Creator, reconnect, None)
         }
+        PostState::Processing if post.kind == PostKind::Photo => action(
+            NextActor::Tiktok,
+            "TikTok fetches and processes the photos; that can take some minutes.",
+            None,
+        ),
         PostState::Processing => action(
             NextActor::Tiktok,
             "TikTok processes the video; that can take some minutes.",
             None,
         ),
+        PostState::InInbox if post.kind == PostKind::Photo => action(
+            NextActor::Creator,
+            "Open the notification in the TikTok app and post the draft.",
+            None,
+        ),
         PostState::InInbox => action(
             NextActor::Creator,
             "Open the notification in the TikTok app, paste the caption and post the draft.",
+            None,
+        ),
+        PostState::Unconfirmed if post.kind == PostKind::Photo => action(
+            NextActor::Clipqueue,
+            "The answer to the request was lost. Whether TikTok came for the photos tells whether it was \
+             accepted; see the attempt. They are not sent again. Look at the profile in the TikTok app \
+             before posting them anew.",
             None,
         ),
         PostState::Unconfirmed => action(
@@ -126,6 +148,10 @@ fn held(post: &post::Model) -> Option<NextAction> {
         Some("app_user_cap") => (
             NextActor::Operator,
             "The app has reached TikTok's daily number of creators; the post goes on when the day has passed.",
+        ),
+        Some("url_unverified") => (
+            NextActor::Operator,
+            "Verify the address of this server under \"URL properties\" in TikTok's developer portal; the post is tried again by itself.",
         ),
         _ => (NextActor::Operator, "The post is held; see its reason."),
     };

@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use super::{
     error::{Code, Refusal, Result},
     events::{self, NewEvent},
-    post_state::{self, PostEvent},
+    post_state::{self, Delivery, PostEvent},
 };
 use crate::{app::App, config};
 
@@ -168,7 +168,7 @@ pub async fn apply_in_tx(
 ) -> Result<post::Model> {
     let now = app.clock.now();
     let from = post.state;
-    let to = post_state::next(from, change.event)?;
+    let to = post_state::next(Delivery::of(post.kind), from, change.event)?;
     let evidence_id = insert_evidence(tx, now, &post, change.evidence).await?;
 
     let mut data = Map::new();

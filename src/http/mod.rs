@@ -1,7 +1,7 @@
 //! What is served over HTTP.
 //!
 //! [`graphql`] carries the API, [`uploads`] takes files, [`oauth`] takes creators back from TikTok,
-//! [`health`] tells probes; `serve` accepts connections. Each stands on the domain and knows no worker.
+//! `pulls` hands photos to TikTok, [`health`] tells probes; `serve` accepts connections. Each stands on the domain and knows no worker.
 //!
 //! Around every route: a name and a log line (`trace`), headers that keep browsers from guessing, and
 //! JSON for what no route answers. Whoever changes something shows an API key in `Authorization`, which
@@ -15,6 +15,7 @@ mod gauges;
 pub mod graphql;
 pub mod health;
 pub mod oauth;
+mod pulls;
 mod serve;
 mod trace;
 pub mod uploads;
@@ -85,6 +86,7 @@ pub fn router(
         .merge(api.layer(middleware::from_fn_with_state(allowed, cors::layer)))
         .merge(uploads)
         .merge(oauth::router(app.clone()))
+        .merge(pulls::router(app.clone()))
         .merge(health::alive());
     if app.config.http.admin_listen.is_none() {
         router = router.merge(health::router(probes));

@@ -17,8 +17,8 @@ use super::{Halt, Step};
 use crate::{
     app::App,
     domain::{
-        accounts, attempts, error::Error, poll_plan, post_settings::PrivacyLevel, posts, reconcile,
-        tokens,
+        accounts, attempts, error::Error, poll_plan, post_settings::PrivacyLevel, posts, pulls,
+        reconcile, tokens,
     },
     queue::Lease,
 };
@@ -37,6 +37,14 @@ pub(super) async fn run(app: &App, lease: &Lease, id: PostId) -> Step {
     let Some(wait) = next_gap(app, &post)? else {
         return Ok(());
     };
+    if let Some(unanswered) = attempts::unanswered_pull(app.db.read(), id).await? {
+        // TikTok cannot be asked without a publish id; what it fetched is all there is.
+        let post = pulls::settle(app, lease, post, &unanswered).await?;
+        return match next_gap(app, &post)? {
+            Some(wait) => Err(Halt::snooze(wait)),
+            None => Ok(()),
+        };
+    }
     let Some(attempt) = attempts::newest_published(app.db.read(), id).await? else {
         return Err(Halt::cancel("the post was never given to TikTok"));
     };

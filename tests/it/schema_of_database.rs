@@ -166,6 +166,7 @@ async fn create_from_entities(db: &Db) {
     create(db, entities::account_key::Entity).await;
     create(db, entities::account_token::Entity).await;
     create(db, entities::api_key::Entity).await;
+    create(db, entities::attempt_photo::Entity).await;
     create(db, entities::creator_snapshot::Entity).await;
     create(db, entities::cron_slot::Entity).await;
     create(db, entities::event::Entity).await;
@@ -179,6 +180,7 @@ async fn create_from_entities(db: &Db) {
     create(db, entities::oauth_state::Entity).await;
     create(db, entities::post::Entity).await;
     create(db, entities::post_attempt::Entity).await;
+    create(db, entities::post_photo::Entity).await;
     create(db, entities::queue_control::Entity).await;
     create(db, entities::user::Entity).await;
 }

@@ -5,6 +5,7 @@
 //! lost its lease can therefore neither open an attempt nor close one.
 
 mod address;
+mod pull;
 
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ use tiktok::{ChunkPlan, PublishId, UploadUrl, limits::UPLOAD_URL_LIFE};
 
 use address::url_place;
 pub use address::{upload_url, url_has_ended};
+pub use pull::{accepted_pull, begin_pull, keep_publish_id, unanswered_pull};
 
 use super::{
     error::{Error, Result},
@@ -99,6 +101,7 @@ pub async fn begin(
         publish_id: None,
         upload_url_sealed: None,
         upload_url_expires_at: None,
+        pull_ends_at: None,
         video_size: i64::try_from(plan.size()).unwrap_or(i64::MAX),
         chunk_size: i64::try_from(plan.chunk_size()).unwrap_or(i64::MAX),
         chunk_count: i32::try_from(plan.count()).unwrap_or(i32::MAX),

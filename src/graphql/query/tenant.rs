@@ -22,6 +22,7 @@ use crate::{
             creator::CreatorInfo,
             direct::DirectPostInput,
             media::Media,
+            photos::PhotosInput,
             post::Post,
             post_state::{PostPhase, PostState},
             preflight::Preflight,
@@ -78,8 +79,10 @@ impl From<PostFilter> for Filter {
 pub(crate) struct PreflightInput {
     /// The creator's account.
     account_id: ID,
-    /// The video.
-    media_id: ID,
+    /// The video. A post has either this or `photos`.
+    media_id: Option<ID>,
+    /// The photos. A post has either these or `mediaId`.
+    photos: Option<PhotosInput>,
     /// The caption.
     #[graphql(default)]
     caption: String,
@@ -92,7 +95,8 @@ impl From<PreflightInput> for preflight::Plan {
         use clipqueue_entities::MediaId;
         Self {
             account_id: AccountId::from_global(&input.account_id),
-            media_id: MediaId::from_global(&input.media_id),
+            media_id: input.media_id.as_ref().map(MediaId::from_global),
+            photos: input.photos.map(Into::into),
             caption: input.caption,
             direct: input.direct.map(Into::into),
         }

@@ -12,6 +12,7 @@ pub(crate) mod job_attempt;
 pub(crate) mod media;
 pub(crate) mod media_facts;
 pub(crate) mod node;
+pub(crate) mod photos;
 pub(crate) mod post;
 pub(crate) mod post_parts;
 pub(crate) mod post_state;

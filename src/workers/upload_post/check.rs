@@ -32,7 +32,8 @@ const TOKEN_NEEDED: Duration = Duration::from_secs(10 * 60);
 /// Everything that init needs.
 pub(super) struct Ready {
     pub(super) post: post::Model,
-    pub(super) media: Media,
+    /// The video, or the photos in order.
+    pub(super) files: Vec<Media>,
     pub(super) settings: Option<DirectSettings>,
     pub(super) token: Usable,
 }
@@ -51,13 +52,20 @@ pub(super) async fn run(app: &App, lease: &Lease, post: post::Model) -> Step<Rea
         };
         return Err(verdict::hold(app, lease, post, reason, None, &refusal.message).await);
     }
-    let media = match posts::find_media(app, post.user_id, post.media_id).await? {
-        Some(media) => {
-            posts::check_media(&media, &mut refusals);
-            media
+    let ids = match posts::photos_of(app.db.read(), &post).await? {
+        Some(photos) => {
+            refusals.extend(photos.refusals(settings.as_ref()));
+            photos.media_ids
         }
-        None => return Err(refuse(app, lease, post, media_gone()).await),
+        None => vec![post.media_id],
     };
+    let found = posts::find_files(app, post.user_id, &ids).await?;
+    if found.iter().any(Option::is_none) {
+        return Err(refuse(app, lease, post, media_gone()).await);
+    }
+    posts::check_files(&found, post.kind, &mut refusals);
+    refusals.extend(posts::unreachable(app, post.kind));
+    let files: Vec<Media> = found.into_iter().flatten().collect();
     if let Some(direct) = &settings {
         refusals.extend(direct.refusals(app.config.tiktok.audited));
     }
@@ -75,11 +83,12 @@ pub(super) async fn run(app: &App, lease: &Lease, post: post::Model) -> Step<Rea
         Err(error) => return Err(error.into()),
     };
     if let Some(direct) = &settings {
-        ask_creator(app, lease, &post, &account, direct, &media).await?;
+        let duration = files.first().and_then(posts::duration_ms);
+        ask_creator(app, lease, &post, &account, direct, duration).await?;
     }
     Ok(Ready {
         post,
-        media,
+        files,
         settings,
         token,
     })
@@ -102,11 +111,11 @@ async fn ask_creator(
     post: &post::Model,
     account: &account::Model,
     direct: &DirectSettings,
-    media: &Media,
+    duration: Option<u64>,
 ) -> Step {
     match creator::fetch(app, account).await {
         Ok((options, _)) => {
-            let refusals = against_creator(direct, &options, posts::duration_ms(media));
+            let refusals = against_creator(direct, &options, duration);
             match refusals.into_iter().next() {
                 None => Ok(()),
                 Some(refusal) => Err(refuse(app, lease, post.clone(), failure_of(&refusal)).await),
@@ -148,7 +157,8 @@ fn media_gone() -> Failure {
     Failure {
         class: "creator",
         code: "media_gone".to_owned(),
-        message: "The video is no longer stored. Upload it again and make a new post.".to_owned(),
+        message: "A file of the post is no longer stored. Upload it again and make a new post."
+            .to_owned(),
         retryable: false,
     }
 }

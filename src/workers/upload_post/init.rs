@@ -26,7 +26,7 @@ pub(super) async fn run(
 ) -> Step<(post::Model, post_attempt::Model)> {
     let Ready {
         post,
-        media,
+        files,
         settings,
         token,
     } = ready;
@@ -38,7 +38,8 @@ pub(super) async fn run(
     if let Some(wait) = app.budget(post.account_id, endpoint).await {
         return Err(Halt::snooze(wait));
     }
-    let plan = chunks::plan(media.size).map_err(anyhow::Error::from)?;
+    let plan =
+        chunks::plan(files.iter().map(|file| file.size).sum()).map_err(anyhow::Error::from)?;
     let (post, attempt) = attempts::begin(app, lease, post, &plan).await?;
     prove(lease, app).await?;
     let source = VideoSource::FileUpload(plan);
@@ -94,20 +95,30 @@ async fn accept(
 fn video_post(post: &post::Model, direct: &DirectSettings) -> VideoPost {
     VideoPost {
         title: (!post.caption.is_empty()).then(|| post.caption.clone()),
-        privacy_level: match direct.privacy_level {
-            post_settings::PrivacyLevel::PublicToEveryone => PrivacyLevel::PublicToEveryone,
-            post_settings::PrivacyLevel::MutualFollowFriends => PrivacyLevel::MutualFollowFriends,
-            post_settings::PrivacyLevel::FollowerOfCreator => PrivacyLevel::FollowerOfCreator,
-            post_settings::PrivacyLevel::SelfOnly => PrivacyLevel::SelfOnly,
-        },
+        privacy_level: privacy_level(direct),
         disable_duet: !direct.allow_duet,
         disable_stitch: !direct.allow_stitch,
         disable_comment: !direct.allow_comment,
         cover_timestamp_ms: direct.cover_timestamp_ms,
-        disclosure: Disclosure {
-            branded_content: direct.branded_content,
-            own_brand: direct.your_brand,
-        },
+        disclosure: disclosure(direct),
         is_aigc: direct.ai_generated,
+    }
+}
+
+/// The chosen level as TikTok's client names it.
+pub(super) fn privacy_level(direct: &DirectSettings) -> PrivacyLevel {
+    match direct.privacy_level {
+        post_settings::PrivacyLevel::PublicToEveryone => PrivacyLevel::PublicToEveryone,
+        post_settings::PrivacyLevel::MutualFollowFriends => PrivacyLevel::MutualFollowFriends,
+        post_settings::PrivacyLevel::FollowerOfCreator => PrivacyLevel::FollowerOfCreator,
+        post_settings::PrivacyLevel::SelfOnly => PrivacyLevel::SelfOnly,
+    }
+}
+
+/// The commercial content that the creator declares.
+pub(super) fn disclosure(direct: &DirectSettings) -> Disclosure {
+    Disclosure {
+        branded_content: direct.branded_content,
+        own_brand: direct.your_brand,
     }
 }

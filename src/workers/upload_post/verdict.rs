@@ -27,6 +27,10 @@ const RATE_LIMIT_WAIT: Duration = Duration::from_secs(61);
 const TOKEN_WAIT: Duration = Duration::from_secs(3);
 /// Drafts free their places when the creator finishes them; look again now and then.
 const PENDING_DRAFTS_WAIT: Duration = Duration::from_secs(15 * 60);
+/// Why a post is held whose photos lie under an address that TikTok has not verified.
+pub(super) const URL_UNVERIFIED: &str = "url_unverified";
+/// Whether an operator has verified the address is seen by trying, now and then.
+const URL_UNVERIFIED_WAIT: Duration = Duration::from_secs(3600);
 /// TikTok's daily windows.
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -88,9 +92,10 @@ fn decide(class: Class) -> Decision {
             "creator",
             "The creator's account no longer offers the chosen privacy level. Make a new post with another one.",
         ),
-        Class::UrlNotOwned => Decision::Fail(
-            "operator",
-            "TikTok has not verified the domain of the media.",
+        Class::UrlNotOwned => Decision::Hold(
+            URL_UNVERIFIED,
+            Some(URL_UNVERIFIED_WAIT),
+            "TikTok has not verified this server's address for the app. Its operator must add it under \"URL properties\" in TikTok's developer portal.",
         ),
         Class::CreatorAppTooOld => {
             Decision::Fail("creator", "The creator must update the TikTok app.")
