@@ -16,6 +16,8 @@ mod end_to_end;
 mod graphql_protocol;
 mod http;
 mod media;
+
+mod operations;
 mod photos;
 mod posts;
 mod process;
