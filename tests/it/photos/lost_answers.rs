@@ -111,7 +111,7 @@ async fn a_lost_init_that_nobody_came_for_fails_when_nobody_can_come_any_more(st
         t.fire_crons().await;
         assert_eq!(t.reload(post.id).await.state, PostState::Failed);
         assert!(t.sim.inits().iter().all(|init| init.caption != title));
-        posts::retry(&t.app, &t.actor, post.id, title)
+        posts::retry(&t.app, &t.actor, post.id, &title.replace(' ', "-"))
             .await
             .unwrap();
         run_until(&mut t, post.id, PostState::Published).await;
