@@ -1,5 +1,7 @@
 //! Photos: real files of each form, and files that lie.
 
+#![allow(clippy::unwrap_used, missing_docs)]
+
 use bytes::Bytes;
 use futures::executor::block_on;
 use media_probe::{
