@@ -8,6 +8,7 @@ pub mod account;
 pub mod account_key;
 pub mod account_token;
 pub mod api_key;
+pub mod budget_mark;
 pub mod creator_snapshot;
 pub mod cron_slot;
 pub mod event;

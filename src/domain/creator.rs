@@ -18,9 +18,12 @@ use super::{
     accounts,
     error::{Code, Refusal, Result},
     post_settings::CreatorOptions,
-    tokens::{self, NoToken},
+    tokens::{self, NoToken, Usable},
 };
-use crate::app::App;
+use crate::{
+    app::App,
+    calls::{Permit, Wait},
+};
 
 /// An answer this young still speaks for the account when a post is accepted. Before a post is sent
 /// the question is asked anew in any case.
@@ -43,9 +46,9 @@ pub enum Unavailable {
     /// No usable token.
     #[error("there is no usable access token")]
     Token(#[source] NoToken),
-    /// Too many questions; ask again then.
-    #[error("TikTok may not be asked so soon again")]
-    Wait(Duration),
+    /// TikTok may not be asked now.
+    #[error(transparent)]
+    Wait(#[from] Wait),
     /// TikTok refused or could not be reached.
     #[error("TikTok did not give the creator's options")]
     Tiktok(#[source] Box<tiktok::Error>),
@@ -54,7 +57,7 @@ pub enum Unavailable {
     Internal(#[source] anyhow::Error),
 }
 
-/// Asks TikTok.
+/// Asks TikTok, if it may be asked now.
 pub async fn fetch(
     app: &App,
     account: &account::Model,
@@ -62,11 +65,26 @@ pub async fn fetch(
     let usable = tokens::usable(app, account, Duration::ZERO)
         .await
         .map_err(Unavailable::Token)?;
-    if let Some(wait) = app.budget(account.id, Endpoint::CreatorInfo).await {
-        return Err(Unavailable::Wait(wait));
-    }
-    let answer = match app.tiktok.creator_info(&usable.token).await {
+    let mut permit = app
+        .calls
+        .ask(Some(account.id), &[Endpoint::CreatorInfo])
+        .await?;
+    fetch_with(app, account, &usable, &mut permit).await
+}
+
+/// Asks TikTok with leave that was given.
+pub async fn fetch_with(
+    app: &App,
+    account: &account::Model,
+    usable: &Usable,
+    permit: &mut Permit,
+) -> std::result::Result<(CreatorOptions, Timestamp), Unavailable> {
+    let answered = app.tiktok.creator_info(&usable.token).await;
+    let calls = &app.calls;
+    let resting = calls.heard(permit, Endpoint::CreatorInfo, &answered).await;
+    let answer = match answered {
         Ok(answer) => answer,
+        Err(_) if let Some(wait) = resting => return Err(wait.into()),
         Err(error) => {
             if error.class() == Class::TokenRejected {
                 tokens::suspect(app, account.id, usable.generation)
@@ -198,7 +216,7 @@ pub async fn view(app: &App, user: UserId, id: AccountId) -> Result<View> {
         }
         Err(Unavailable::Internal(error)) => return Err(error.into()),
         Err(Unavailable::Tiktok(error)) => cannot_post(app, &error).unwrap_or_else(|| silent(None)),
-        Err(Unavailable::Wait(wait)) => silent(Some(app.clock.now() + wait)),
+        Err(Unavailable::Wait(wait)) => silent(Some(app.clock.now() + wait.wait)),
         Err(Unavailable::Token(_)) if account.status != AccountStatus::Active => Refusal::new(
             "accountId",
             Code::ReconnectRequired,

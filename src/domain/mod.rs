@@ -6,9 +6,10 @@
 //! must carry it.
 //!
 //! - Who: [`actor`], [`api_keys`]
-//! - TikTok accounts: [`connect`], [`accounts`], [`tokens`], [`creator`]
+//! - TikTok accounts: [`connect`], [`accounts`], [`tokens`], [`token_life`], [`creator`]
 //! - Posts: [`posts`], [`post_settings`], [`post_state`], [`post_change`], [`preflight`],
-//!   [`attempts`], [`reconcile`], [`poll_plan`], [`next_action`], [`post_history`], [`sweep`]
+//!   [`attempts`], [`caps`], [`line`], [`reconcile`], [`poll_plan`], [`next_action`], [`post_history`],
+//!   [`posting_budget`], [`sweep`]
 //! - Files: [`uploads`]. The installation: [`operators`]
 //! - Across: [`key_canary`], [`events`], [`idempotency`], [`retention`], [`census`], [`error`]
 
@@ -16,6 +17,7 @@ pub mod accounts;
 pub mod actor;
 pub mod api_keys;
 pub mod attempts;
+pub mod caps;
 pub mod census;
 pub mod connect;
 pub mod creator;
@@ -23,6 +25,7 @@ pub mod error;
 pub mod events;
 pub mod idempotency;
 pub mod key_canary;
+pub mod line;
 pub mod next_action;
 pub mod operators;
 pub mod poll_plan;
@@ -30,10 +33,12 @@ pub mod post_change;
 pub mod post_history;
 pub mod post_settings;
 pub mod post_state;
+pub mod posting_budget;
 pub mod posts;
 pub mod preflight;
 pub mod reconcile;
 pub mod retention;
 pub mod sweep;
+pub mod token_life;
 pub mod tokens;
 pub mod uploads;

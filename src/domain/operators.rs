@@ -8,6 +8,7 @@ use clipqueue_entities::{JobId, job, job::JobState, job_attempt};
 use super::error::{Code, Error, Refusal, Result};
 use crate::{
     app::App,
+    calls::BreakerView,
     job::Jobs,
     queue::ledger::{CancelOutcome, JobFilter, PageRequest, QueueStats, RetryOutcome},
 };
@@ -50,6 +51,11 @@ pub async fn failed_attempts(app: &App, id: JobId) -> Result<Vec<job_attempt::Mo
 /// How every queue of the product stands.
 pub async fn queues(app: &App) -> Result<Vec<QueueStats>> {
     Ok(app.queue.stats(&Jobs::QUEUES.map(str::to_owned)).await?)
+}
+
+/// How the breaker of every endpoint of TikTok stands.
+pub async fn breakers(app: &App) -> Vec<BreakerView> {
+    app.calls.breakers().await
 }
 
 /// Makes a job due now.

@@ -3,7 +3,7 @@
 use super::Step;
 use crate::{
     app::App,
-    domain::tokens::{REFRESH_AHEAD, expiring},
+    domain::{token_life::REFRESH_AHEAD, tokens::expiring},
     job::{Job, TOKENS},
 };
 

@@ -12,6 +12,7 @@ const ORDER: &[&[&str]] = &[
     &["media"],
     &["queue"],
     &["job"],
+    &["calls"],
     &["app"],
     &["domain"],
     &["workers"],

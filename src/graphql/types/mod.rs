@@ -4,6 +4,7 @@
 pub(crate) mod account;
 pub(crate) mod api_key;
 pub(crate) mod attempt;
+pub(crate) mod breaker;
 pub(crate) mod creator;
 pub(crate) mod direct;
 pub(crate) mod event;
@@ -15,6 +16,7 @@ pub(crate) mod node;
 pub(crate) mod post;
 pub(crate) mod post_parts;
 pub(crate) mod post_state;
+pub(crate) mod posting_budget;
 pub(crate) mod preflight;
 pub(crate) mod queue;
 pub(crate) mod scope;
