@@ -9,7 +9,9 @@
 //!
 //! While it is open nobody calls. One call at a time is let through as a probe, after growing gaps.
 //! Only a probe's end moves an open breaker: what was begun before it opened proves nothing any more.
-//! It knows neither endpoints nor where its state is kept.
+//!
+//! When the calls of one creator alone fail, it is open for this creator alone: whatever the cause is,
+//! others need not wait for it. It knows neither endpoints nor where its state is kept.
 
 use std::time::Duration;
 
@@ -18,11 +20,11 @@ use serde::{Deserialize, Serialize};
 
 /// What was heard longer ago says nothing about now.
 pub const WINDOW: Duration = Duration::from_secs(60);
-/// Failures within [`WINDOW`] that open a breaker, when they come from more than one creator.
+/// Failures within [`WINDOW`] that open a breaker.
 pub const FAILURES: usize = 5;
-/// Failures of a single creator that open it: something about this creator may be the cause, and its
-/// own retries wait longer and longer anyway.
-pub const FAILURES_OF_ONE: usize = 10;
+/// Of one creator's failures no more than this count against TikTok, so that it takes two to close the
+/// way for all.
+pub const COUNTED_OF_ONE: usize = 3;
 /// Outcomes that are remembered. Enough to tell whether most calls fail.
 const REMEMBERED: usize = 32;
 /// The first probe comes after this long.
@@ -112,6 +114,8 @@ pub struct Open {
     /// Why.
     pub reason: Reason,
     since: Timestamp,
+    /// The creator for whom alone it is open.
+    only: Option<u32>,
     gap_ms: u64,
     next_probe: Timestamp,
     probes: u32,
@@ -127,6 +131,15 @@ impl Open {
     /// When the next probe may go.
     pub fn next_probe(&self) -> Timestamp {
         self.probe_until.unwrap_or(self.next_probe)
+    }
+
+    /// Whether it is open for one creator alone.
+    pub fn for_one(&self) -> bool {
+        self.only.is_some()
+    }
+
+    fn spares(&self, who: u32) -> bool {
+        self.only.is_some_and(|only| only != who)
     }
 
     /// Probes that were sent.
@@ -172,9 +185,9 @@ impl Breaker {
         *self == Self::default()
     }
 
-    /// What a caller may do now.
-    pub fn look(&self, now: Timestamp) -> Look {
-        let Some(open) = &self.open else {
+    /// What a caller may do now. `who` tells creators apart.
+    pub fn look(&self, now: Timestamp, who: u32) -> Look {
+        let Some(open) = self.open.as_ref().filter(|open| !open.spares(who)) else {
             return Look::Go;
         };
         // A clock that was set back must not leave TikTok alone for longer than a gap can be.
@@ -191,8 +204,8 @@ impl Breaker {
     }
 
     /// Takes the probe, if it is free; gives its number.
-    pub fn begin_probe(&mut self, now: Timestamp) -> Option<u32> {
-        if self.look(now) != Look::MayProbe {
+    pub fn begin_probe(&mut self, now: Timestamp, who: u32) -> Option<u32> {
+        if self.look(now, who) != Look::MayProbe {
             return None;
         }
         let open = self.open.as_mut()?;
@@ -216,6 +229,7 @@ impl Breaker {
     pub fn hear(&mut self, now: Timestamp, health: Health, who: u32, probe: Option<u32>) -> Turn {
         match &mut self.open {
             None => self.hear_closed(now, health, who),
+            Some(open) if open.spares(who) => self.hear_closed(now, health, who),
             Some(open) => {
                 if probe != Some(open.probes) || open.probe_until.is_none() {
                     // A refusal of the app is beyond doubt whoever hears it.
@@ -255,7 +269,7 @@ impl Breaker {
         self.recent.drain(..first_bad.unwrap_or(self.recent.len()));
         let bad = match health {
             Health::ClientRefused => {
-                self.trip(now, Reason::ClientRefused);
+                self.trip(now, Reason::ClientRefused, None);
                 return Turn::Opened;
             }
             Health::Nothing => return Turn::None,
@@ -263,39 +277,57 @@ impl Breaker {
             Health::Good => false,
             Health::Bad => true,
         };
-        self.recent.push(Outcome {
-            at: now,
-            bad,
-            who,
-        });
+        self.recent.push(Outcome { at: now, bad, who });
         let surplus = self.recent.len().saturating_sub(REMEMBERED);
         self.recent.drain(..surplus);
-        let failed: Vec<u32> = self
+        if !bad {
+            return Turn::None;
+        }
+        let failures = |of: u32| {
+            self.recent
+                .iter()
+                .filter(|one| one.bad && one.who == of)
+                .count()
+        };
+        let mut failing: Vec<u32> = self
             .recent
             .iter()
-            .filter(|outcome| outcome.bad)
-            .map(|outcome| outcome.who)
+            .filter(|one| one.bad)
+            .map(|one| one.who)
             .collect();
-        let of_one = failed.iter().all(|who| *who == failed[0]);
-        let needed = if of_one { FAILURES_OF_ONE } else { FAILURES };
-        if bad && failed.len() >= needed && failed.len() * 2 > self.recent.len() {
-            self.trip(now, Reason::Failing);
+        failing.sort_unstable();
+        failing.dedup();
+        let counted: usize = failing
+            .iter()
+            .map(|of| failures(*of).min(COUNTED_OF_ONE))
+            .sum();
+        let fine = self.recent.iter().filter(|one| !one.bad).count();
+        if counted >= FAILURES && counted > fine {
+            self.trip(now, Reason::Failing, None);
+            return Turn::Opened;
+        }
+        let fine_for_it = self.recent.iter().any(|one| !one.bad && one.who == who);
+        if self.open.is_none() && failures(who) >= FAILURES && !fine_for_it {
+            self.trip(now, Reason::Failing, Some(who));
             return Turn::Opened;
         }
         Turn::None
     }
 
-    fn trip(&mut self, now: Timestamp, reason: Reason) {
+    fn trip(&mut self, now: Timestamp, reason: Reason, only: Option<u32>) {
         let mut open = Open {
             reason,
             since: now,
+            only,
             gap_ms: 0,
             next_probe: now,
             probes: 0,
             probe_until: None,
         };
         open.wait(now, FIRST_GAP);
-        self.recent.clear();
+        if only.is_none() {
+            self.recent.clear();
+        }
         self.open = Some(open);
     }
 }

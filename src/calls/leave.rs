@@ -80,6 +80,8 @@ pub struct BreakerView {
     pub state: State,
     /// Why it is open.
     pub reason: Option<Reason>,
+    /// Whether only one creator waits, whose calls alone fail.
+    pub for_one: bool,
     /// Since when.
     pub since: Option<Timestamp>,
     /// When a probe may go, or when the one under way counts as lost.
@@ -97,6 +99,7 @@ impl BreakerView {
             endpoint,
             state: breaker.state(now),
             reason: open.map(|open| open.reason),
+            for_one: open.is_some_and(Open::for_one),
             since: open.map(Open::since),
             next_probe: open.map(Open::next_probe),
             probes: open.map_or(0, Open::probes),

@@ -63,7 +63,7 @@ impl Calls {
         endpoints: &[Endpoint],
     ) -> Result<Permit, Wait> {
         for endpoint in endpoints {
-            self.resting(*endpoint).await?;
+            self.resting(account, *endpoint).await?;
         }
         let budget_of = |endpoint: &Endpoint| budgets::of(*endpoint, account);
         let budgets: Vec<Budget> = endpoints.iter().filter_map(budget_of).collect();
@@ -80,7 +80,7 @@ impl Calls {
         for endpoint in endpoints {
             let probe = match refused {
                 Some(_) => None,
-                None => self.probe(*endpoint).await.unwrap_or_else(|wait| {
+                None => self.probe(account, *endpoint).await.unwrap_or_else(|wait| {
                     refused = Some(wait);
                     None
                 }),
@@ -100,23 +100,31 @@ impl Calls {
         }
     }
 
-    /// Whether `endpoint` rests. Takes nothing.
-    pub async fn resting(&self, endpoint: Endpoint) -> Result<(), Wait> {
+    /// Whether `endpoint` rests for an account. Takes nothing.
+    pub async fn resting(
+        &self,
+        account: Option<AccountId>,
+        endpoint: Endpoint,
+    ) -> Result<(), Wait> {
         let now = self.clock.now();
         let breaker = self.breakers.read(endpoint).await;
-        match breaker.look(now) {
+        match breaker.look(now, who(account)) {
             Look::Go | Look::MayProbe => Ok(()),
             Look::Wait(until) => Err(Wait::of(endpoint, &breaker, until.since(now))),
         }
     }
 
     /// Takes the probe if the endpoint rests and its time has come; nothing when it does not rest.
-    async fn probe(&self, endpoint: Endpoint) -> Result<Option<u32>, Wait> {
-        let now = self.clock.now();
+    async fn probe(
+        &self,
+        account: Option<AccountId>,
+        endpoint: Endpoint,
+    ) -> Result<Option<u32>, Wait> {
+        let (now, who) = (self.clock.now(), who(account));
         self.breakers
-            .change(endpoint, |breaker| match breaker.look(now) {
+            .change(endpoint, |breaker| match breaker.look(now, who) {
                 Look::Go => Ok(None),
-                Look::MayProbe => Ok(breaker.begin_probe(now)),
+                Look::MayProbe => Ok(breaker.begin_probe(now, who)),
                 Look::Wait(until) => Err(Wait::of(endpoint, breaker, until.since(now))),
             })
             .await
@@ -205,13 +213,12 @@ impl Calls {
         probe: Option<u32>,
     ) -> Option<Wait> {
         let health = health::of(ended);
-        let now = self.clock.now();
-        let who = account.map_or(0, |account| fold(account.0.as_u128()));
+        let (now, who) = (self.clock.now(), who(account));
         let (turn, wait) = self
             .breakers
             .change(endpoint, |breaker| {
                 let turn = breaker.hear(now, health, who, probe);
-                let wait = match (ended, breaker.look(now)) {
+                let wait = match (ended, breaker.look(now, who)) {
                     (Err(_), Look::Wait(until)) => {
                         Some(Wait::of(endpoint, breaker, until.since(now)))
                     }
@@ -249,7 +256,11 @@ impl Calls {
             && !keys.is_empty()
         {
             let settled = self.queue.transport();
-            told(settled.settle_use(&keys, of, Used::Unmade, self.now()).await);
+            told(
+                settled
+                    .settle_use(&keys, of, Used::Unmade, self.now())
+                    .await,
+            );
         }
         let now = self.clock.now();
         for granted in permit.calls {
@@ -309,8 +320,9 @@ fn told(result: Result<(), TransportError>) {
     }
 }
 
-/// Tells creators apart without being their id.
-fn fold(id: u128) -> u32 {
+/// Tells creators apart without being their id. Calls of nobody in particular are of one kind.
+fn who(account: Option<AccountId>) -> u32 {
+    let id = account.map_or(0, |account| account.0.as_u128());
     let halves = (id >> 64) ^ id;
     #[expect(clippy::cast_possible_truncation, reason = "folding is the purpose")]
     let folded = ((halves >> 32) ^ halves) as u32;

@@ -308,7 +308,9 @@ async fn profile(app: &App, token: &AccessToken, fields: &UserFields) -> Option<
     };
     let answered = app.tiktok.user_info(token, fields).await;
     let calls = &app.calls;
-    calls.heard(&mut permit, Endpoint::UserInfo, &answered).await;
+    calls
+        .heard(&mut permit, Endpoint::UserInfo, &answered)
+        .await;
     match answered {
         Ok(answer) => Some(answer.value),
         Err(error) => {

@@ -12,8 +12,9 @@ use clipqueue_entities::{
     post::{self, PostMode},
 };
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _,
-    QueryFilter as _, QueryOrder as _, QuerySelect as _, QueryTrait as _,
+    ActiveValue::Set,
+    ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, QueryFilter as _,
+    QueryOrder as _, QuerySelect as _, QueryTrait as _,
     sea_query::{Alias, Expr, Func, Query},
 };
 use serde_json::json;
@@ -79,13 +80,11 @@ pub async fn note_in_tx(
 /// The place of `post` in its line, counted from one and no further than [`LAST_PLACE`].
 pub async fn place(app: &App, post: &post::Model) -> Result<u32> {
     let due = post.wait_due.unwrap_or_else(|| due(post));
-    let before = Condition::any()
-        .add(post::Column::WaitDue.lt(due))
-        .add(
-            Condition::all()
-                .add(post::Column::WaitDue.eq(due))
-                .add(post::Column::Id.lt(post.id)),
-        );
+    let before = Condition::any().add(post::Column::WaitDue.lt(due)).add(
+        Condition::all()
+            .add(post::Column::WaitDue.eq(due))
+            .add(post::Column::Id.lt(post.id)),
+    );
     let ahead = counted(app, post.account_id, Some(post.mode), before).await?;
     Ok((ahead + 1).min(LAST_PLACE))
 }

@@ -114,5 +114,9 @@ async fn days(app: &App, account: AccountId) -> Result<Vec<Budget>> {
             code: standing.code,
         }
     };
-    Ok(caps::all(app, account).await?.into_iter().map(day).collect())
+    Ok(caps::all(app, account)
+        .await?
+        .into_iter()
+        .map(day)
+        .collect())
 }

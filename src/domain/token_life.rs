@@ -46,7 +46,9 @@ pub fn is_new(row: &account_token::Model, now: Timestamp) -> bool {
 
 /// Whether a pair needs no refresh: it is good, and lives long enough for everybody who asked.
 pub fn suffices(row: &account_token::Model, now: Timestamp) -> bool {
-    let wanted = row.wanted_until.is_none_or(|until| row.access_expires_at > until);
+    let wanted = row
+        .wanted_until
+        .is_none_or(|until| row.access_expires_at > until);
     row.state == TokenState::Fresh
         && row.access_expires_at > now + REFRESH_AHEAD
         && (wanted || is_new(row, now))

@@ -14,6 +14,7 @@ mod upload_post;
 
 use std::time::Duration;
 
+use clipqueue_entities::AccountId;
 use tiktok::Endpoint;
 use uuid::Uuid;
 
@@ -142,9 +143,9 @@ fn spread(wait: Wait) -> Duration {
 }
 
 /// The wait for a token: that of a refresh, or longer while refreshes themselves have to wait.
-async fn no_token(app: &App, error: NoToken) -> Halt {
+async fn no_token(app: &App, account: AccountId, error: NoToken) -> Halt {
     match error {
-        NoToken::Refreshing => match app.calls.resting(Endpoint::Token).await {
+        NoToken::Refreshing => match app.calls.resting(Some(account), Endpoint::Token).await {
             Ok(()) => Halt::from(NoToken::Refreshing),
             Err(wait) => Halt::from(wait),
         },

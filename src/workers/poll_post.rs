@@ -62,7 +62,7 @@ async fn ask(
     let account = accounts::for_worker(app, post.account_id).await?;
     let usable = match tokens::usable(app, &account, Duration::ZERO).await {
         Ok(usable) => usable,
-        Err(error) => return Err(no_token(app, error).await),
+        Err(error) => return Err(no_token(app, account.id, error).await),
     };
     let publish_id = attempt.publish_id.clone().unwrap_or_default();
     let publish_id = PublishId::parse(publish_id).map_err(anyhow::Error::from)?;

@@ -6,6 +6,9 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_secs(1_900_000_000 + seconds)
 }
 
+/// Whoever asks.
+const ANY: u32 = 99;
+
 /// A breaker that opened at second zero.
 fn open() -> Breaker {
     let mut breaker = Breaker::default();
@@ -21,29 +24,55 @@ fn it_opens_at_the_threshold_and_probes_with_growing_gaps() {
     let mut breaker = open();
     let (mut now, mut gap) = (at(0), FIRST_GAP);
     for _ in 0..8 {
-        assert_eq!(breaker.look(now), Look::Wait(now + gap));
-        assert_eq!(breaker.begin_probe(now), None);
+        assert_eq!(breaker.look(now, ANY), Look::Wait(now + gap));
+        assert_eq!(breaker.begin_probe(now, ANY), None);
         now = now + gap;
-        let probe = breaker.begin_probe(now);
+        let probe = breaker.begin_probe(now, ANY);
         assert!(probe.is_some());
         assert_eq!(breaker.state(now), State::HalfOpen);
-        assert!(matches!(breaker.look(now), Look::Wait(_)), "one at a time");
+        assert!(
+            matches!(breaker.look(now, ANY), Look::Wait(_)),
+            "one at a time"
+        );
         assert_eq!(breaker.hear(now, Health::Bad, 0, probe), Turn::Reopened);
         gap = (gap * 2).min(LONGEST_GAP);
     }
     now = now + gap;
-    let probe = breaker.begin_probe(now);
+    let probe = breaker.begin_probe(now, ANY);
     assert_eq!(breaker.hear(now, Health::Good, 0, probe), Turn::Closed);
     assert!(breaker.is_pristine());
 }
 
 #[test]
-fn one_creator_alone_opens_it_later_than_several() {
+fn one_creator_alone_is_left_alone_and_others_go_on() {
     let mut breaker = Breaker::default();
-    for number in 1..FAILURES_OF_ONE {
-        assert_eq!(breaker.hear(at(0), Health::Bad, 7, None), Turn::None, "{number}");
+    for number in 1..FAILURES {
+        let turn = breaker.hear(at(0), Health::Bad, 7, None);
+        assert_eq!(turn, Turn::None, "{number}");
     }
     assert_eq!(breaker.hear(at(0), Health::Bad, 7, None), Turn::Opened);
+    assert!(breaker.open().unwrap().for_one());
+    assert!(matches!(breaker.look(at(1), 7), Look::Wait(_)));
+    assert_eq!(breaker.look(at(1), 8), Look::Go);
+    assert_eq!(breaker.hear(at(1), Health::Good, 8, None), Turn::None);
+    assert_eq!(breaker.hear(at(2), Health::Bad, 8, None), Turn::None);
+    assert_eq!(breaker.look(at(2), 9), Look::Go);
+    // Now it is not this creator's affair any more.
+    assert_eq!(breaker.hear(at(3), Health::Bad, 9, None), Turn::Opened);
+    assert!(!breaker.open().unwrap().for_one());
+    assert!(matches!(breaker.look(at(3), 8), Look::Wait(_)));
+}
+
+#[test]
+fn the_creator_alone_closes_what_is_open_for_it_alone() {
+    let mut breaker = Breaker::default();
+    for _ in 0..FAILURES {
+        breaker.hear(at(0), Health::Bad, 7, None);
+    }
+    assert_eq!(breaker.begin_probe(at(20), 8), None);
+    let probe = breaker.begin_probe(at(20), 7);
+    assert!(probe.is_some());
+    assert_eq!(breaker.hear(at(21), Health::Good, 7, probe), Turn::Closed);
 }
 
 #[test]
@@ -78,19 +107,22 @@ fn a_refused_client_opens_it_at_once_and_says_so() {
 #[test]
 fn a_lost_probe_is_replaced_and_its_late_end_does_not_count() {
     let mut breaker = open();
-    let first = breaker.begin_probe(at(15)).unwrap();
+    let first = breaker.begin_probe(at(15), ANY).unwrap();
     let late = at(15) + PROBE_PATIENCE;
-    let second = breaker.begin_probe(late).unwrap();
+    let second = breaker.begin_probe(late, ANY).unwrap();
     assert_eq!(breaker.hear(late, Health::Good, 0, Some(first)), Turn::None);
-    assert_eq!(breaker.hear(late, Health::Good, 0, Some(second)), Turn::Closed);
+    assert_eq!(
+        breaker.hear(late, Health::Good, 0, Some(second)),
+        Turn::Closed
+    );
 }
 
 #[test]
 fn a_probe_that_was_not_sent_is_free_again() {
     let mut breaker = open();
-    let probe = breaker.begin_probe(at(15)).unwrap();
+    let probe = breaker.begin_probe(at(15), ANY).unwrap();
     breaker.give_up_probe(at(16), probe);
-    assert_eq!(breaker.look(at(16)), Look::MayProbe);
+    assert_eq!(breaker.look(at(16), ANY), Look::MayProbe);
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -128,12 +160,13 @@ proptest! {
                 Move::Back(seconds) => now = now - Duration::from_secs(u64::from(seconds)),
                 Move::Call(health, who) => {
                     let before = breaker.state(now);
-                    let probe = match breaker.look(now) {
+                    let who = u32::from(who);
+                    let probe = match breaker.look(now, who) {
                         Look::Go => None,
                         Look::MayProbe => {
-                            let probe = breaker.begin_probe(now);
+                            let probe = breaker.begin_probe(now, who);
                             prop_assert!(probe.is_some());
-                            prop_assert_eq!(breaker.begin_probe(now), None);
+                            prop_assert_eq!(breaker.begin_probe(now, who), None);
                             probe
                         }
                         Look::Wait(until) => {
@@ -141,7 +174,7 @@ proptest! {
                             continue;
                         }
                     };
-                    let turn = breaker.hear(now, health, u32::from(who), probe);
+                    let turn = breaker.hear(now, health, who, probe);
                     if turn == Turn::Closed {
                         prop_assert_eq!(health, Health::Good);
                         prop_assert!(probe.is_some());
@@ -154,6 +187,29 @@ proptest! {
             let stored = serde_json::to_string(&breaker).unwrap();
             prop_assert!(stored.len() < 4_000);
             prop_assert_eq!(serde_json::from_str::<Breaker>(&stored).unwrap(), breaker.clone());
+        }
+    }
+
+    /// One creator, however much of it fails, never makes another wait.
+    #[test]
+    fn one_creator_never_closes_the_way_for_another(
+        calls in proptest::collection::vec((0..300_u16, any::<bool>()), 0..120),
+    ) {
+        let mut breaker = Breaker::default();
+        let mut now = at(0);
+        for (seconds, of_the_other) in calls {
+            now = now + Duration::from_secs(u64::from(seconds));
+            prop_assert_eq!(breaker.look(now, 2), Look::Go);
+            if of_the_other {
+                breaker.hear(now, Health::Good, 2, None);
+                continue;
+            }
+            let probe = match breaker.look(now, 1) {
+                Look::Go => None,
+                Look::MayProbe => breaker.begin_probe(now, 1),
+                Look::Wait(_) => continue,
+            };
+            breaker.hear(now, Health::Bad, 1, probe);
         }
     }
 

@@ -142,7 +142,11 @@ async fn creators(app: &App, account: AccountId, now: Timestamp) -> Result<Stand
     let counted = active.iter().any(|(of, _)| *of == account);
     let uses = active.into_iter().map(|(_, last)| last).collect();
     let mut standing = standing(app, name, account, limit, uses, now).await?;
-    if counted || !rows::direct_posts(app, account, now - CAP_WINDOW).await?.is_empty() {
+    if counted
+        || !rows::direct_posts(app, account, now - CAP_WINDOW)
+            .await?
+            .is_empty()
+    {
         // TikTok counts this creator already: another post makes it no more.
         standing.cap.limit = None;
         standing.cap.uses.clear();

@@ -6,8 +6,8 @@ use clipqueue_entities::{
     post_attempt::{self, AttemptPhase},
 };
 use sea_orm::{
-    ColumnTrait as _, EntityTrait as _, ExprTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
-    QueryTrait, Select, sea_query::Expr,
+    ColumnTrait as _, EntityTrait as _, ExprTrait as _, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _, QueryTrait, Select, sea_query::Expr,
 };
 
 use crate::{app::App, domain::error::Result};

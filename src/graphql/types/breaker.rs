@@ -53,6 +53,11 @@ impl Breaker {
         self.0.reason.map(Into::into)
     }
 
+    /// Whether it is open for one creator alone, whose calls alone fail; all others go on.
+    async fn for_one_creator(&self) -> bool {
+        self.0.for_one
+    }
+
     /// Since when it is not closed.
     async fn since(&self) -> Option<DateTime> {
         self.0.since.map(DateTime)

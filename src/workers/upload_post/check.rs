@@ -88,7 +88,16 @@ pub(super) async fn run(app: &App, lease: &Lease, post: post::Model) -> Step<Rea
         Err(wait) => return Err(verdict::waits(app, lease, &post, wait).await),
     };
     if let Some(direct) = &settings {
-        let asked = ask_creator(app, lease, &post, &account, direct, &media, &token, &mut permit);
+        let asked = ask_creator(
+            app,
+            lease,
+            &post,
+            &account,
+            direct,
+            &media,
+            &token,
+            &mut permit,
+        );
         if let Err(halt) = asked.await {
             app.calls.unused(permit).await;
             return Err(halt);
@@ -119,7 +128,11 @@ async fn leave(
             wait: at.since(app.clock.now()),
         }));
     }
-    if let Err(wait) = app.calls.resting(Endpoint::ChunkUpload).await {
+    if let Err(wait) = app
+        .calls
+        .resting(Some(post.account_id), Endpoint::ChunkUpload)
+        .await
+    {
         return Ok(Err(wait));
     }
     let both = [init, Endpoint::CreatorInfo];
@@ -132,7 +145,11 @@ async fn leave(
 
 /// Waits for a token: for moments as a rule, and visibly while refreshes themselves have to wait.
 async fn no_token(app: &App, lease: &Lease, post: &post::Model, error: NoToken) -> Halt {
-    match app.calls.resting(Endpoint::Token).await {
+    match app
+        .calls
+        .resting(Some(post.account_id), Endpoint::Token)
+        .await
+    {
         Err(wait) if matches!(error, NoToken::Refreshing) => {
             verdict::waits(app, lease, post, wait).await
         }

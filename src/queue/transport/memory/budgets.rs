@@ -80,7 +80,9 @@ impl Windows {
                 // With more uses than the limit, one is left when as many as are too many are over.
                 let next = uses.get(uses.len().saturating_sub(limit));
                 Standing {
-                    used: budget.limit.min(u32::try_from(uses.len()).unwrap_or(u32::MAX)),
+                    used: budget
+                        .limit
+                        .min(u32::try_from(uses.len()).unwrap_or(u32::MAX)),
                     next_in: next.map(|(at, _)| (*at + budget.window).since(now)),
                 }
             })
