@@ -24,6 +24,7 @@ use crate::{
         ledger::{self, CancelOutcome},
         transport::{Transport, memory::MemoryTransport, redis::RedisTransport},
     },
+    remote::Tiktok,
     secrets::Vault,
 };
 
@@ -42,7 +43,7 @@ pub struct App {
     /// Keys.
     pub vault: Vault,
     /// TikTok.
-    pub tiktok: tiktok::Client,
+    pub tiktok: Tiktok,
     /// Leave to call TikTok.
     pub calls: Calls,
     /// The queue.
@@ -61,8 +62,8 @@ impl App {
         )
         .await
         .context("connecting to the database; check database.url")?;
-        let tiktok = tiktok::Client::new(tiktok_config(&config))
-            .context("setting up the client of TikTok's API")?;
+        let tiktok =
+            Tiktok::new(tiktok_config(&config)).context("setting up the client of TikTok's API")?;
         let transport = match &config.transport.kind {
             TransportKind::Memory => {
                 Arc::new(MemoryTransport::new(clock.clone())) as Arc<dyn Transport>

@@ -16,7 +16,7 @@ mod shared;
 
 use std::time::Duration;
 
-use clipqueue_entities::{AccountId, Timestamp};
+use clipqueue_entities::AccountId;
 use tiktok::{Class, Endpoint, limits::RATE_WINDOW};
 
 pub use self::leave::{BreakerView, Cause, Permit, Wait};
@@ -136,7 +136,12 @@ impl Calls {
         endpoints: &[Endpoint],
         account: Option<AccountId>,
     ) -> Result<Use, Wait> {
-        match self.queue.transport().acquire(budgets, self.now()).await {
+        match self
+            .queue
+            .transport()
+            .acquire(budgets, self.clock.counted())
+            .await
+        {
             Ok(Acquired::Granted(of)) => Ok(of),
             Ok(Acquired::Wait(wait)) => {
                 let standing = self.standing(account, endpoints).await.unwrap_or_default();
@@ -178,7 +183,9 @@ impl Calls {
             // TikTok counted it when it arrived, which was no later than now.
             let keys = [budget.key.clone()];
             let settled = self.queue.transport();
-            let settled = settled.settle_use(&keys, of, Used::Made, self.now()).await;
+            let settled = settled
+                .settle_use(&keys, of, Used::Made, self.clock.counted())
+                .await;
             told(settled);
         }
         if let Err(error) = ended
@@ -189,7 +196,11 @@ impl Calls {
             metrics::counter!("clipqueue_budget_corrections_total", "budget" => endpoint.label())
                 .increment(1);
             let spent = self.queue.transport();
-            told(spent.spend(&budget, REFUSED_WAIT, self.now()).await);
+            told(
+                spent
+                    .spend(&budget, REFUSED_WAIT, self.clock.counted())
+                    .await,
+            );
         }
         let probe = granted.and_then(|granted| granted.probe);
         self.report(endpoint, permit.account, ended, probe).await
@@ -258,7 +269,7 @@ impl Calls {
             let settled = self.queue.transport();
             told(
                 settled
-                    .settle_use(&keys, of, Used::Unmade, self.now())
+                    .settle_use(&keys, of, Used::Unmade, self.clock.counted())
                     .await,
             );
         }
@@ -288,7 +299,7 @@ impl Calls {
             .collect();
         let asked: Vec<Budget> = limited.iter().map(|(_, budget)| budget.clone()).collect();
         let transport = self.queue.transport();
-        let standing = transport.standing(&asked, self.now()).await?;
+        let standing = transport.standing(&asked, self.clock.counted()).await?;
         Ok(limited
             .into_iter()
             .zip(standing)
@@ -305,11 +316,6 @@ impl Calls {
             .zip(read)
             .map(|(endpoint, breaker)| BreakerView::of(endpoint, &breaker, now))
             .collect()
-    }
-
-    /// Redis counts by its own clock; a clock that a test moves counts for itself.
-    fn now(&self) -> Option<Timestamp> {
-        matches!(self.clock, Clock::Manual(_)).then(|| self.clock.now())
     }
 }
 

@@ -10,13 +10,16 @@
 //! - Posts: [`posts`], [`post_settings`], [`post_state`], [`post_change`], [`preflight`],
 //!   [`attempts`], [`caps`], [`line`], [`reconcile`], [`poll_plan`], [`next_action`], [`post_history`],
 //!   [`posting_budget`], [`sweep`]
-//! - Files: [`uploads`]. The installation: [`operators`]
+//! - Files: [`uploads`]
+//! - The installation: [`operators`], [`bulk`], [`audit`]
 //! - Across: [`key_canary`], [`events`], [`idempotency`], [`retention`], [`census`], [`error`]
 
 pub mod accounts;
 pub mod actor;
 pub mod api_keys;
 pub mod attempts;
+pub mod audit;
+pub mod bulk;
 pub mod caps;
 pub mod census;
 pub mod connect;

@@ -36,6 +36,7 @@ use super::{
 };
 use crate::{
     app::App,
+    crash::{self, Commit},
     job::{Job, TOKENS},
     secrets::{Key, Place},
 };
@@ -133,7 +134,7 @@ async fn want(
         account_id: account,
     };
     app.enqueue_in_tx(&tx, job, None).await?;
-    tx.commit().await?;
+    crash::commit(tx, Commit::TokenSuspected).await?;
     app.nudge(TOKENS);
     Ok(())
 }
@@ -159,7 +160,7 @@ pub async fn suspect(app: &App, account: AccountId, generation: i64) -> Result<(
         None,
     )
     .await?;
-    tx.commit().await?;
+    crash::commit(tx, Commit::TokenSuspected).await?;
     app.nudge(TOKENS);
     Ok(())
 }
@@ -226,6 +227,7 @@ pub async fn begin_refresh(app: &App, account: AccountId, generation: i64) -> Re
             TokenState::Uncertain,
         ],
         TokenState::Uncertain,
+        Commit::RefreshBegun,
     )
     .await
 }
@@ -242,6 +244,7 @@ pub async fn refresh_not_processed(
         before.generation,
         &[TokenState::Uncertain],
         before.state,
+        Commit::RefreshUndone,
     )
     .await
 }
@@ -252,14 +255,15 @@ async fn set_state(
     generation: i64,
     from: &[TokenState],
     to: TokenState,
+    commit: Commit,
 ) -> Result<bool> {
-    let changed = account_token::Entity::update_many()
+    let change = account_token::Entity::update_many()
         .col_expr(account_token::Column::State, Expr::value(to))
         .filter(account_token::Column::AccountId.eq(account))
         .filter(account_token::Column::Generation.eq(generation))
         .filter(account_token::Column::State.is_in(from.iter().copied()))
-        .exec(app.db.write())
-        .await?;
+        .exec(app.db.write());
+    let changed = crash::write(commit, change).await?;
     Ok(changed.rows_affected == 1)
 }
 

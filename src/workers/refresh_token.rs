@@ -14,6 +14,7 @@ use super::{Halt, Step, prove};
 use crate::{
     app::App,
     calls::Wait,
+    crash::{self, Commit},
     domain::{
         accounts, attempts, token_life,
         tokens::{self, Stored},
@@ -69,7 +70,7 @@ async fn store(
     };
     let kept = Some((&stored.refresh, stored.row.refresh_expires_at));
     tokens::store_in_tx(app, &tx, account_id, Some(&stored.row), set, kept).await?;
-    tx.commit().await?;
+    crash::commit(tx, Commit::TokensStored).await?;
     metrics::counter!("clipqueue_token_refreshes_total", "outcome" => "ok").increment(1);
     Ok(())
 }

@@ -26,6 +26,7 @@ use super::verdict::{self, Ended};
 use crate::{
     app::App,
     calls::{Permit, Wait},
+    crash::{self, Commit},
     domain::{
         attempts,
         post_change::{Change, Evidence},
@@ -256,7 +257,7 @@ impl Sending<'_> {
         let tx = attempts::fenced(self.app, self.lease).await?;
         let offset = i64::try_from(offset).unwrap_or_default();
         attempts::resume_in_tx(&tx, attempt.id, offset).await?;
-        tx.commit().await?;
+        crash::commit(tx, Commit::UploadRewound).await?;
         Ok(())
     }
 

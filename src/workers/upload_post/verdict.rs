@@ -12,6 +12,7 @@ use super::super::Halt;
 use crate::{
     app::App,
     calls::{Cause, Wait, budgets},
+    crash::{self, Commit},
     domain::{
         accounts, attempts,
         caps::{
@@ -250,7 +251,7 @@ pub(super) async fn waits(app: &App, lease: &Lease, post: &post::Model, wait: Wa
         let until = app.clock.now() + wait.wait;
         let tx = attempts::fenced(app, lease).await?;
         line::note_in_tx(app, &tx, post, wait.cause.word(), until).await?;
-        tx.commit().await.map_err(Error::from)?;
+        crash::commit(tx, Commit::EventNoted).await?;
         app.announce(post.user_id).await;
         Ok::<_, Error>(wait)
     };
