@@ -18,15 +18,16 @@ use sea_orm::{
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 use tiktok::{
-    AccessToken, Class, Endpoint, Scopes,
+    Class, Endpoint, Scopes,
     oauth::{Authorize, Callback, CsrfToken, PkceCodeVerifier},
-    user::{UserFields, UserInfo},
+    user::UserFields,
 };
 use url::Url;
 
 use super::{
     accounts,
     actor::Actor,
+    creator,
     error::{Code, Error, Refusal, Result},
     events::{self, NewEvent},
     tokens,
@@ -225,7 +226,7 @@ async fn save(
     let profile = match UserFields::covered_by(&granted) {
         None => None,
         // The grant is worth more than the picture: it is kept, and the profile comes later.
-        Some(fields) => profile(app, &connected.tokens.access_token, &fields).await,
+        Some(fields) => creator::profile(app, &connected.tokens.access_token, &fields).await,
     };
     let now = app.clock.now();
     let open_id = connected.open_id.to_string();
@@ -295,29 +296,6 @@ async fn save(
         missing,
         return_to: pending.return_to,
     })
-}
-
-/// The profile of a new account, if TikTok gives it now.
-async fn profile(app: &App, token: &AccessToken, fields: &UserFields) -> Option<UserInfo> {
-    let mut permit = match app.calls.ask(None, &[Endpoint::UserInfo]).await {
-        Ok(permit) => permit,
-        Err(wait) => {
-            tracing::warn!(%wait, "the profile of a new TikTok account has to wait");
-            return None;
-        }
-    };
-    let answered = app.tiktok.user_info(token, fields).await;
-    let calls = &app.calls;
-    calls
-        .heard(&mut permit, Endpoint::UserInfo, &answered)
-        .await;
-    match answered {
-        Ok(answer) => Some(answer.value),
-        Err(error) => {
-            tracing::warn!(%error, "the profile of a new TikTok account cannot be read");
-            None
-        }
-    }
 }
 
 fn fresh_account(

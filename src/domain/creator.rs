@@ -12,7 +12,10 @@ use sea_orm::{
     ColumnTrait as _, EntityTrait as _, QueryFilter as _,
     sea_query::{Expr, OnConflict},
 };
-use tiktok::{Class, Endpoint};
+use tiktok::{
+    AccessToken, Class, Endpoint,
+    user::{UserFields, UserInfo},
+};
 
 use super::{
     accounts,
@@ -118,6 +121,29 @@ pub async fn fetch_with(
         .await
         .map_err(|error| Unavailable::Internal(error.into()))?;
     Ok((options, now))
+}
+
+/// The profile of a new account, if TikTok gives it now.
+pub async fn profile(app: &App, token: &AccessToken, fields: &UserFields) -> Option<UserInfo> {
+    let mut permit = match app.calls.ask(None, &[Endpoint::UserInfo]).await {
+        Ok(permit) => permit,
+        Err(wait) => {
+            tracing::warn!(%wait, "the profile of a new TikTok account has to wait");
+            return None;
+        }
+    };
+    let answered = app.tiktok.user_info(token, fields).await;
+    let calls = &app.calls;
+    calls
+        .heard(&mut permit, Endpoint::UserInfo, &answered)
+        .await;
+    match answered {
+        Ok(answer) => Some(answer.value),
+        Err(error) => {
+            tracing::warn!(%error, "the profile of a new TikTok account cannot be read");
+            None
+        }
+    }
 }
 
 async fn store(

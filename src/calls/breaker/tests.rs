@@ -1,3 +1,5 @@
+//! The breaker by example, and by random moves.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use clipqueue::domain::posts::NewPost;
 use clipqueue_entities::{AccountId, post::PostState};
 use tiktok_sim::{Endpoint, Entry};
 
@@ -101,14 +102,22 @@ async fn the_apps_cap_stops_newcomers_alone(mut t: TestApp) {
     for name in ["known", "refused", "waiting"] {
         accounts.push(t.connect(name).await.id);
     }
+    let quarter = Duration::from_secs(900);
+    // Accepted while nobody is active yet: a newcomer would be refused at once afterwards.
+    let later = |account, caption: &str, after| NewPost {
+        publish_at: Some(t.clock.now() + after),
+        ..TestApp::captioned(account, media, caption)
+    };
+    let newcomer = t.post(later(accounts[1], "b", quarter)).await;
+    let third = t.post(later(accounts[2], "c", quarter + MINUTE)).await;
     let known = t.post(TestApp::captioned(accounts[0], media, "a")).await;
     t.run_until(known.id, PostState::Published).await;
-    let newcomer = t.post(TestApp::captioned(accounts[1], media, "b")).await;
+    t.advance(quarter);
     t.drain().await;
     assert_eq!(t.reload(newcomer.id).await.state, PostState::Held);
     assert_eq!(refused(&t, code), 1);
 
-    let third = t.post(TestApp::captioned(accounts[2], media, "c")).await;
+    t.advance(MINUTE * 2);
     let again = t.post(TestApp::captioned(accounts[0], media, "d")).await;
     t.drain().await;
     let held = t.reload(third.id).await;
