@@ -114,6 +114,20 @@ impl Calls {
         }
     }
 
+    /// What somebody waits for who needs what others get from `endpoint`, such as a token: nothing while
+    /// the endpoint works.
+    pub async fn trouble(&self, account: Option<AccountId>, endpoint: Endpoint) -> Option<Wait> {
+        let now = self.clock.now();
+        let breaker = self.breakers.read(endpoint).await;
+        let wait = match breaker.look(now, who(account)) {
+            Look::Go => return None,
+            // Somebody's probe goes out any moment; its answer decides.
+            Look::MayProbe => breaker::FIRST_GAP,
+            Look::Wait(until) => until.since(now),
+        };
+        Some(Wait::of(endpoint, &breaker, wait))
+    }
+
     /// Takes the probe if the endpoint rests and its time has come; nothing when it does not rest.
     async fn probe(
         &self,

@@ -147,9 +147,9 @@ fn spread(wait: Wait) -> Duration {
 /// The wait for a token: that of a refresh, or longer while refreshes themselves have to wait.
 async fn no_token(app: &App, account: AccountId, error: NoToken) -> Halt {
     match error {
-        NoToken::Refreshing => match app.calls.resting(Some(account), Endpoint::Token).await {
-            Ok(()) => Halt::from(NoToken::Refreshing),
-            Err(wait) => Halt::from(wait),
+        NoToken::Refreshing => match app.calls.trouble(Some(account), Endpoint::Token).await {
+            None => Halt::from(NoToken::Refreshing),
+            Some(wait) => Halt::from(wait),
         },
         other => Halt::from(other),
     }

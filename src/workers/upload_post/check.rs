@@ -145,12 +145,9 @@ async fn leave(
 
 /// Waits for a token: for moments as a rule, and visibly while refreshes themselves have to wait.
 async fn no_token(app: &App, lease: &Lease, post: &post::Model, error: NoToken) -> Halt {
-    match app
-        .calls
-        .resting(Some(post.account_id), Endpoint::Token)
-        .await
-    {
-        Err(wait) if matches!(error, NoToken::Refreshing) => {
+    let account = Some(post.account_id);
+    match app.calls.trouble(account, Endpoint::Token).await {
+        Some(wait) if matches!(error, NoToken::Refreshing) => {
             verdict::waits(app, lease, post, wait).await
         }
         _ => error.into(),
