@@ -10,6 +10,7 @@ pub mod account_token;
 pub mod api_key;
 pub mod attempt_photo;
 pub mod audit_entry;
+pub mod budget_mark;
 pub mod bulk_act;
 pub mod canary;
 pub mod creator_snapshot;

@@ -10,13 +10,17 @@ use clipqueue_entities::{
 };
 use serde_json::json;
 use tiktok::{
-    Answer, Endpoint, PublishId,
+    Answer, PublishId,
     error::Outcome,
     publish::{PhotoMode, PhotoPost, PhotoSet},
 };
 
 use super::super::{Halt, Step, prove};
-use super::{check::Ready, init, verdict};
+use super::{
+    check::Ready,
+    init,
+    verdict::{self, Ended},
+};
 use crate::{
     app::App,
     domain::{attempts, post_change::Evidence, post_settings::DirectSettings, pulls},
@@ -30,17 +34,18 @@ pub(super) async fn run(app: &App, lease: &Lease, ready: Ready) -> Step {
         files,
         settings,
         token,
+        endpoint,
+        mut permit,
     } = ready;
-    let endpoint = Endpoint::PhotoInit;
-    if let Some(wait) = app.budget(post.account_id, endpoint).await {
-        return Err(Halt::snooze(wait));
-    }
     let Some((post, attempt)) = attempts::begin_pull(app, lease, post, &files).await? else {
+        app.calls.unused(permit).await;
         return Err(Halt::snooze(std::time::Duration::ZERO));
     };
     let request = request(app, &post, &attempt, settings.as_ref(), &files)?;
     prove(lease, app).await?;
-    match app.tiktok.init_photo(&token.token, &request).await {
+    let answered = app.tiktok.init_photo(&token.token, &request).await;
+    let resting = app.calls.heard(&mut permit, endpoint, &answered).await;
+    match answered {
         Ok(answer) => accept(app, lease, post, &attempt, &answer).await,
         Err(error) if error.class().outcome() == Outcome::Unknown => {
             let evidence = Evidence::error(endpoint.label(), &error);
@@ -48,8 +53,13 @@ pub(super) async fn run(app: &App, lease: &Lease, ready: Ready) -> Step {
             Ok(())
         }
         Err(error) => {
-            let (call, generation) = (endpoint.label(), Some(token.generation));
-            Err(verdict::attempt_ended(app, lease, post, call, error, generation).await)
+            let ended = Ended {
+                endpoint,
+                error,
+                generation: Some(token.generation),
+                resting,
+            };
+            Err(verdict::attempt_ended(app, lease, post, ended).await)
         }
     }
 }
