@@ -58,6 +58,7 @@ pub async fn begin_pull(
     let attempt = post_attempt::Model {
         id: AttemptId::new(),
         post_id: post.id,
+        account_id: Some(post.account_id),
         number,
         phase: AttemptPhase::PullSent,
         open_key: Some(post.id.to_string()),
