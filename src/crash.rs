@@ -66,6 +66,14 @@ commits! {
     CreatorRemembered => "creator_remembered",
     /// An attempt is on record; init may follow.
     AttemptOpened => "attempt_opened",
+    /// That TikTok asks for a photo is on record; its bytes may follow.
+    PhotoAsked => "photo_asked",
+    /// What went out of a photo is on record.
+    PhotoServed => "photo_served",
+    /// A publish id that came too late for its worker is on record.
+    PublishIdKept => "publish_id_kept",
+    /// No photo was fetched while it could be: the post is over.
+    NeverFetched => "never_fetched",
     /// The publish id and the upload address are on record.
     InitAccepted => "init_accepted",
     /// TikTok's progress is on record.
@@ -106,7 +114,7 @@ commits! {
     OrphanAdopted => "orphan_adopted",
     /// Posts of a connected account were let go.
     PostsReleased => "posts_released",
-    /// A token is not to be used, and a refresh is asked for.
+    /// A token is not to be used, or ends too soon for somebody, and a refresh is asked for.
     TokenSuspected => "token_suspected",
     /// A refresh is about to be sent.
     RefreshBegun => "refresh_begun",

@@ -146,6 +146,7 @@ pub struct Vault {
     application: Key,
     api_keys: Key,
     uploads: Key,
+    pulls: Key,
 }
 
 impl Vault {
@@ -168,6 +169,7 @@ impl Vault {
             application: key("clipqueue/application"),
             api_keys: key("clipqueue/api-keys"),
             uploads: key("clipqueue/upload-addresses"),
+            pulls: key("clipqueue/pull-addresses"),
         })
     }
 
@@ -184,6 +186,16 @@ impl Vault {
     /// Signs upload addresses.
     pub fn uploads(&self) -> &Key {
         &self.uploads
+    }
+
+    /// The signature of an address that TikTok fetches from.
+    pub fn sign_pull(&self, body: &[u8]) -> [u8; 32] {
+        self.pulls.mac(body)
+    }
+
+    /// Whether `signature` is that of `body`, in constant time.
+    pub fn pull_is_signed(&self, body: &[u8], signature: &[u8]) -> bool {
+        self.pulls.mac(body).as_slice().ct_eq(signature).into()
     }
 
     /// What is stored of an API key's secret.

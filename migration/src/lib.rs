@@ -12,6 +12,8 @@ mod m20261121_000002_media;
 mod m20261121_000003_posts;
 mod m20261121_000004_queue;
 mod m20261124_000010_evidence;
+mod m20261124_000020_photos;
+mod m20261124_000030_budgets;
 mod m20261124_000050_operations;
 mod m20261124_000050_queue_drain;
 
@@ -28,6 +30,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000003_posts::Migration),
             Box::new(m20261121_000004_queue::Migration),
             Box::new(m20261124_000010_evidence::Migration),
+            Box::new(m20261124_000020_photos::Migration),
+            Box::new(m20261124_000030_budgets::Migration),
             Box::new(m20261124_000050_operations::Migration),
             Box::new(m20261124_000050_queue_drain::Migration),
         ]

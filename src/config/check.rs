@@ -5,6 +5,7 @@ use std::str::FromStr as _;
 
 use sea_orm::sqlx::{postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
 use secrecy::ExposeSecret as _;
+use tiktok::limits::PULL_LIFE;
 use url::{Host, Url};
 
 use super::{
@@ -35,6 +36,12 @@ pub(super) fn check(config: &Config, r: &mut Reader<'_>) {
         r.problem(
             "queue.lease",
             "must be at least 3s, or a slow moment loses it",
+        );
+    }
+    if config.posts.photo_address_life < PULL_LIFE && !r.has_problem("posts.photo_address_life") {
+        r.problem(
+            "posts.photo_address_life",
+            "must be at least 1h, which TikTok may take to fetch photos",
         );
     }
     // Port 0 is any free port, so two of them differ.

@@ -140,6 +140,9 @@ fn read(r: &mut Reader<'_>) -> Config {
                 |text| text.parse().ok(),
             ),
             audited: r.flag("tiktok.audited"),
+            posts_per_day: cap(r, "tiktok.posts_per_day"),
+            pending_drafts: u32::try_from(r.number("tiktok.pending_drafts", 1)).unwrap_or(u32::MAX),
+            creators_per_day: cap(r, "tiktok.creators_per_day"),
             scopes: r.parsed_list("tiktok.scopes", "a scope such as video.publish", scope),
             timeout: r.duration("tiktok.timeout"),
             stall_timeout: r.duration("tiktok.stall_timeout"),
@@ -163,6 +166,7 @@ fn read(r: &mut Reader<'_>) -> Config {
             late_limit: r.duration("posts.late_limit"),
             processing_deadline: r.duration("posts.processing_deadline"),
             inbox_deadline: r.duration("posts.inbox_deadline"),
+            photo_address_life: r.duration("posts.photo_address_life"),
             held_deadline: r.duration("posts.held_deadline"),
             max_attempts: u32::try_from(r.number("posts.max_attempts", 1)).unwrap_or(u32::MAX),
         },
@@ -217,6 +221,14 @@ fn address(r: &mut Reader<'_>, key: &str) -> Url {
         },
     )
     .unwrap_or_else(|| Url::parse("https://127.0.0.1").expect("a constant address parses"))
+}
+
+/// A number of which zero means that there is none.
+fn cap(r: &mut Reader<'_>, key: &str) -> Option<u32> {
+    match r.number(key, 0) {
+        0 => None,
+        number => Some(u32::try_from(number).unwrap_or(u32::MAX)),
+    }
 }
 
 fn web_address(text: &str) -> Option<Url> {

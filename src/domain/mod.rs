@@ -6,11 +6,12 @@
 //! must carry it.
 //!
 //! - Who: [`actor`], [`api_keys`]
-//! - TikTok accounts: [`connect`], [`accounts`], [`tokens`], [`creator`]
+//! - TikTok accounts: [`connect`], [`accounts`], [`tokens`], [`token_life`], [`creator`]
 //! - Posts: [`posts`], [`post_settings`], [`post_state`], [`post_change`], [`preflight`],
-//!   [`attempts`], [`reconcile`], [`notices`], [`doubt`], [`videos`], [`video_search`],
-//!   [`video_link`], [`poll_plan`], [`next_action`], [`post_history`], [`sweep`]
-//! - Files: [`uploads`]
+//!   [`attempts`], [`caps`], [`line`], [`reconcile`], [`notices`], [`doubt`], [`videos`],
+//!   [`video_search`], [`video_link`], [`poll_plan`], [`next_action`], [`post_history`],
+//!   [`posting_budget`], [`sweep`]
+//! - Files: [`uploads`], and photos that TikTok fetches: [`pulls`]
 //! - The installation: [`operators`], [`bulk`], [`audit`], [`drift`], [`canaries`], [`overdue`]
 //! - Across: [`key_canary`], [`events`], [`idempotency`], [`retention`], [`census`], [`error`]
 
@@ -21,6 +22,7 @@ pub mod attempts;
 pub mod audit;
 pub mod bulk;
 pub mod canaries;
+pub mod caps;
 pub mod census;
 pub mod connect;
 pub mod creator;
@@ -30,6 +32,7 @@ pub mod error;
 pub mod events;
 pub mod idempotency;
 pub mod key_canary;
+pub mod line;
 pub mod next_action;
 pub mod notices;
 pub mod operators;
@@ -39,11 +42,14 @@ pub mod post_change;
 pub mod post_history;
 pub mod post_settings;
 pub mod post_state;
+pub mod posting_budget;
 pub mod posts;
 pub mod preflight;
+pub mod pulls;
 pub mod reconcile;
 pub mod retention;
 pub mod sweep;
+pub mod token_life;
 pub mod tokens;
 pub mod uploads;
 pub mod video_link;

@@ -16,7 +16,8 @@ use serde_json::{Map, Value, json};
 use super::{
     error::{Code, Refusal, Result},
     events::{self, NewEvent},
-    post_state::{self, PostEvent},
+    line,
+    post_state::{self, Delivery, PostEvent},
 };
 use crate::{app::App, config};
 
@@ -186,7 +187,7 @@ pub async fn apply_in_tx(
 ) -> Result<post::Model> {
     let now = app.clock.now();
     let from = post.state;
-    let to = post_state::next(from, change.event)?;
+    let to = post_state::next(Delivery::of(post.kind), from, change.event)?;
     let evidence_id = insert_evidence(tx, now, &post, change.evidence).await?;
 
     let mut data = Map::new();
@@ -208,6 +209,10 @@ pub async fn apply_in_tx(
         }
         None => (None, None),
     };
+    // What is tried again by itself stands in line; every other change ends the waiting.
+    row.wait_reason = Set(reason.clone().filter(|_| until.is_some()));
+    row.wait_until = Set(until);
+    row.wait_due = Set(until.map(|_| line::due(&post)));
     row.hold_reason = Set(reason);
     row.hold_until = Set(until);
     if let Some(failure) = change.failure {

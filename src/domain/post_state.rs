@@ -1,4 +1,4 @@
-//! The life of a post as a pure function: `(State, Event) → State`, or [`Illegal`].
+//! The life of a post as a pure function: `(Delivery, State, Event) → State`, or [`Illegal`].
 //!
 //! ```text
 //! DRAFT ─submit─▶ SCHEDULED ─start─▶ PREFLIGHT ─init is about to be sent─▶ INIT_SENT
@@ -14,15 +14,36 @@
 //! ```
 //!
 //! The commit point of a file upload is the last chunk: before it TikTok has nothing to post, so a
-//! lost answer abandons the attempt; from it on a lost answer makes the post UNCONFIRMED.
+//! lost answer abandons the attempt; from it on a lost answer makes the post UNCONFIRMED. Photos are
+//! pulled by TikTok, so that init itself is their commit point: INIT_SENT leads to PROCESSING or to
+//! UNCONFIRMED, is never abandoned, and there is no UPLOADING.
 //!
 //! Late truth wins over earlier doubt: TikTok's word that a post is out, or in the inbox, is taken in
 //! every state but DRAFT, even from an attempt that was given up while another one is being made. A
 //! person's word settles a doubt too, and TikTok's word may still correct it afterwards. Nothing
 //! undoes PUBLISHED.
 
-use clipqueue_entities::post::PostState;
+use clipqueue_entities::post::{PostKind, PostState};
 use sea_orm::Iterable as _;
+
+/// How the bytes come to TikTok, which decides where the commit point lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Delivery {
+    /// We send them; the last chunk is the commit point.
+    Push,
+    /// TikTok fetches them; init is the commit point.
+    Pull,
+}
+
+impl Delivery {
+    /// How posts of a kind are delivered.
+    pub fn of(kind: PostKind) -> Self {
+        match kind {
+            PostKind::Video => Self::Push,
+            PostKind::Photo => Self::Pull,
+        }
+    }
+}
 
 /// What happened to a post.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -63,6 +84,8 @@ pub enum PostEvent {
     SeenPosted,
     /// A person says that it was not posted and will not be.
     SaidNotPosted,
+    /// TikTok fetched nothing while it could, and can no longer: it has nothing to post.
+    NeverFetched,
     /// Its owner stopped it before the commit point.
     Cancelled,
     /// Its owner asked for another try.
@@ -82,7 +105,8 @@ pub struct Illegal {
 }
 
 /// Where `event` takes a post that is in `state`.
-pub fn next(state: PostState, event: PostEvent) -> Result<PostState, Illegal> {
+pub fn next(delivery: Delivery, state: PostState, event: PostEvent) -> Result<PostState, Illegal> {
+    use Delivery as D;
     use PostEvent as E;
     use PostState as S;
 
@@ -118,24 +142,27 @@ pub fn next(state: PostState, event: PostEvent) -> Result<PostState, Illegal> {
             S::Preflight => Ok(S::InitSent),
             _ => illegal,
         },
-        E::InitAccepted => match state {
-            S::InitSent => Ok(S::Uploading),
+        E::InitAccepted => match (delivery, state) {
+            (D::Push, S::InitSent) => Ok(S::Uploading),
+            (D::Pull, S::InitSent) => Ok(S::Processing),
             _ => illegal,
         },
-        E::AttemptAbandoned => match state {
-            S::InitSent | S::Uploading => Ok(S::Preflight),
+        E::AttemptAbandoned => match (delivery, state) {
+            (D::Push, S::InitSent | S::Uploading) => Ok(S::Preflight),
             _ => illegal,
         },
-        E::BytesAcknowledged => match state {
-            S::Uploading | S::Unconfirmed => Ok(S::Processing),
+        E::BytesAcknowledged => match (delivery, state) {
+            (D::Push, S::Uploading | S::Unconfirmed) => Ok(S::Processing),
             _ => illegal,
         },
-        E::AnswerLost => match state {
-            S::Uploading | S::Processing => Ok(S::Unconfirmed),
+        E::AnswerLost => match (delivery, state) {
+            (D::Push, S::Uploading) | (D::Pull, S::InitSent) | (_, S::Processing) => {
+                Ok(S::Unconfirmed)
+            }
             _ => illegal,
         },
-        E::UploadResumed => match state {
-            S::Unconfirmed => Ok(S::Uploading),
+        E::UploadResumed => match (delivery, state) {
+            (D::Push, S::Unconfirmed) => Ok(S::Uploading),
             _ => illegal,
         },
         E::TiktokProcessing => match state {
@@ -166,10 +193,15 @@ pub fn next(state: PostState, event: PostEvent) -> Result<PostState, Illegal> {
             S::Uploading | S::Processing | S::InInbox | S::Unconfirmed => Ok(S::Failed),
             _ => illegal,
         },
-        E::Cancelled => match state {
-            S::Draft | S::Scheduled | S::Held | S::Preflight | S::InitSent | S::Uploading => {
-                Ok(S::Cancelled)
-            }
+        E::NeverFetched => match (delivery, state) {
+            (D::Pull, S::Unconfirmed) => Ok(S::Failed),
+            _ => illegal,
+        },
+        E::Cancelled => match (delivery, state) {
+            (_, S::Draft | S::Scheduled | S::Held | S::Preflight)
+            | (D::Push, S::InitSent | S::Uploading)
+            // Before TikTok has fetched everything it can be stopped, and says so.
+            | (D::Pull, S::Processing) => Ok(S::Cancelled),
             _ => illegal,
         },
         E::Retried => match state {
@@ -262,126 +294,4 @@ pub fn past_commit_point(state: PostState) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const EVENTS: [PostEvent; 21] = [
-        PostEvent::Submitted,
-        PostEvent::Started,
-        PostEvent::Held,
-        PostEvent::Released,
-        PostEvent::Deferred,
-        PostEvent::Refused,
-        PostEvent::InitStarted,
-        PostEvent::InitAccepted,
-        PostEvent::AttemptAbandoned,
-        PostEvent::BytesAcknowledged,
-        PostEvent::AnswerLost,
-        PostEvent::UploadResumed,
-        PostEvent::TiktokProcessing,
-        PostEvent::TiktokInbox,
-        PostEvent::TiktokPublished,
-        PostEvent::TiktokFailed,
-        PostEvent::SeenPosted,
-        PostEvent::SaidNotPosted,
-        PostEvent::Cancelled,
-        PostEvent::Retried,
-        PostEvent::DeadlinePassed,
-    ];
-
-    #[test]
-    fn every_state_but_the_first_is_reached_and_every_open_one_is_left() {
-        for target in PostState::iter().filter(|state| *state != PostState::Draft) {
-            assert!(
-                PostState::iter()
-                    .any(|from| EVENTS.iter().any(|event| next(from, *event) == Ok(target))),
-                "{target:?} is never reached"
-            );
-        }
-        for state in PostState::iter().filter(|state| !is_final(*state)) {
-            assert!(
-                EVENTS
-                    .iter()
-                    .any(|event| next(state, *event).is_ok_and(|to| to != state)),
-                "{state:?} is never left"
-            );
-        }
-    }
-
-    #[test]
-    fn a_published_post_stays_published() {
-        for event in EVENTS {
-            if let Ok(to) = next(PostState::Published, event) {
-                assert_eq!(to, PostState::Published, "{event:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_doubt_is_settled_by_evidence_alone() {
-        for event in EVENTS {
-            let Ok(to) = next(PostState::Unconfirmed, event) else {
-                continue;
-            };
-            let from_evidence = matches!(
-                event,
-                PostEvent::BytesAcknowledged
-                    | PostEvent::UploadResumed
-                    | PostEvent::TiktokProcessing
-                    | PostEvent::TiktokInbox
-                    | PostEvent::TiktokPublished
-                    | PostEvent::TiktokFailed
-                    | PostEvent::SeenPosted
-                    | PostEvent::SaidNotPosted
-            );
-            assert!(from_evidence, "{event:?} takes a doubt to {to:?}");
-        }
-    }
-
-    #[test]
-    fn tiktoks_late_word_is_taken_wherever_something_was_sent() {
-        for state in PostState::iter().filter(|state| *state != PostState::Draft) {
-            assert_eq!(
-                next(state, PostEvent::TiktokPublished),
-                Ok(PostState::Published)
-            );
-            if state != PostState::Published {
-                assert_eq!(next(state, PostEvent::TiktokInbox), Ok(PostState::InInbox));
-            }
-        }
-    }
-
-    proptest! {
-        /// A second init needs proof that the first cannot post: between two `InitStarted` there is an
-        /// abandoned attempt, a refusal before the commit point, TikTok's own failure, or a cancel.
-        #[test]
-        fn no_second_init_without_proof(events in proptest::collection::vec(0..EVENTS.len(), 0..60)) {
-            let mut state = PostState::Draft;
-            let mut open = false;
-            for index in events {
-                let event = EVENTS[index];
-                let Ok(to) = next(state, event) else { continue };
-                match event {
-                    PostEvent::InitStarted => {
-                        prop_assert!(!open, "init while an attempt may still post");
-                        open = true;
-                    }
-                    PostEvent::AttemptAbandoned
-                    | PostEvent::Refused
-                    | PostEvent::Deferred
-                    | PostEvent::Held
-                    | PostEvent::TiktokFailed
-                    | PostEvent::SaidNotPosted
-                    | PostEvent::Cancelled => open = false,
-                    _ => {}
-                }
-                if past_commit_point(state) && past_commit_point(to) {
-                    prop_assert!(event != PostEvent::InitStarted);
-                }
-                state = to;
-            }
-        }
-    }
-}
+mod tests;

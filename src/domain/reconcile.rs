@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use clipqueue_entities::{
-    post::{self, PostState},
+    post::{self, PostKind, PostState},
     post_attempt::{self, AttemptPhase},
 };
 use sea_orm::{
@@ -70,6 +70,15 @@ pub async fn apply_status(
         PublishState::Failed => {
             let reason = status.fail_reason.clone();
             failed(app, lease, post, attempt, reason, evidence).await
+        }
+        // The init whose answer was lost was accepted after all.
+        PublishState::ProcessingDownload
+            if post.state == PostState::Unconfirmed && attempt.phase == AttemptPhase::PullSent =>
+        {
+            let tx = attempts::fenced(app, lease).await?;
+            attempts::complete_in_tx(&tx, attempt).await?;
+            let change = Change::new(PostEvent::TiktokProcessing, evidence);
+            apply(app, tx, post, change).await
         }
         // A word that TikTok's pages do not have is taken as "still working".
         PublishState::ProcessingDownload | PublishState::Unknown(_) => Ok(post),
@@ -250,7 +259,7 @@ pub fn failure(reason: &FailReason) -> Failure {
     };
     let message = match reason {
         FailReason::FileFormat => {
-            "TikTok cannot read the file. Export it as MP4 with H.264 and upload it again."
+            "TikTok cannot read the file. Export a video as MP4 with H.264, a photo as JPEG, and upload it again."
         }
         FailReason::Duration => {
             "TikTok does not take a video of this length. Change its length and upload it again."
@@ -259,12 +268,14 @@ pub fn failure(reason: &FailReason) -> Failure {
             "TikTok takes 23 to 60 frames a second. Export the video anew and upload it again."
         }
         FailReason::PictureSize => {
-            "TikTok takes 360 to 4096 pixels on each side. Export the video anew and upload it again."
+            "TikTok refuses the size of the pictures: a video has 360 to 4096 pixels on each side, a photo at most 1080 on the shorter one and 20 MB. Export it anew and upload it again."
         }
         FailReason::Internal => {
             "TikTok failed to process the video and says that trying again can help."
         }
-        FailReason::VideoPull | FailReason::PhotoPull => "TikTok could not fetch the media.",
+        FailReason::VideoPull | FailReason::PhotoPull => {
+            "TikTok could not fetch the media within an hour. Each attempt shows what it fetched; see whether this server can be reached from outside."
+        }
         FailReason::Cancelled => "The post was cancelled at TikTok.",
         FailReason::AuthRemoved => {
             "The creator removed the app's access while the video was on its way. Connect the account again, then retry the post."
@@ -348,7 +359,7 @@ pub fn chunk_plan(attempt: &post_attempt::Model) -> Option<ChunkPlan> {
 /// Whether a post is still worth asking about: the attempt's phase says that TikTok may have it.
 pub fn may_be_at_tiktok(attempt: &post_attempt::Model) -> bool {
     match attempt.phase {
-        AttemptPhase::LastChunk | AttemptPhase::Sent => true,
+        AttemptPhase::LastChunk | AttemptPhase::PullSent | AttemptPhase::Sent => true,
         AttemptPhase::InitSent | AttemptPhase::Uploading | AttemptPhase::Closed => false,
     }
 }

@@ -7,7 +7,7 @@ use clipqueue_entities::{
 };
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 
-use super::error::Result;
+use super::{caps::marks, error::Result};
 use crate::app::App;
 
 /// A retried request is answered from memory for this long.
@@ -34,6 +34,8 @@ pub struct Pruned {
     pub oauth_states: u64,
     /// Notices of TikTok's webhooks.
     pub notices: u64,
+    /// Marks of caps that are free again.
+    pub budget_marks: u64,
 }
 
 /// Deletes everything that is due.
@@ -77,5 +79,6 @@ pub async fn prune(app: &App) -> Result<Pruned> {
         .exec(app.db.write())
         .await?
         .rows_affected;
+    pruned.budget_marks = marks::prune(app.db.write(), now).await?;
     Ok(pruned)
 }

@@ -1,8 +1,8 @@
 //! What is served over HTTP.
 //!
 //! [`graphql`] carries the API, [`uploads`] takes files, [`oauth`] takes creators back from TikTok,
-//! [`webhooks`] takes what TikTok tells,
-//! [`health`] tells probes; `serve` accepts connections. Each stands on the domain and knows no worker.
+//! [`webhooks`] takes what TikTok tells, `pulls` hands photos to TikTok, [`health`] tells probes;
+//! `serve` accepts connections. Each stands on the domain and knows no worker.
 //!
 //! Around every route: a name and a log line (`trace`), headers that keep browsers from guessing, and
 //! JSON for what no route answers. Whoever changes something shows an API key in `Authorization`, which
@@ -16,6 +16,7 @@ mod gauges;
 pub mod graphql;
 pub mod health;
 pub mod oauth;
+mod pulls;
 mod serve;
 mod trace;
 pub mod uploads;
@@ -88,6 +89,7 @@ pub fn router(
         .merge(uploads)
         .merge(oauth::router(app.clone()))
         .merge(webhooks::router(app.clone()))
+        .merge(pulls::router(app.clone()))
         .merge(health::alive());
     if app.config.http.admin_listen.is_none() {
         router = router.merge(health::router(probes));

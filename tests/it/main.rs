@@ -9,6 +9,7 @@
 
 mod api;
 mod architecture;
+mod budgets;
 mod configuration;
 mod connect;
 mod database;
@@ -16,7 +17,9 @@ mod end_to_end;
 mod graphql_protocol;
 mod http;
 mod media;
+
 mod operations;
+mod photos;
 mod posts;
 mod process;
 mod queue;

@@ -166,7 +166,9 @@ async fn create_from_entities(db: &Db) {
     create(db, entities::account_key::Entity).await;
     create(db, entities::account_token::Entity).await;
     create(db, entities::api_key::Entity).await;
+    create(db, entities::attempt_photo::Entity).await;
     create(db, entities::audit_entry::Entity).await;
+    create(db, entities::budget_mark::Entity).await;
     create(db, entities::bulk_act::Entity).await;
     create(db, entities::canary::Entity).await;
     create(db, entities::creator_snapshot::Entity).await;
@@ -185,6 +187,7 @@ async fn create_from_entities(db: &Db) {
     create(db, entities::post::Entity).await;
     create(db, entities::post_attempt::Entity).await;
     create(db, entities::post_video::Entity).await;
+    create(db, entities::post_photo::Entity).await;
     create(db, entities::queue_control::Entity).await;
     create(db, entities::user::Entity).await;
 }

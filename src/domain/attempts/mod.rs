@@ -6,6 +6,7 @@
 
 mod address;
 mod find;
+mod pull;
 
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ use tiktok::{ChunkPlan, PublishId, UploadUrl, limits::UPLOAD_URL_LIFE};
 use address::url_place;
 pub use address::{upload_url, url_has_ended};
 pub use find::{by_id, by_publish_id, list, newest_published, open, overtaken};
+pub use pull::{accepted_pull, begin_pull, keep_publish_id, unanswered_pull};
 
 use super::{
     error::{Error, Result},
@@ -64,12 +66,14 @@ pub async fn begin(
     let attempt = post_attempt::Model {
         id: AttemptId::new(),
         post_id: post.id,
+        account_id: Some(post.account_id),
         number,
         phase: AttemptPhase::InitSent,
         open_key: Some(post.id.to_string()),
         publish_id: None,
         upload_url_sealed: None,
         upload_url_expires_at: None,
+        pull_ends_at: None,
         video_size: i64::try_from(plan.size()).unwrap_or(i64::MAX),
         chunk_size: i64::try_from(plan.chunk_size()).unwrap_or(i64::MAX),
         chunk_count: i32::try_from(plan.count()).unwrap_or(i32::MAX),

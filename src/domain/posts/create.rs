@@ -2,13 +2,18 @@
 
 use clipqueue_entities::{
     AccountId, MediaId, PostId, Timestamp, post,
-    post::{PostMode, PostState},
+    post::{PostKind, PostMode, PostState},
 };
 use sea_orm::{ActiveModelTrait as _, ConnectionTrait, EntityTrait as _, IntoActiveModel as _};
 use serde::Serialize;
 use serde_json::json;
 
-use super::{direct_settings, get, get_locked, rules::validate, upload_job};
+use super::{
+    direct_settings, get, get_locked,
+    photos::{self, Photos, photos_of},
+    rules::validate,
+    upload_job,
+};
 use crate::{
     app::App,
     crash::{self, Commit},
@@ -22,6 +27,7 @@ use crate::{
         post_state::PostEvent,
     },
     job::UPLOADS,
+    media::Media,
 };
 
 /// A request for a post.
@@ -29,9 +35,12 @@ use crate::{
 pub struct NewPost {
     /// The creator's account.
     pub account_id: AccountId,
-    /// The video.
-    pub media_id: MediaId,
-    /// The caption.
+    /// The video; absent for a post of photos.
+    pub media_id: Option<MediaId>,
+    /// The photos; absent for a video.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub photos: Option<Photos>,
+    /// The caption, which TikTok calls the description of photos.
     pub caption: String,
     /// The choices of a direct post; an inbox draft when absent.
     pub direct: Option<DirectSettings>,
@@ -47,6 +56,16 @@ pub struct NewPost {
     pub keep_draft: bool,
 }
 
+impl NewPost {
+    /// What is to be posted.
+    pub fn kind(&self) -> PostKind {
+        match self.photos {
+            Some(_) => PostKind::Photo,
+            None => PostKind::Video,
+        }
+    }
+}
+
 /// Accepts a post. The same key with the same request gives the same post.
 pub async fn create(
     app: &App,
@@ -58,20 +77,27 @@ pub async fn create(
     if let Seen::Before(id) = request.look_up(app.db.read()).await? {
         return get(app.db.read(), actor.user_id, PostId(id)).await;
     }
-    let (_, media) = validate(app, actor, &new).await?;
+    let (_, files) = validate(app, actor, &new).await?;
+    let Some(first) = files.first() else {
+        return Err(anyhow::anyhow!("a request without a file passed its checks").into());
+    };
     let now = app.clock.now();
     let id = PostId::new();
     let row = post::Model {
         id,
         user_id: actor.user_id,
         account_id: new.account_id,
-        media_id: new.media_id,
+        media_id: first.id,
+        kind: new.kind(),
         mode: if new.direct.is_some() {
             PostMode::Direct
         } else {
             PostMode::Inbox
         },
         caption: new.caption,
+        title: new.photos.as_ref().and_then(|photos| photos.title.clone()),
+        cover_index: new.photos.as_ref().map(|photos| photos.cover_index),
+        auto_add_music: new.photos.as_ref().and_then(|photos| photos.auto_add_music),
         settings: serde_json::to_value(&new.direct).map_err(anyhow::Error::from)?,
         experiment_label: new.experiment_label,
         upload_reference: new.upload_reference,
@@ -81,6 +107,9 @@ pub async fn create(
         deadline_at: None,
         hold_reason: None,
         hold_until: None,
+        wait_reason: None,
+        wait_until: None,
+        wait_due: None,
         failure_class: None,
         failure_code: None,
         failure_message: None,
@@ -89,7 +118,7 @@ pub async fn create(
         tiktok_post_ids: json!([]),
         share_url: None,
         bytes_sent: 0,
-        bytes_total: i64::try_from(media.size).unwrap_or(i64::MAX),
+        bytes_total: total_bytes(&files),
         caption_copied_at: None,
         consent_version: new
             .direct
@@ -109,6 +138,9 @@ pub async fn create(
     post::Entity::insert(row.clone().into_active_model().reset_all())
         .exec_without_returning(&tx)
         .await?;
+    if let Some(photos) = &new.photos {
+        photos::store_in_tx(&tx, id, photos).await?;
+    }
     events::append_in_tx(
         &tx,
         now,
@@ -136,7 +168,8 @@ pub async fn create(
 /// Sends a DRAFT on its way.
 pub async fn submit(app: &App, actor: &Actor, id: PostId) -> Result<post::Model> {
     let post = get(app.db.read(), actor.user_id, id).await?;
-    validate(app, actor, &as_request(&post)?).await?;
+    let request = as_request(app.db.read(), &post).await?;
+    validate(app, actor, &request).await?;
     let tx = app.db.begin().await?;
     // Locked, so that of two requests at once the second finds the work done.
     let post = get_locked(&tx, actor.user_id, id).await?;
@@ -164,10 +197,11 @@ async fn submit_in_tx(
 }
 
 /// The request that would make `post` as it is now.
-pub(super) fn as_request(post: &post::Model) -> Result<NewPost> {
+pub(super) async fn as_request(db: &impl ConnectionTrait, post: &post::Model) -> Result<NewPost> {
     Ok(NewPost {
         account_id: post.account_id,
-        media_id: post.media_id,
+        media_id: (post.kind == PostKind::Video).then_some(post.media_id),
+        photos: photos_of(db, post).await?,
         caption: post.caption.clone(),
         direct: direct_settings(post)?,
         creator_consent: post.consent_at.is_some(),
@@ -176,4 +210,10 @@ pub(super) fn as_request(post: &post::Model) -> Result<NewPost> {
         publish_at: post.publish_at,
         keep_draft: false,
     })
+}
+
+/// Bytes of all files together.
+pub(super) fn total_bytes(files: &[Media]) -> i64 {
+    let bytes: u64 = files.iter().map(|file| file.size).sum();
+    i64::try_from(bytes).unwrap_or(i64::MAX)
 }

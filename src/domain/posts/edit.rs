@@ -2,14 +2,20 @@
 
 use clipqueue_entities::{
     PostId, Timestamp, post,
-    post::{PostMode, PostState},
+    post::{PostKind, PostMode, PostState},
 };
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, EntityTrait as _, IntoActiveModel as _, QueryFilter as _,
 };
 use serde_json::json;
 
-use super::{create::as_request, get, rules::validate, upload_job};
+use super::{
+    create::{as_request, total_bytes},
+    get,
+    photos::{self, Photos},
+    rules::validate,
+    upload_job,
+};
 use crate::{
     app::App,
     crash::{self, Commit},
@@ -28,6 +34,8 @@ use crate::{
 pub struct PostEdit {
     /// A new caption.
     pub caption: Option<String>,
+    /// Other photos, or the same in another order, with their cover, title and music.
+    pub photos: Option<Photos>,
     /// New choices.
     pub direct: Option<DirectSettings>,
     /// Whether the creator agreed to the text for the new choices.
@@ -51,14 +59,17 @@ pub async fn update(
     let before = get(app.db.read(), actor.user_id, id).await?;
     check_editable(&before, expected_version)?;
     let edited = apply_edit(&before, &edit, app.clock.now())?;
-    let mut request = as_request(&edited)?;
+    let mut request = as_request(app.db.read(), &edited).await?;
+    if let Some(photos) = &edit.photos {
+        request.photos = Some(photos.clone());
+    }
     request.creator_consent = edited.consent_at.is_some();
     request.keep_draft = edited.state == PostState::Draft;
     if edited.publish_at == before.publish_at {
         // A time that was accepted once is not judged again.
         request.publish_at = None;
     }
-    validate(app, actor, &request).await?;
+    let (_, files) = validate(app, actor, &request).await?;
 
     let now = app.clock.now();
     let tx = app.db.begin().await?;
@@ -81,6 +92,11 @@ pub async fn update(
     row.id = sea_orm::ActiveValue::Unchanged(id);
     row.caption = Set(edited.caption);
     row.settings = Set(edited.settings);
+    row.title = Set(edited.title);
+    row.cover_index = Set(edited.cover_index);
+    row.auto_add_music = Set(edited.auto_add_music);
+    row.media_id = Set(files.first().map_or(edited.media_id, |file| file.id));
+    row.bytes_total = Set(total_bytes(&files));
     row.experiment_label = Set(edited.experiment_label);
     row.upload_reference = Set(edited.upload_reference);
     row.publish_at = Set(edited.publish_at);
@@ -101,6 +117,9 @@ pub async fn update(
         .await?;
     if changed.rows_affected != 1 {
         return Err(version_conflict(post.version).into());
+    }
+    if let Some(photos) = &edit.photos {
+        photos::store_in_tx(&tx, id, photos).await?;
     }
     let evidence_id = insert_evidence(&tx, now, &post, Evidence::creator("updatePost")).await?;
     events::append_in_tx(
@@ -126,10 +145,10 @@ pub async fn update(
 /// Notes that the creator copied the caption of an inbox post.
 pub async fn caption_copied(app: &App, actor: &Actor, id: PostId) -> Result<post::Model> {
     let post = get(app.db.read(), actor.user_id, id).await?;
-    if post.mode != PostMode::Inbox {
+    if post.mode != PostMode::Inbox || post.kind != PostKind::Video {
         return Err(Refusal::whole(
             Code::WrongState,
-            "TikTok takes the caption of a direct post itself; only inbox posts hand it over",
+            "TikTok takes the caption of a direct post and of photos itself; only inbox videos hand it over",
         )
         .into());
     }
@@ -148,6 +167,19 @@ fn apply_edit(post: &post::Model, edit: &PostEdit, now: Timestamp) -> Result<pos
     let mut edited = post.clone();
     if let Some(caption) = &edit.caption {
         edited.caption.clone_from(caption);
+    }
+    if let Some(photos) = &edit.photos {
+        if post.kind != PostKind::Photo {
+            return Err(Refusal::new(
+                "photos",
+                Code::Invalid,
+                "this post is a video; make a new post for photos",
+            )
+            .into());
+        }
+        edited.title.clone_from(&photos.title);
+        edited.cover_index = Some(photos.cover_index);
+        edited.auto_add_music = photos.auto_add_music;
     }
     if let Some(direct) = &edit.direct {
         if post.mode != PostMode::Direct {

@@ -2,11 +2,14 @@
 //!
 //! A mutation writes the post, its event and its job in one transaction and answers at once; what is
 //! then done with TikTok is the workers'. Everything is selected through the owner. The rules of a
-//! request are in [`rules`], the acts in [`mod@create`], [`edit`], [`stop`] and [`mod@confirm`].
+//! request are in [`rules`], [`files`] and [`photos`], the acts in [`mod@create`], [`edit`], [`stop`] and
+//! [`mod@confirm`].
 
 mod confirm;
 mod create;
 mod edit;
+mod files;
+mod photos;
 mod rules;
 mod stop;
 
@@ -19,7 +22,9 @@ use sea_orm::{
 pub use confirm::{NOT_POSTED, Word, confirm, settle};
 pub use create::{NewPost, create, submit};
 pub use edit::{PostEdit, caption_copied, update};
-pub use rules::{check_account, check_media, duration_ms, find_media, validate};
+pub use files::{check_files, duration_ms, files_of_plan, find_files, find_media, unreachable};
+pub use photos::{Photos, media_of, photos_of};
+pub use rules::{check_account, validate};
 pub use stop::{cancel, retry};
 
 use super::{

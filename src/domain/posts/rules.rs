@@ -1,8 +1,11 @@
 //! The rules that a request for a post must keep, and what each refusal says.
 
-use clipqueue_entities::{MediaId, Timestamp, UserId, account, account::AccountStatus};
+use clipqueue_entities::{Timestamp, account, account::AccountStatus, post::PostKind};
 
-use super::NewPost;
+use super::{
+    NewPost,
+    files::{self, duration_ms},
+};
 use crate::{
     app::App,
     domain::{
@@ -12,7 +15,7 @@ use crate::{
         error::{Code, Error, Refusal, Result},
         post_settings::{against_creator, caption_refusal},
     },
-    media::{Media, MediaError, MediaState},
+    media::Media,
 };
 
 /// Longest experiment label or upload reference, in characters.
@@ -20,8 +23,12 @@ const MAX_LABEL: usize = 200;
 /// A schedule further away than this is a typo.
 const MAX_AHEAD_DAYS: u64 = 366;
 
-/// Checks a request without writing anything. Gives the media and the account that it names.
-pub async fn validate(app: &App, actor: &Actor, new: &NewPost) -> Result<(account::Model, Media)> {
+/// Checks a request without writing anything. Gives the account and the files that it names, in order.
+pub async fn validate(
+    app: &App,
+    actor: &Actor,
+    new: &NewPost,
+) -> Result<(account::Model, Vec<Media>)> {
     let mut refusals = Vec::new();
     let account = accounts::get(app.db.read(), actor.user_id, new.account_id).await;
     let account = found(
@@ -30,12 +37,18 @@ pub async fn validate(app: &App, actor: &Actor, new: &NewPost) -> Result<(accoun
         "no such TikTok account",
         &mut refusals,
     )?;
-    let media = find_media(app, actor.user_id, new.media_id).await?;
-    if media.is_none() {
-        refusals.push(Refusal::new("mediaId", Code::NotFound, "no such media"));
-    }
+    let files = files::files_of_plan(
+        app,
+        actor.user_id,
+        new.media_id,
+        new.photos.as_ref(),
+        new.direct.as_ref(),
+        &mut refusals,
+    )
+    .await?;
     check_texts(
         &new.caption,
+        new.kind(),
         new.experiment_label.as_deref(),
         new.upload_reference.as_deref(),
         &mut refusals,
@@ -45,9 +58,6 @@ pub async fn validate(app: &App, actor: &Actor, new: &NewPost) -> Result<(accoun
         refusals.extend(direct.refusals(app.config.tiktok.audited));
         check_consent(new.creator_consent, new.keep_draft, &mut refusals);
     }
-    if let Some(media) = &media {
-        check_media(media, &mut refusals);
-    }
     if let Some(account) = &account {
         check_account(account, new.direct.is_some(), &mut refusals);
         // Asking TikTok is worth it only for a request that holds otherwise.
@@ -56,7 +66,7 @@ pub async fn validate(app: &App, actor: &Actor, new: &NewPost) -> Result<(accoun
                 creator::Known::Options(options) => refusals.extend(against_creator(
                     direct,
                     &options,
-                    media.as_ref().and_then(duration_ms),
+                    files.first().and_then(duration_ms),
                 )),
                 creator::Known::CannotPost(refusal) => refusals.push(refusal),
                 // TikTok cannot be asked now: the post is accepted, and asked about again before it is sent.
@@ -64,23 +74,9 @@ pub async fn validate(app: &App, actor: &Actor, new: &NewPost) -> Result<(accoun
             }
         }
     }
-    match (account, media) {
-        (Some(account), Some(media)) if refusals.is_empty() => Ok((account, media)),
+    match account {
+        Some(account) if refusals.is_empty() => Ok((account, files)),
         _ => Err(Error::Refused(refusals)),
-    }
-}
-
-/// How long the video lasts, as far as its container says.
-pub fn duration_ms(media: &Media) -> Option<u64> {
-    media.facts.as_ref()?.duration_ms
-}
-
-/// A file of `user`, if it is there.
-pub async fn find_media(app: &App, user: UserId, id: MediaId) -> Result<Option<Media>> {
-    match app.media.get(user, id).await {
-        Ok(media) => Ok(Some(media)),
-        Err(MediaError::NotFound) => Ok(None),
-        Err(error) => Err(Error::Internal(error.into())),
     }
 }
 
@@ -102,11 +98,12 @@ fn found<T>(
 
 fn check_texts(
     caption: &str,
+    kind: PostKind,
     label: Option<&str>,
     reference: Option<&str>,
     refusals: &mut Vec<Refusal>,
 ) {
-    refusals.extend(caption_refusal(caption));
+    refusals.extend(caption_refusal(caption, kind));
     for (field, text) in [("experimentLabel", label), ("uploadReference", reference)] {
         if let Some(text) = text
             && (text.trim().is_empty() || text.chars().count() > MAX_LABEL || text.contains('\0'))
@@ -146,28 +143,6 @@ fn check_consent(consent: bool, keep_draft: bool, refusals: &mut Vec<Refusal>) {
             Code::ConsentRequired,
             "show the creator TikTok's confirmation text and set this to true once they agree",
         ));
-    }
-}
-
-/// Whether the video can be sent.
-pub fn check_media(media: &Media, refusals: &mut Vec<Refusal>) {
-    match media.state {
-        MediaState::Ready => {}
-        MediaState::Uploading => refusals.push(Refusal::new(
-            "mediaId",
-            Code::MediaNotReady,
-            "is not completely uploaded; finish the upload first",
-        )),
-        MediaState::Rejected => refusals.push(Refusal::new(
-            "mediaId",
-            Code::MediaUnfit,
-            "breaks a rule of TikTok's; see the verdicts of the media",
-        )),
-        MediaState::Expired | MediaState::Deleted => refusals.push(Refusal::new(
-            "mediaId",
-            Code::MediaNotReady,
-            "is no longer stored; upload it again",
-        )),
     }
 }
 

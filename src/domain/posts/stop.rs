@@ -110,7 +110,7 @@ async fn cancel_sending(
 fn too_late() -> Refusal {
     Refusal::whole(
         Code::WrongState,
-        "TikTok has the whole video, so the post can no longer be stopped here; delete it in the TikTok app",
+        "TikTok has the whole post or may have it, so it can no longer be stopped here; delete it in the TikTok app",
     )
 }
 
@@ -136,7 +136,7 @@ pub async fn retry(
         )
         .into());
     }
-    let mut asked = as_request(&post)?;
+    let mut asked = as_request(app.db.read(), &post).await?;
     asked.publish_at = None;
     validate(app, actor, &asked).await?;
     let tx = app.db.begin().await?;

@@ -11,7 +11,7 @@ use crate::{
     graphql::{
         ids::Global as _,
         scalars::DateTime,
-        types::{direct::DirectPostInput, post::Post},
+        types::{direct::DirectPostInput, photos::PhotosInput, post::Post},
         user_error::{UserError, settle},
     },
 };
@@ -24,14 +24,16 @@ pub(crate) struct CreatePostInput {
     pub(super) idempotency_key: String,
     /// The creator's account.
     account_id: ID,
-    /// The video; it must be READY.
-    media_id: ID,
-    /// The caption: at most 2,200 UTF-16 units, never cut. TikTok takes inbox drafts without text, so
-    /// there it is handed to the creator.
+    /// The video; it must be READY. A post has either this or `photos`.
+    media_id: Option<ID>,
+    /// The photos, which TikTok fetches from this server. A post has either these or `mediaId`.
+    photos: Option<PhotosInput>,
+    /// The caption: at most 2,200 UTF-16 units for a video and 4,000 for photos, never cut. TikTok takes
+    /// inbox drafts of videos without text, so there it is handed to the creator.
     #[graphql(default)]
     caption: String,
-    /// The creator's choices for a direct post. When left out, the video goes to the creator's TikTok
-    /// inbox as a draft.
+    /// The creator's choices for a direct post. When left out, the video or the photos go to the
+    /// creator's TikTok inbox as a draft.
     direct: Option<DirectPostInput>,
     /// Whether the creator agreed to the text that TikTok demands for a direct post.
     #[graphql(default)]
@@ -54,7 +56,8 @@ impl From<CreatePostInput> for NewPost {
     fn from(input: CreatePostInput) -> Self {
         Self {
             account_id: AccountId::from_global(&input.account_id),
-            media_id: MediaId::from_global(&input.media_id),
+            media_id: input.media_id.as_ref().map(MediaId::from_global),
+            photos: input.photos.map(Into::into),
             caption: input.caption,
             direct: input.direct.map(Into::into),
             creator_consent: input.creator_consent,
@@ -82,6 +85,8 @@ pub(crate) struct UpdatePostInput {
 pub(crate) struct PostChanges {
     /// A new caption.
     caption: Option<String>,
+    /// Other photos, or the same in another order, with their cover, title and music.
+    photos: Option<PhotosInput>,
     /// New choices for a direct post. They need the creator's agreement anew.
     direct: Option<DirectPostInput>,
     /// Whether the creator agreed to TikTok's text for the new choices.
@@ -108,6 +113,7 @@ impl From<PostChanges> for PostEdit {
         let instant = |at: Option<DateTime>| -> Option<Timestamp> { at.map(|at| at.0) };
         Self {
             caption: changes.caption,
+            photos: changes.photos.map(Into::into),
             direct: changes.direct.map(Into::into),
             creator_consent: changes.creator_consent,
             experiment_label: edit(changes.experiment_label),

@@ -95,7 +95,8 @@ impl Event {
 
     /// What happened, as a dotted word: `post.created`, `post.edited`, `post.state`,
     /// `post.progress`, `post.notice` (TikTok told something by a webhook), `post.suggestion` (a video
-    /// may be the post), `post.video_parted` (a video turned out to be another post's). More may come.
+    /// may be the post), `post.video_parted` (a video turned out to be another post's),
+    /// `post.photos_fetched`, `post.waiting`. More may come.
     async fn kind(&self) -> &str {
         &self.0.kind
     }

@@ -6,11 +6,13 @@
 //!
 //! The job may die anywhere and is run again. It then finds out from the post's state and the open
 //! attempt where it stands: without a publish id nothing can have been posted and a new attempt is
-//! safe; with one it goes on sending; once the last chunk may have been sent it only asks.
+//! safe; with one it goes on sending; once the last chunk may have been sent it only asks. Photos take
+//! another way after the checks, since TikTok fetches them: see `photos`.
 
 mod ask;
 mod check;
 mod init;
+mod photos;
 mod send;
 mod verdict;
 
@@ -18,7 +20,7 @@ use std::time::Duration;
 
 use clipqueue_entities::{
     PostId,
-    post::{self, PostState},
+    post::{self, PostKind, PostState},
     post_attempt::AttemptPhase,
 };
 use sea_orm::EntityTrait as _;
@@ -99,8 +101,14 @@ async fn advance(app: &App, lease: &Lease, id: PostId) -> Step {
                     return Ok(());
                 }
                 let ready = check::run(app, lease, post).await?;
+                if ready.post.kind == PostKind::Photo {
+                    return Box::pin(photos::run(app, lease, ready)).await;
+                }
                 let (post, attempt) = init::run(app, lease, ready).await?;
                 return Box::pin(send::run(app, lease, post, attempt)).await;
+            }
+            PostState::InitSent if post.kind == PostKind::Photo => {
+                return photos::in_doubt(app, lease, post).await;
             }
             PostState::InitSent => {
                 // The process died between the commit and the answer. Without a single byte TikTok

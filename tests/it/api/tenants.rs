@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     fixture::{Tenant, World, codes, next},
-    posts::inbox_post,
+    posts::{inbox_post, photo_draft},
     samples::{id_paths, sample},
     sdl::Sdl,
 };
@@ -39,6 +39,7 @@ async fn belongings(world: &World, tenant: &Tenant) -> Vec<Value> {
         global("Media", media.id),
         json!(post),
         global("ApiKey", key.key.id),
+        json!(photo_draft(world, tenant).await),
     ]
 }
 
@@ -92,6 +93,8 @@ async fn every_id_of_another_tenant_is_not_found_everywhere() {
                             Some(own[0].clone())
                         }
                         place if place.ends_with("mediaId") => Some(own[1].clone()),
+                        // Only a post of photos can be given other photos.
+                        "input.id" if path.contains("photos") => Some(own[4].clone()),
                         _ => None,
                     };
                     let sample = sample(&sdl, kind, field, &value);
@@ -127,6 +130,7 @@ async fn every_id_of_another_tenant_is_not_found_everywhere() {
         "node.id",
         "nodes.ids",
         "creatorInfo.accountId",
+        "postingBudget.accountId",
         "posts.filter.accountId",
         "preflight.input.mediaId",
         "createPost.input.accountId",

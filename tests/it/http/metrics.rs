@@ -44,6 +44,8 @@ async fn metrics_tell_how_posts_jobs_and_accounts_stand() {
         "clipqueue_lost 0",
         "clipqueue_duplicate 0",
         "clipqueue_canary_stale{queue=\"ops\"} 0",
+        "clipqueue_breaker_state{endpoint=\"chunk_upload\"} 0",
+        "clipqueue_client_refused 0",
     ] {
         assert!(has(&body, line), "{line}\n{body}");
     }

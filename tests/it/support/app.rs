@@ -214,7 +214,8 @@ impl TestApp {
     pub fn direct(account_id: AccountId, media_id: MediaId) -> NewPost {
         NewPost {
             account_id,
-            media_id,
+            media_id: Some(media_id),
+            photos: None,
             caption: "A clip #clip".to_owned(),
             direct: Some(Self::choices()),
             creator_consent: true,
