@@ -8,6 +8,7 @@ pub mod account;
 pub mod account_key;
 pub mod account_token;
 pub mod api_key;
+pub mod console_session;
 pub mod creator_snapshot;
 pub mod cron_slot;
 pub mod event;
@@ -28,7 +29,7 @@ pub mod time;
 pub mod user;
 
 pub use ids::{
-    AccountId, ApiKeyId, AttemptId, EvidenceId, IdParseError, JobId, MediaId, PostId, UserId,
+    AccountId, ApiKeyId, AttemptId, ConsoleSessionId, EvidenceId, IdParseError, JobId, MediaId, PostId, UserId,
 };
 pub use sealed::Sealed;
 pub use time::Timestamp;

@@ -41,6 +41,8 @@ pub struct Config {
     pub posts: Posts,
     /// Limits of the GraphQL endpoint.
     pub graphql: Graphql,
+    /// The operators' console.
+    pub console: Console,
     /// Logs.
     pub log: Log,
     /// What is allowed and yet unwise; to be logged once logs exist.
@@ -189,6 +191,17 @@ pub struct Graphql {
     pub max_cost: usize,
     /// Longest run.
     pub timeout: Duration,
+}
+
+/// `[console]`
+#[derive(Clone, Debug)]
+pub struct Console {
+    /// Whether it is served.
+    pub enabled: bool,
+    /// How long a session lasts without use.
+    pub session_idle: Duration,
+    /// How long it lasts at most.
+    pub session_life: Duration,
 }
 
 /// `[log]`

@@ -5,11 +5,11 @@
 //! GraphQL nor HTTP nor how jobs are run. `_in_tx` in a name means that the caller's transaction
 //! must carry it.
 //!
-//! - Who: [`actor`], [`api_keys`]
+//! - Who: [`actor`], [`api_keys`], [`console_sessions`]
 //! - TikTok accounts: [`connect`], [`accounts`], [`tokens`], [`creator`]
 //! - Posts: [`posts`], [`post_settings`], [`post_state`], [`post_change`], [`preflight`],
 //!   [`attempts`], [`reconcile`], [`poll_plan`], [`next_action`], [`post_history`], [`sweep`]
-//! - Files: [`uploads`]. The installation: [`operators`]
+//! - Files: [`uploads`]. The installation: [`operators`], [`inspect`]
 //! - Across: [`key_canary`], [`events`], [`idempotency`], [`retention`], [`census`], [`error`]
 
 pub mod accounts;
@@ -18,10 +18,12 @@ pub mod api_keys;
 pub mod attempts;
 pub mod census;
 pub mod connect;
+pub mod console_sessions;
 pub mod creator;
 pub mod error;
 pub mod events;
 pub mod idempotency;
+pub mod inspect;
 pub mod key_canary;
 pub mod next_action;
 pub mod operators;

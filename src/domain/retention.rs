@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clipqueue_entities::{idempotency_key, oauth_state};
+use clipqueue_entities::{console_session, idempotency_key, oauth_state};
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 
 use super::error::Result;
@@ -24,6 +24,8 @@ pub struct Pruned {
     pub idempotency_keys: u64,
     /// Spent or expired consents.
     pub oauth_states: u64,
+    /// Console sessions that are over.
+    pub console_sessions: u64,
 }
 
 /// Deletes everything that is due.
@@ -47,6 +49,11 @@ pub async fn prune(app: &App) -> Result<Pruned> {
         .rows_affected;
     pruned.oauth_states = oauth_state::Entity::delete_many()
         .filter(oauth_state::Column::ExpiresAt.lt(now - OAUTH_STATE_TTL))
+        .exec(app.db.write())
+        .await?
+        .rows_affected;
+    pruned.console_sessions = console_session::Entity::delete_many()
+        .filter(console_session::Column::ExpiresAt.lt(now))
         .exec(app.db.write())
         .await?
         .rows_affected;

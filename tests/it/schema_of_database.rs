@@ -166,6 +166,7 @@ async fn create_from_entities(db: &Db) {
     create(db, entities::account_key::Entity).await;
     create(db, entities::account_token::Entity).await;
     create(db, entities::api_key::Entity).await;
+    create(db, entities::console_session::Entity).await;
     create(db, entities::creator_snapshot::Entity).await;
     create(db, entities::cron_slot::Entity).await;
     create(db, entities::event::Entity).await;

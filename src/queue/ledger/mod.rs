@@ -4,17 +4,20 @@
 //! keyset pages, counts stop at a cap.
 
 mod acts;
+mod crons;
 mod keys;
 mod list;
 mod prune;
 mod stats;
 
 pub use acts::{CancelOutcome, RetryOutcome, cancel_in, cancel_lane, hold_lane, release_held};
+pub use crons::{CronStatus, Slot};
 pub use keys::live;
 pub use list::{JobFilter, JobPage, PageRequest};
 pub use stats::{Count, QueueStats};
 
 pub(super) use acts::release_known_kinds;
+pub(super) use crons::crons;
 pub(super) use list::{attempts, get, list, queues};
 pub(super) use prune::prune;
 pub(super) use stats::stats;
