@@ -6,7 +6,8 @@ use secrecy::ExposeSecret as _;
 use url::Url;
 
 use super::{
-    Config, Console, Database, Graphql, Http, Log, LogFormat, Media, Posts, Problems, Queue, Secrets,
+    Config, Console, Database, Debug, Graphql, Http, Log, LogFormat, Media, Posts, Problems, Queue,
+    Secrets,
     Tiktok, Transport, TransportKind, check::check, layers::Layers, reader::Reader,
 };
 
@@ -152,6 +153,7 @@ fn read(r: &mut Reader<'_>) -> Config {
             status: r.count("queue.status", 1),
             tokens: r.count("queue.tokens", 1),
             purge: r.count("queue.purge", 1),
+            ops: r.count("queue.ops", 1),
             per_creator: r.count("queue.per_creator", 1),
             lease: r.duration("queue.lease"),
             grace: r.duration("queue.grace"),
@@ -184,6 +186,21 @@ fn read(r: &mut Reader<'_>) -> Config {
                 })
                 .unwrap_or(LogFormat::Pretty),
             filter: r.text("log.filter"),
+        },
+        debug: Debug {
+            crash_at: r
+                .parsed(
+                    "debug.crash_at",
+                    "empty, or a crash point such as after.call.video_init:1",
+                    |text| match text {
+                        "" => Some(None),
+                        text => text.parse().ok().map(Some),
+                    },
+                )
+                .flatten(),
+            clock: Some(r.text("debug.clock"))
+                .filter(|path| !path.is_empty())
+                .map(PathBuf::from),
         },
         warnings: Vec::new(),
     }

@@ -16,6 +16,8 @@ use secrecy::SecretString;
 use tiktok::HostRule;
 use url::Url;
 
+use crate::crash::CrashAt;
+
 pub use load::{DEMO_CLIENT_KEY, DEMO_CLIENT_SECRET, Sources, known_keys, load};
 pub use reader::{Problem, Problems};
 pub use units::parse_duration;
@@ -45,6 +47,8 @@ pub struct Config {
     pub console: Console,
     /// Logs.
     pub log: Log,
+    /// Faults that tests ask for.
+    pub debug: Debug,
     /// What is allowed and yet unwise; to be logged once logs exist.
     pub warnings: Vec<Problem>,
 }
@@ -155,6 +159,8 @@ pub struct Queue {
     pub tokens: usize,
     /// Concurrent clean-up jobs.
     pub purge: usize,
+    /// Concurrent acts of operators and watches.
+    pub ops: usize,
     /// Concurrent jobs per creator and queue.
     pub per_creator: usize,
     /// Lease of a running job.
@@ -202,6 +208,15 @@ pub struct Console {
     pub session_idle: Duration,
     /// How long it lasts at most.
     pub session_life: Duration,
+}
+
+/// `[debug]`: off, and refused for a server that is not on this machine with the simulator.
+#[derive(Clone, Debug)]
+pub struct Debug {
+    /// Where the process shall die.
+    pub crash_at: Option<CrashAt>,
+    /// The file that steers the process's clock.
+    pub clock: Option<PathBuf>,
 }
 
 /// `[log]`

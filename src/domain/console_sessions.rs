@@ -13,11 +13,13 @@ use sea_orm::{
     QueryFilter as _, sea_query::Expr,
 };
 use secrecy::SecretString;
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{
     actor::{Actor, Scope},
     api_keys::{self, KeyRefused},
+    audit,
     error::Result,
 };
 use crate::{
@@ -91,9 +93,13 @@ pub async fn sign_in(
         expires_at: now + life,
     };
     let cookie = SecretString::from(format!("{}.{}", row.id.0.simple(), hex::encode(secret)));
+    let subject = format!("session:{}", row.id);
+    let tx = app.db.begin().await?;
     console_session::Entity::insert(row.into_active_model().reset_all())
-        .exec_without_returning(app.db.write())
+        .exec_without_returning(&tx)
         .await?;
+    audit::record_in_tx(app, &tx, &actor, "console.sign_in", &subject, json!({})).await?;
+    tx.commit().await?;
     Ok(Ok(NewSession { cookie, life }))
 }
 
@@ -181,8 +187,20 @@ fn is_over(app: &App, row: &console_session::Model, now: Timestamp) -> bool {
     row.expires_at <= now || row.seen_at + app.config.console.session_idle <= now
 }
 
-/// Ends a session. Ending it again changes nothing.
-pub async fn end(app: &App, id: ConsoleSessionId) -> Result<()> {
+/// Ends the session of somebody who asks for it.
+pub async fn sign_out(app: &App, session: &Session) -> Result<()> {
+    let subject = format!("session:{}", session.id);
+    let tx = app.db.begin().await?;
+    console_session::Entity::delete_by_id(session.id)
+        .exec(&tx)
+        .await?;
+    audit::record_in_tx(app, &tx, &session.actor, "console.sign_out", &subject, json!({})).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Forgets a session that is over.
+async fn end(app: &App, id: ConsoleSessionId) -> Result<()> {
     console_session::Entity::delete_by_id(id)
         .exec(app.db.write())
         .await?;

@@ -19,6 +19,7 @@ use super::{
     policy::QueueSpec,
     transport::{MAX_BATCH, MAX_LANES, Pointer, TransportError},
 };
+use crate::crash::{self, Commit};
 
 /// Pointers of one queue that may wait in the transport. It is refilled at half.
 pub(super) const WINDOW: u64 = 5000;
@@ -201,7 +202,8 @@ struct Lane<'a> {
     lane: &'a str,
 }
 
-/// Marks up to `share` rows of each lane as dispatched; the new fence is the pointer's nonce.
+/// Marks up to `share` rows of each lane as dispatched; the new fence is the pointer's nonce. To
+/// people nothing changed: `updated_at` stays.
 async fn dispatch(
     core: &Core,
     queue: &str,
@@ -228,7 +230,7 @@ async fn dispatch(
     };
     let sql = format!(
         "WITH {v}, p AS MATERIALIZED ({picked}) \
-         UPDATE jobs SET fence = fence + 1, dispatched_at = $2, updated_at = $2 \
+         UPDATE jobs SET fence = fence + 1, dispatched_at = $2 \
          FROM p WHERE jobs.id = p.id RETURNING jobs.id, lane, priority, run_at, fence"
     );
     let values = vec![
@@ -237,7 +239,8 @@ async fn dispatch(
         Value::from(queue),
         Value::from(i64::try_from(share).unwrap_or(i64::MAX)),
     ];
-    batch::all(core.db.write(), sql, values)
+    let dispatch = batch::all(core.db.write(), sql, values);
+    crash::write(Commit::JobsDispatched, dispatch)
         .await?
         .iter()
         .map(pointer)

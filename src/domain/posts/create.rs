@@ -11,6 +11,7 @@ use serde_json::json;
 use super::{direct_settings, get, get_locked, rules::validate, upload_job};
 use crate::{
     app::App,
+    crash::{self, Commit},
     domain::{
         actor::Actor,
         error::Result,
@@ -126,7 +127,7 @@ pub async fn create(
     } else {
         submit_in_tx(app, &tx, row, Evidence::creator("createPost")).await?
     };
-    tx.commit().await?;
+    crash::commit(tx, Commit::PostAccepted).await?;
     app.announce(actor.user_id).await;
     app.nudge(UPLOADS);
     Ok(post)
@@ -144,7 +145,7 @@ pub async fn submit(app: &App, actor: &Actor, id: PostId) -> Result<post::Model>
         return Ok(post);
     }
     let post = submit_in_tx(app, &tx, post, Evidence::creator("submitPost")).await?;
-    tx.commit().await?;
+    crash::commit(tx, Commit::PostSubmitted).await?;
     app.announce(actor.user_id).await;
     app.nudge(UPLOADS);
     Ok(post)

@@ -12,6 +12,7 @@ use serde_json::json;
 use super::{create::as_request, get, rules::validate, upload_job};
 use crate::{
     app::App,
+    crash::{self, Commit},
     domain::{
         actor::Actor,
         error::{Code, Refusal, Result},
@@ -116,7 +117,7 @@ pub async fn update(
     )
     .await?;
     let post = get(&tx, actor.user_id, id).await?;
-    tx.commit().await?;
+    crash::commit(tx, Commit::PostEdited).await?;
     app.announce(actor.user_id).await;
     app.nudge(UPLOADS);
     Ok(post)
@@ -132,14 +133,14 @@ pub async fn caption_copied(app: &App, actor: &Actor, id: PostId) -> Result<post
         )
         .into());
     }
-    post::Entity::update_many()
+    let note = post::Entity::update_many()
         .col_expr(
             post::Column::CaptionCopiedAt,
             sea_orm::sea_query::Expr::value(app.clock.now()),
         )
         .filter(post::Column::Id.eq(id))
-        .exec(app.db.write())
-        .await?;
+        .exec(app.db.write());
+    crash::write(Commit::PostEdited, note).await?;
     get(app.db.read(), actor.user_id, id).await
 }
 

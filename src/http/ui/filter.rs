@@ -33,6 +33,12 @@ pub(super) struct Wanted {
     pub(super) queue: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(super) lane: String,
+    /// The word of a hold.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(super) reason: String,
+    /// A part of the last error.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(super) error: String,
 }
 
 /// One choice of a field.
@@ -83,6 +89,9 @@ impl Wanted {
             state: self.state()?,
             kind: text(&self.kind),
             lane: text(&self.lane),
+            hold_reason: text(&self.reason),
+            error: text(&self.error),
+            ..JobFilter::default()
         })
     }
 

@@ -91,6 +91,7 @@ struct JobPage {
     steps: Vec<Step>,
     can_retry: bool,
     can_cancel: bool,
+    can_release: bool,
 }
 
 /// What was just done, as the address says it.
@@ -139,6 +140,7 @@ async fn read(visit: &Visit, id: &str, done: &Done) -> Result<JobPage> {
             job.state,
             JobState::Retryable | JobState::Held | JobState::Discarded | JobState::Cancelled
         ),
+        can_release: job.state == JobState::Held,
         can_cancel: !job.state.is_final() && !job.cancel_requested,
         job,
     })
@@ -147,6 +149,7 @@ async fn read(visit: &Visit, id: &str, done: &Done) -> Result<JobPage> {
 fn said(done: &str) -> Option<&'static str> {
     match done {
         "retry" => Some("It is due now and runs as soon as a worker is free."),
+        "release" => Some("It is let go and runs when it is due."),
         "cancel" => Some("It is called off. A running one stops as soon as its handler can."),
         _ => None,
     }
@@ -229,8 +232,12 @@ async fn carry_out(visit: &Visit, id: &str, act: &str) -> Result<job::Model> {
     let id: JobId = id.parse().map_err(|_| Error::NotFound)?;
     let app = &visit.console.app;
     match act {
-        "retry" => operators::retry_job(app, id).await,
-        "cancel" => operators::cancel_job(app, id).await,
-        _ => Err(Refusal::whole(Code::Invalid, "a job can be retried and cancelled").into()),
+        "retry" => operators::retry_job(app, visit.actor(), id).await,
+        "cancel" => operators::cancel_job(app, visit.actor(), id).await,
+        "release" => operators::release_job(app, visit.actor(), id).await,
+        _ => {
+            let text = "a job can be retried, cancelled and released";
+            Err(Refusal::whole(Code::Invalid, text).into())
+        }
     }
 }

@@ -5,7 +5,10 @@
 
 use askama::Template;
 use axum::{Extension, extract::Query, response::Response};
-use clipqueue_entities::{JobId, Timestamp, job};
+use clipqueue_entities::{
+    JobId, Timestamp,
+    job::{self, JobState},
+};
 use serde::Deserialize;
 
 use super::{
@@ -65,6 +68,8 @@ struct JobsPage {
     wanted: Wanted,
     title: &'static str,
     empty: &'static str,
+    /// What may be done to all of them.
+    acts: &'static [&'static str],
     lines: Vec<Line>,
     newer: Option<String>,
     older: Option<String>,
@@ -133,11 +138,24 @@ async fn list(visit: &Visit, wanted: Wanted, edge: &Edge) -> Result<JobsPage> {
         frame: Frame::new(visit, place),
         title,
         empty,
+        acts: acts(wanted.state()?),
         lines: jobs.iter().map(|job| Line::new(job, visit.now)).collect(),
         newer: at(jobs.first().filter(|_| newer), "before"),
         older: at(jobs.last().filter(|_| older), "after"),
         wanted,
     })
+}
+
+/// What can be done to jobs of a state.
+const fn acts(state: Option<JobState>) -> &'static [&'static str] {
+    match state {
+        Some(JobState::Completed) => &[],
+        Some(JobState::Discarded | JobState::Cancelled) => &["retry"],
+        Some(JobState::Scheduled | JobState::Available | JobState::Running) => &["cancel"],
+        Some(JobState::Retryable) => &["retry", "cancel"],
+        Some(JobState::Held) => &["retry", "release", "cancel"],
+        None => &["retry", "cancel", "release"],
+    }
 }
 
 /// What the page is called, and what it means that it is empty.

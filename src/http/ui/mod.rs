@@ -7,6 +7,8 @@
 //! or the stream of [`live`] sends. Nothing is inline, so the policy for browsers allows nothing inline.
 
 mod assets;
+mod audit;
+mod bulk;
 mod crons;
 mod filter;
 mod job;
@@ -73,6 +75,11 @@ pub fn router(app: &App, shutdown: CancellationToken) -> Router {
         .route("/ops/posts", get(posts::show))
         .route("/ops/posts/{id}", get(post::show))
         .route("/ops/crons", get(crons::show))
+        .route("/ops/bulk", get(bulk::show).post(bulk::start))
+        .route("/ops/bulk/new", get(bulk::form))
+        .route("/ops/bulk/{id}", get(bulk::one))
+        .route("/ops/bulk/{id}/stop", on_post(bulk::stop))
+        .route("/ops/audit", get(audit::show))
         .route("/ops/sign-out", on_post(session::sign_out))
         .route("/ops/{*rest}", get(page::nothing_here))
         .route_layer(middleware::from_fn_with_state(

@@ -21,7 +21,7 @@ use crate::{
         inspect::{self, Attention, Concerns},
         operators,
     },
-    queue::ledger::QueueStats,
+    queue::{Mode, ledger::QueueStats},
 };
 
 /// States that a queue is shown with; what is over is in the list of jobs.
@@ -46,6 +46,7 @@ pub(super) struct Depth {
 pub(super) struct Card {
     name: String,
     is_paused: bool,
+    can_drain: bool,
     chip: Chip,
     depths: Vec<Depth>,
     oldest: When,
@@ -69,10 +70,12 @@ impl Card {
         Self {
             name: stats.queue.clone(),
             is_paused: stats.paused,
-            chip: if stats.paused {
-                Chip::new("paused", "warn")
-            } else {
-                Chip::new("open", "good")
+            can_drain: stats.paused && !stats.draining,
+            chip: match (stats.paused, stats.draining) {
+                (true, true) if stats.is_drained() => Chip::new("drained", "warn"),
+                (true, true) => Chip::new("draining", "warn"),
+                (true, false) => Chip::new("paused", "warn"),
+                (false, _) => Chip::new("open", "good"),
             },
             depths: SHOWN.map(depth).into(),
             oldest: When::new(stats.oldest_waiting, now),
@@ -225,14 +228,15 @@ pub(super) async fn steer(
 
 async fn steered(visit: &Visit, queue: &str, act: &str) -> Result<()> {
     visit.require_act()?;
-    let paused = match act {
-        "pause" => true,
-        "resume" => false,
+    let mode = match act {
+        "pause" => Mode::Paused,
+        "drain" => Mode::Draining,
+        "resume" => Mode::Open,
         _ => {
-            let text = "a queue can be paused and resumed";
+            let text = "a queue can be paused, drained and resumed";
             return Err(Refusal::whole(Code::Invalid, text).into());
         }
     };
-    operators::set_paused(&visit.console.app, queue, paused).await?;
+    operators::set_mode(&visit.console.app, visit.actor(), queue, mode).await?;
     Ok(())
 }

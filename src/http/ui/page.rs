@@ -46,6 +46,7 @@ pub(super) enum Place {
     Posts,
     Crons,
     Bulk,
+    Audit,
     Elsewhere,
 }
 
@@ -104,6 +105,7 @@ impl Frame {
             (Place::Posts, "/posts", "Posts"),
             (Place::Crons, "/crons", "Crons"),
             (Place::Bulk, "/bulk", "Bulk"),
+            (Place::Audit, "/audit", "Audit"),
         ]
         .into_iter()
         .map(|(place, path, text)| Link {
@@ -224,7 +226,7 @@ fn failed(frame: Frame, error: &Error) -> Response {
 }
 
 /// A refusal as a sentence of its own.
-fn sentence(text: &str) -> String {
+pub(super) fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters.next().map(char::to_uppercase);
     let dot = if text.ends_with(['.', '!', '?']) { "" } else { "." };

@@ -199,7 +199,7 @@ pub(super) async fn sign_in(
 /// Ends the session.
 pub(super) async fn sign_out(Extension(visit): Extension<Visit>) -> Response {
     let console = &visit.console;
-    if let Err(error) = console_sessions::end(&console.app, visit.session.id).await {
+    if let Err(error) = console_sessions::sign_out(&console.app, &visit.session).await {
         return page::broken(console, &error);
     }
     let mut answer = Redirect::to(&format!("{}/sign-in?out=1", console.base)).into_response();

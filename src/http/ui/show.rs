@@ -136,6 +136,10 @@ impl Number {
         Self { value, or_more: false }
     }
 
+    pub(super) const fn is_one(self) -> bool {
+        self.value == 1 && !self.or_more
+    }
+
     pub(super) const fn is_zero(self) -> bool {
         self.value == 0
     }
