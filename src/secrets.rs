@@ -226,10 +226,7 @@ impl Vault {
 }
 
 fn matches(key: &Key, secret: &[u8], stored: &Sealed) -> bool {
-    key.mac(secret)
-        .as_slice()
-        .ct_eq(stored.0.as_slice())
-        .into()
+    key.mac(secret).as_slice().ct_eq(stored.0.as_slice()).into()
 }
 
 fn wrapped_place(row: &str) -> Place<'_> {

@@ -33,8 +33,8 @@ pub mod time;
 pub mod user;
 
 pub use ids::{
-    AccountId, ApiKeyId, AttemptId, AuditId, BulkActId, ConsoleSessionId, DriftReportId, EvidenceId,
-    IdParseError, JobId, MediaId, PostId, UserId,
+    AccountId, ApiKeyId, AttemptId, AuditId, BulkActId, ConsoleSessionId, DriftReportId,
+    EvidenceId, IdParseError, JobId, MediaId, PostId, UserId,
 };
 pub use sealed::Sealed;
 pub use time::Timestamp;

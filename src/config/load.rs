@@ -7,8 +7,7 @@ use url::Url;
 
 use super::{
     Config, Console, Database, Debug, Graphql, Http, Log, LogFormat, Media, Posts, Problems, Queue,
-    Secrets,
-    Tiktok, Transport, TransportKind, check::check, layers::Layers, reader::Reader,
+    Secrets, Tiktok, Transport, TransportKind, check::check, layers::Layers, reader::Reader,
 };
 
 /// The reference, compiled in.

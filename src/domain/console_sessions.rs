@@ -194,7 +194,15 @@ pub async fn sign_out(app: &App, session: &Session) -> Result<()> {
     console_session::Entity::delete_by_id(session.id)
         .exec(&tx)
         .await?;
-    audit::record_in_tx(app, &tx, &session.actor, "console.sign_out", &subject, json!({})).await?;
+    audit::record_in_tx(
+        app,
+        &tx,
+        &session.actor,
+        "console.sign_out",
+        &subject,
+        json!({}),
+    )
+    .await?;
     tx.commit().await?;
     Ok(())
 }

@@ -116,10 +116,7 @@ pub async fn is_job(app: &App, id: JobId) -> Result<bool> {
 
 /// Whether a post of that id exists.
 pub async fn is_post(app: &App, id: PostId) -> Result<bool> {
-    Ok(post::Entity::find_by_id(id)
-        .count(app.db.read())
-        .await?
-        == 1)
+    Ok(post::Entity::find_by_id(id).count(app.db.read()).await? == 1)
 }
 
 /// States of posts that somebody should look at.

@@ -67,7 +67,9 @@ pub use self::{
 };
 use self::{
     core::Core,
-    ledger::{CancelOutcome, CronStatus, JobFilter, JobPage, PageRequest, QueueStats, RetryOutcome},
+    ledger::{
+        CancelOutcome, CronStatus, JobFilter, JobPage, PageRequest, QueueStats, RetryOutcome,
+    },
     transport::{Signal, Transport},
 };
 use crate::{clock::Clock, db::Db};

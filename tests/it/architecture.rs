@@ -206,6 +206,7 @@ fn each_library_stays_in_its_place() {
         ("reqwest", &["src/demo/"]),
         ("async_graphql", &["src/graphql/", "src/http/graphql/"]),
         ("axum", &["src/http/"]),
+        ("askama", &["src/http/ui/"]),
         ("object_store", &["src/media/"]),
         ("toml", &["src/config/"]),
         ("tiktok_sim", &["src/demo/", "src/cli/"]),

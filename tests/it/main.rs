@@ -11,6 +11,7 @@ mod api;
 mod architecture;
 mod configuration;
 mod connect;
+mod console;
 mod database;
 mod end_to_end;
 mod graphql_protocol;

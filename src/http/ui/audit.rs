@@ -78,10 +78,7 @@ struct AuditPage {
 }
 
 /// The list.
-pub(super) async fn show(
-    Extension(visit): Extension<Visit>,
-    Query(edge): Query<Edge>,
-) -> Response {
+pub(super) async fn show(Extension(visit): Extension<Visit>, Query(edge): Query<Edge>) -> Response {
     page::answer(&visit, list(&visit, &edge).await)
 }
 
@@ -91,13 +88,15 @@ async fn list(visit: &Visit, edge: &Edge) -> Result<AuditPage> {
     let limit = PAGE as u64 + 1;
     let mut entries = audit::list(app, &filter, cursor, backward, limit).await?;
     let (newer, older) = edge.cut(&mut entries, backward, PAGE);
-    let at = |entry: Option<&Entry>, side: &str| {
-        entry.map(|entry| format!("{side}={}", entry.row.id))
-    };
+    let at =
+        |entry: Option<&Entry>, side: &str| entry.map(|entry| format!("{side}={}", entry.row.id));
     Ok(AuditPage {
         frame: Frame::new(visit, Place::Audit),
         newer: at(entries.first().filter(|_| newer), "before"),
         older: at(entries.last().filter(|_| older), "after"),
-        lines: entries.iter().map(|entry| Line::new(entry, visit.now)).collect(),
+        lines: entries
+            .iter()
+            .map(|entry| Line::new(entry, visit.now))
+            .collect(),
     })
 }

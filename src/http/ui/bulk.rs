@@ -69,14 +69,23 @@ impl Act {
         Self {
             id: row.id.to_string(),
             word: word(row.action),
-            filter: filter.into_iter().flatten().map(part).collect::<Vec<_>>().join(", "),
+            filter: filter
+                .into_iter()
+                .flatten()
+                .map(part)
+                .collect::<Vec<_>>()
+                .join(", "),
             chip: match row.state {
                 BulkState::Running => Chip::new("running", "busy"),
                 BulkState::Completed => Chip::new("completed", "good"),
                 BulkState::Cancelled => Chip::new("stopped", "over"),
             },
             is_running: row.state == BulkState::Running,
-            percent: if row.state == BulkState::Completed { 100 } else { share },
+            percent: if row.state == BulkState::Completed {
+                100
+            } else {
+                share
+            },
             matched: number(row.matched),
             done: number(row.done),
             failed: number(row.failed),
@@ -97,10 +106,7 @@ struct BulkPage {
 }
 
 /// The acts that were started.
-pub(super) async fn show(
-    Extension(visit): Extension<Visit>,
-    Query(edge): Query<Edge>,
-) -> Response {
+pub(super) async fn show(Extension(visit): Extension<Visit>, Query(edge): Query<Edge>) -> Response {
     page::answer(&visit, list(&visit, &edge).await)
 }
 
@@ -109,12 +115,16 @@ async fn list(visit: &Visit, edge: &Edge) -> Result<BulkPage> {
     let limit = PAGE as u64 + 1;
     let mut rows = bulk::list(&visit.console.app, cursor, backward, limit).await?;
     let (newer, older) = edge.cut(&mut rows, backward, PAGE);
-    let at = |row: Option<&bulk_act::Model>, side: &str| row.map(|row| format!("{side}={}", row.id));
+    let at =
+        |row: Option<&bulk_act::Model>, side: &str| row.map(|row| format!("{side}={}", row.id));
     Ok(BulkPage {
         frame: Frame::new(visit, Place::Bulk),
         newer: at(rows.first().filter(|_| newer), "before"),
         older: at(rows.last().filter(|_| older), "after"),
-        acts: rows.into_iter().map(|row| Act::new(row, visit.now)).collect(),
+        acts: rows
+            .into_iter()
+            .map(|row| Act::new(row, visit.now))
+            .collect(),
     })
 }
 
@@ -154,7 +164,12 @@ impl Chosen {
     fn read(&self) -> Result<BulkAction> {
         let found = ACTIONS.iter().find(|(word, _)| *word == self.action);
         found.map(|(_, action)| *action).ok_or_else(|| {
-            Refusal::new("action", Code::Required, "choose to retry, cancel or release").into()
+            Refusal::new(
+                "action",
+                Code::Required,
+                "choose to retry, cancel or release",
+            )
+            .into()
         })
     }
 }
@@ -192,7 +207,9 @@ async fn previewed(visit: &Visit, chosen: &Chosen, wanted: Wanted) -> Result<New
             page.preview = Some(preview);
         }
         Err(Error::Refused(refusals)) => {
-            let texts = refusals.iter().map(|refusal| page::sentence(&refusal.message));
+            let texts = refusals
+                .iter()
+                .map(|refusal| page::sentence(&refusal.message));
             page.problem = Some(texts.collect::<Vec<_>>().join(" "));
         }
         Err(error) => return Err(error),
@@ -200,11 +217,7 @@ async fn previewed(visit: &Visit, chosen: &Chosen, wanted: Wanted) -> Result<New
     Ok(page)
 }
 
-async fn look(
-    visit: &Visit,
-    chosen: &Chosen,
-    wanted: &Wanted,
-) -> Result<(&'static str, Preview)> {
+async fn look(visit: &Visit, chosen: &Chosen, wanted: &Wanted) -> Result<(&'static str, Preview)> {
     let action = chosen.read()?;
     let preview = bulk::preview(&visit.console.app, action, &wanted.filter()?).await?;
     Ok((

@@ -116,13 +116,19 @@ async fn read(visit: &Visit, id: &str, done: &Done) -> Result<JobPage> {
     let job = operators::job(app, id).await?;
     let failed = operators::failed_attempts(app, id).await?;
     let when = |at: Option<Timestamp>| When::new(at, visit.now);
-    let attempts: Vec<Attempt> = failed.iter().map(|row| Attempt::new(row, visit.now)).collect();
+    let attempts: Vec<Attempt> = failed
+        .iter()
+        .map(|row| Attempt::new(row, visit.now))
+        .collect();
     Ok(JobPage {
         frame: Frame::new(visit, Place::Elsewhere),
         chip: job.state.into(),
         said: said(&done.done),
         arguments: arguments(&job.args),
-        progress: job.progress.as_ref().map(|value| cut(&value.to_string(), MAX_TEXT)),
+        progress: job
+            .progress
+            .as_ref()
+            .map(|value| cut(&value.to_string(), MAX_TEXT)),
         hold: job.hold_reason.clone().map(|reason| {
             let sentence = hold_sentence(&reason);
             (reason, sentence)
@@ -166,7 +172,9 @@ fn arguments(args: &Value) -> Vec<Argument> {
     };
     map.iter()
         .map(|(name, value)| {
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let text = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
             let is_id = text.parse::<JobId>().is_ok();
             Argument {
                 path: match name.as_str() {
@@ -198,7 +206,10 @@ fn steps(job: &job::Model, failed: &[job_attempt::Model], now: Timestamp) -> Vec
             AttemptOutcome::Crashed => "lost its process",
             AttemptOutcome::TimedOut => "ran out of time",
         };
-        steps.push(step(row.finished_at, format!("Attempt {} {end}", row.attempt)));
+        steps.push(step(
+            row.finished_at,
+            format!("Attempt {} {end}", row.attempt),
+        ));
     }
     let told = failed.iter().any(|row| row.started_at == job.started_at);
     if let Some(at) = job.started_at.filter(|_| !told) {

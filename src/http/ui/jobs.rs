@@ -92,7 +92,11 @@ impl Edge {
             (after, _) => (after, false),
         };
         let id = text.parse().map_err(|_| {
-            Refusal::new("after", Code::Invalid, "the page's edge is not an id; start at the first page")
+            Refusal::new(
+                "after",
+                Code::Invalid,
+                "the page's edge is not an id; start at the first page",
+            )
         })?;
         Ok((Some(id), backward))
     }
@@ -125,8 +129,7 @@ async fn list(visit: &Visit, wanted: Wanted, edge: &Edge) -> Result<JobsPage> {
     let (cursor, backward) = edge.read::<JobId>()?;
     let filter = wanted.filter()?;
     let limit = PAGE as u64 + 1;
-    let mut jobs =
-        operators::jobs(&visit.console.app, &filter, cursor, backward, limit).await?;
+    let mut jobs = operators::jobs(&visit.console.app, &filter, cursor, backward, limit).await?;
     let (newer, older) = edge.cut(&mut jobs, backward, PAGE);
     let at = |job: Option<&job::Model>, side: &str| {
         let query = wanted.query();
@@ -207,6 +210,13 @@ mod tests {
         };
         let mut rows = vec![3];
         assert_eq!(last.cut(&mut rows, false, 2), (true, false));
-        assert!(Edge { after: "x".into(), ..Edge::default() }.read::<JobId>().is_err());
+        assert!(
+            Edge {
+                after: "x".into(),
+                ..Edge::default()
+            }
+            .read::<JobId>()
+            .is_err()
+        );
     }
 }

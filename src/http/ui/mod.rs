@@ -87,10 +87,7 @@ pub fn router(app: &App, shutdown: CancellationToken) -> Router {
             session::require,
         ));
     Router::new()
-        .route(
-            "/ops/sign-in",
-            get(session::form).post(session::sign_in),
-        )
+        .route("/ops/sign-in", get(session::form).post(session::sign_in))
         .merge(inside)
         .layer(middleware::from_fn_with_state(
             console.clone(),

@@ -196,7 +196,9 @@ pub(super) async fn find(
     Extension(visit): Extension<Visit>,
     Query(sought): Query<Sought>,
 ) -> Response {
-    page::acted(&visit, place_of(&visit, sought.id.trim()).await, |path| path)
+    page::acted(&visit, place_of(&visit, sought.id.trim()).await, |path| {
+        path
+    })
 }
 
 async fn place_of(visit: &Visit, id: &str) -> Result<String> {

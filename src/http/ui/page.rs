@@ -23,8 +23,14 @@ pub(super) async fn dress(request: Request, next: Next) -> Response {
     let fixed: [(HeaderName, &str); 5] = [
         (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::X_FRAME_OPTIONS, "DENY"),
-        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (
+            HeaderName::from_static("cross-origin-opener-policy"),
+            "same-origin",
+        ),
+        (
+            HeaderName::from_static("cross-origin-resource-policy"),
+            "same-origin",
+        ),
         (header::REFERRER_POLICY, "same-origin"),
     ];
     for (name, value) in fixed {
@@ -149,7 +155,12 @@ pub(super) fn sign_in(console: &Console, status: StatusCode, form: SignIn) -> Re
 
 /// A page that says one thing to whomever.
 pub(super) fn plain(console: &Console, status: StatusCode, title: &str, text: &str) -> Response {
-    message(Frame::outside(console), status, title, vec![text.to_owned()])
+    message(
+        Frame::outside(console),
+        status,
+        title,
+        vec![text.to_owned()],
+    )
 }
 
 /// A page about a failure of ours, which is logged and not shown.
@@ -229,13 +240,26 @@ fn failed(frame: Frame, error: &Error) -> Response {
 pub(super) fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters.next().map(char::to_uppercase);
-    let dot = if text.ends_with(['.', '!', '?']) { "" } else { "." };
-    format!("{}{}{dot}", first.map(String::from_iter).unwrap_or_default(), letters.as_str())
+    let dot = if text.ends_with(['.', '!', '?']) {
+        ""
+    } else {
+        "."
+    };
+    format!(
+        "{}{}{dot}",
+        first.map(String::from_iter).unwrap_or_default(),
+        letters.as_str()
+    )
 }
 
 /// For an address that leads to no page.
 pub(super) async fn nothing_here(Extension(visit): Extension<Visit>) -> Response {
     let frame = Frame::new(&visit, Place::Elsewhere);
     let text = "The address leads to no page of the console.";
-    message(frame, StatusCode::NOT_FOUND, "No such page", vec![text.to_owned()])
+    message(
+        frame,
+        StatusCode::NOT_FOUND,
+        "No such page",
+        vec![text.to_owned()],
+    )
 }

@@ -117,7 +117,9 @@ fn said(body: &Value) -> Vec<(String, String)> {
     map.iter()
         .filter(|(name, value)| SAID.contains(&name.as_str()) && !value.is_null())
         .map(|(name, value)| {
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let text = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
             (name.clone(), cut(&text, MAX_TEXT))
         })
         .collect()
@@ -185,9 +187,8 @@ fn timeline(events: &[event::Model], proofs: &[evidence::Model], now: Timestamp)
             Entry::of_event(event, proof, now)
         })
         .collect();
-    let alone = |row: &&evidence::Model| {
-        !events.iter().any(|event| event.evidence_id == Some(row.id))
-    };
+    let alone =
+        |row: &&evidence::Model| !events.iter().any(|event| event.evidence_id == Some(row.id));
     entries.extend(
         proofs
             .iter()
@@ -265,7 +266,9 @@ fn described(visit: &Visit, record: PostRecord) -> PostPage {
             PostMode::Inbox => "Inbox draft",
             PostMode::Direct => "Direct post",
         },
-        account: account.username.unwrap_or_else(|| "an account without a name".to_owned()),
+        account: account
+            .username
+            .unwrap_or_else(|| "an account without a name".to_owned()),
         account_id: account.id.to_string(),
         user: record.user_name,
         caption_length: post.caption.chars().count(),
@@ -289,7 +292,11 @@ fn described(visit: &Visit, record: PostRecord) -> PostPage {
             .flatten()
             .filter_map(|id| id.as_str().map(str::to_owned))
             .collect(),
-        jobs: record.jobs.iter().map(|job| jobs::Line::new(job, now)).collect(),
+        jobs: record
+            .jobs
+            .iter()
+            .map(|job| jobs::Line::new(job, now))
+            .collect(),
         post,
     }
 }

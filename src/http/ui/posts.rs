@@ -36,7 +36,9 @@ impl Line {
         let post = line.post;
         Self {
             id: post.id.to_string(),
-            account: line.username.unwrap_or_else(|| "an account without a name".to_owned()),
+            account: line
+                .username
+                .unwrap_or_else(|| "an account without a name".to_owned()),
             user: line.user_name.unwrap_or_default(),
             mode: match post.mode {
                 PostMode::Inbox => "inbox draft",
@@ -130,6 +132,9 @@ async fn list(visit: &Visit, state: &str, edge: &Edge) -> Result<PostsPage> {
         empty,
         newer: at(posts.first().filter(|_| newer), "before"),
         older: at(posts.last().filter(|_| older), "after"),
-        lines: posts.into_iter().map(|post| Line::new(post, visit.now)).collect(),
+        lines: posts
+            .into_iter()
+            .map(|post| Line::new(post, visit.now))
+            .collect(),
     })
 }

@@ -211,7 +211,9 @@ pub(super) async fn sign_out(Extension(visit): Extension<Visit>) -> Response {
 fn inside(next: &str) -> &str {
     let fits = next.starts_with(['/', '?'])
         && !next.starts_with("//")
-        && next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+        && next
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     if fits { next } else { "" }
 }
 
@@ -243,9 +245,8 @@ fn set_cookie(console: &Console, answer: &mut Response, value: &str, life: u64) 
     } else {
         (&*console.base, "")
     };
-    let text = format!(
-        "{name}={value}; Path={path}; Max-Age={life}; HttpOnly; SameSite=Strict{secure}"
-    );
+    let text =
+        format!("{name}={value}; Path={path}; Max-Age={life}; HttpOnly; SameSite=Strict{secure}");
     if let Ok(mut value) = HeaderValue::from_str(&text) {
         value.set_sensitive(true);
         answer.headers_mut().append(header::SET_COOKIE, value);
@@ -261,7 +262,15 @@ mod tests {
         for good in ["/jobs?state=held", "?x=1", "/posts/1"] {
             assert_eq!(inside(good), good);
         }
-        for bad in ["//evil.example", "@evil.example", ".evil.example", "https://x", "/\\x", "/a b", "/\n"] {
+        for bad in [
+            "//evil.example",
+            "@evil.example",
+            ".evil.example",
+            "https://x",
+            "/\\x",
+            "/a b",
+            "/\n",
+        ] {
             assert_eq!(inside(bad), "", "{bad}");
         }
     }

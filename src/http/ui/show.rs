@@ -35,7 +35,10 @@ impl When {
     /// The instant by the clock.
     pub(super) fn exact(&self) -> String {
         let utc = self.utc();
-        utc.map_or_else(|| "never".to_owned(), |utc| utc.format("%Y-%m-%d %H:%M:%S UTC").to_string())
+        utc.map_or_else(
+            || "never".to_owned(),
+            |utc| utc.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
+        )
     }
 
     /// Both ways to say it.
@@ -78,7 +81,12 @@ impl fmt::Display for Full {
         if !self.0.is_known() {
             return f.write_str(NONE);
         }
-        write!(f, "{} <span class=\"quiet\">({})</span>", self.0.exact(), self.0)
+        write!(
+            f,
+            "{} <span class=\"quiet\">({})</span>",
+            self.0.exact(),
+            self.0
+        )
     }
 }
 
@@ -110,7 +118,12 @@ pub(super) struct Bytes(pub(super) i64);
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A tenth of the unit is exact enough, and whole numbers cannot be off.
-        let tenths = |unit: i64| (self.0.saturating_mul(10) / unit / 10, self.0.saturating_mul(10) / unit % 10);
+        let tenths = |unit: i64| {
+            (
+                self.0.saturating_mul(10) / unit / 10,
+                self.0.saturating_mul(10) / unit % 10,
+            )
+        };
         let (unit, word) = match self.0 {
             ..1_000 => return write!(f, "{} B", self.0),
             ..1_000_000 => (1_000, "kB"),
@@ -133,7 +146,10 @@ pub(super) struct Number {
 
 impl Number {
     pub(super) const fn exact(value: u64) -> Self {
-        Self { value, or_more: false }
+        Self {
+            value,
+            or_more: false,
+        }
     }
 
     pub(super) const fn is_one(self) -> bool {
@@ -228,9 +244,13 @@ pub(super) fn cut(text: &str, limit: usize) -> String {
 /// What a held job waits for, in a sentence.
 pub(super) fn hold_sentence(reason: &str) -> &'static str {
     match reason {
-        "unknown_kind" => "This version does not know the kind. Finish the roll-out; it goes on by itself.",
+        "unknown_kind" => {
+            "This version does not know the kind. Finish the roll-out; it goes on by itself."
+        }
         "unreadable_args" => "Its arguments cannot be read. Look at them, then cancel it.",
-        "reauth_required" => "The creator must connect the TikTok account again; it goes on by itself.",
+        "reauth_required" => {
+            "The creator must connect the TikTok account again; it goes on by itself."
+        }
         "scope_missing" => "The creator must connect again and leave the switch for posting on.",
         _ => "It goes on when what it waits for is there, or when somebody retries it.",
     }
@@ -252,17 +272,35 @@ mod tests {
         assert!(said(-7_000).ends_with(">116 min ago</time>"));
         assert!(said(7_200).ends_with(">in 2 h</time>"));
         assert!(said(-200_000).ends_with(">2 days ago</time>"));
-        assert!(said(0).contains("title=\"2027-01-15 08:00:00 UTC\""), "{}", said(0));
+        assert!(
+            said(0).contains("title=\"2027-01-15 08:00:00 UTC\""),
+            "{}",
+            said(0)
+        );
         assert_eq!(When::new(None, at(0)).to_string(), NONE);
     }
 
     #[test]
     fn numbers_are_grouped_and_sizes_have_units() {
-        let number = |value| Number { value, or_more: false }.to_string().replace('\u{202f}', " ");
+        let number = |value| {
+            Number {
+                value,
+                or_more: false,
+            }
+            .to_string()
+            .replace('\u{202f}', " ")
+        };
         assert_eq!(number(7), "7");
         assert_eq!(number(1234), "1 234");
         assert_eq!(number(1_234_567), "1 234 567");
-        assert!(Number { value: 1, or_more: true }.to_string().ends_with('+'));
+        assert!(
+            Number {
+                value: 1,
+                or_more: true
+            }
+            .to_string()
+            .ends_with('+')
+        );
         assert_eq!(Bytes(999).to_string(), "999 B");
         assert_eq!(Bytes(1_500_000).to_string(), "1.5 MB");
         assert_eq!(cut("aäb", 2), "aä…");
