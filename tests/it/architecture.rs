@@ -337,6 +337,10 @@ const OTHER_WRITES: &[(&str, &str)] = &[
         "src/domain/connect.rs",
         "the creator's consent, which a person repeats",
     ),
+    (
+        "src/domain/console_sessions.rs",
+        "operators' sessions, which a person repeats",
+    ),
     ("src/domain/key_canary.rs", "the first start"),
     (
         "src/domain/operators.rs",
