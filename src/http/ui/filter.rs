@@ -43,16 +43,26 @@ pub(super) struct Wanted {
 
 /// One choice of a field.
 pub(super) struct Choice {
-    pub(super) value: &'static str,
+    pub(super) value: String,
     pub(super) is_chosen: bool,
 }
 
+/// The known words, and the chosen one when it is none of them: an older or newer version may know it.
 fn choices(words: impl IntoIterator<Item = &'static str>, chosen: &str) -> Vec<Choice> {
-    let choice = |value| Choice {
-        value,
-        is_chosen: value == chosen,
-    };
-    words.into_iter().map(choice).collect()
+    let mut choices: Vec<Choice> = words
+        .into_iter()
+        .map(|word| Choice {
+            value: word.to_owned(),
+            is_chosen: word == chosen,
+        })
+        .collect();
+    if !chosen.is_empty() && !choices.iter().any(|choice| choice.is_chosen) {
+        choices.push(Choice {
+            value: chosen.to_owned(),
+            is_chosen: true,
+        });
+    }
+    choices
 }
 
 impl Wanted {

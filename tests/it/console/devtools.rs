@@ -87,8 +87,19 @@ impl Browser {
         browser
     }
 
-    /// Sends a command and waits for its answer.
+    /// Sends a command and gives its answer, which must be no error.
     pub(super) async fn call(&mut self, method: &str, params: Value) -> Value {
+        let answer = self.ask(method, params).await;
+        assert!(
+            answer.get("error").is_none(),
+            "{method}: {}",
+            answer["error"]
+        );
+        answer["result"].clone()
+    }
+
+    /// Sends a command and waits for what comes back.
+    async fn ask(&mut self, method: &str, params: Value) -> Value {
         self.last_id += 1;
         let id = self.last_id;
         let mut command = json!({"id": id, "method": method, "params": params});
@@ -96,10 +107,8 @@ impl Browser {
             command["sessionId"] = json!(self.session);
         }
         let answer = tokio::time::timeout(PATIENCE, async {
-            self.socket
-                .send(Message::text(command.to_string()))
-                .await
-                .unwrap();
+            let command = Message::text(command.to_string());
+            self.socket.send(command).await.unwrap();
             loop {
                 let message = self.socket.next().await.unwrap().unwrap();
                 let Message::Text(text) = message else {
@@ -112,15 +121,8 @@ impl Browser {
                 self.hear(&message);
             }
         });
-        let answer = answer
-            .await
-            .unwrap_or_else(|_| panic!("{method} is not answered"));
-        assert!(
-            answer.get("error").is_none(),
-            "{method}: {}",
-            answer["error"]
-        );
-        answer["result"].clone()
+        let answer = answer.await;
+        answer.unwrap_or_else(|_| panic!("{method} is not answered"))
     }
 
     /// Keeps what a developer would see in red.
@@ -152,8 +154,8 @@ impl Browser {
     /// What an expression gives in the page; null while a page is on its way out.
     pub(super) async fn eval(&mut self, expression: &str) -> Value {
         let params = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
-        let answer = self.call("Runtime.evaluate", params).await;
-        answer["result"]["value"].clone()
+        let answer = self.ask("Runtime.evaluate", params).await;
+        answer["result"]["result"]["value"].clone()
     }
 
     /// Opens an address.

@@ -29,10 +29,7 @@ fn is_text(path: &str, page: &str) {
         "\"><script",
         "onerror=alert(2)>'",
     ] {
-        let harmless = page
-            .replace("onerror=alert(2)&gt;", "")
-            .replace("onerror=alert(2)&#62;", "");
-        assert!(!harmless.contains(raw), "{path} holds {raw}");
+        assert!(!page.contains(raw), "{path} holds {raw}");
     }
 }
 
