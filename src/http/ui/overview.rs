@@ -127,9 +127,9 @@ fn concerned(concerns: &Concerns) -> Vec<Concern> {
         .iter()
         .map(|(state, count)| {
             let (path, text) = match state {
-                Attention::Held => ("/posts?state=held", "posts held"),
-                Attention::Unconfirmed => ("/posts?state=unconfirmed", "posts unconfirmed"),
-                Attention::Failed => ("/posts?state=failed", "posts failed"),
+                Attention::Held => ("/posts?state=held", "held"),
+                Attention::Unconfirmed => ("/posts?state=unconfirmed", "unconfirmed"),
+                Attention::Failed => ("/posts?state=failed", "failed"),
             };
             Concern {
                 path,

@@ -236,7 +236,7 @@ async fn posts_that_somebody_should_look_at_are_listed_and_counted() {
     let overview = desk.page("/ops").await;
     for list in ["held", "unconfirmed", "failed"] {
         assert!(
-            overview.contains(&format!("<strong>1</strong> posts {list}")),
+            overview.contains(&format!("<strong>1</strong> {list}")),
             "{overview}"
         );
     }
