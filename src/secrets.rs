@@ -145,6 +145,7 @@ pub struct Vault {
     wrapping: Key,
     application: Key,
     api_keys: Key,
+    sessions: Key,
     uploads: Key,
     pulls: Key,
 }
@@ -168,6 +169,7 @@ impl Vault {
             wrapping: key("clipqueue/wrap-account-keys"),
             application: key("clipqueue/application"),
             api_keys: key("clipqueue/api-keys"),
+            sessions: key("clipqueue/console-sessions"),
             uploads: key("clipqueue/upload-addresses"),
             pulls: key("clipqueue/pull-addresses"),
         })
@@ -205,11 +207,17 @@ impl Vault {
 
     /// Whether `secret` belongs to a stored hash, in constant time.
     pub fn api_key_matches(&self, secret: &[u8], stored: &Sealed) -> bool {
-        self.api_keys
-            .mac(secret)
-            .as_slice()
-            .ct_eq(stored.0.as_slice())
-            .into()
+        matches(&self.api_keys, secret, stored)
+    }
+
+    /// What is stored of a console session's secret.
+    pub fn session_hash(&self, secret: &[u8]) -> Sealed {
+        Sealed(self.sessions.mac(secret).to_vec())
+    }
+
+    /// Whether `secret` belongs to a stored hash, in constant time.
+    pub fn session_matches(&self, secret: &[u8], stored: &Sealed) -> bool {
+        matches(&self.sessions, secret, stored)
     }
 
     /// A new data key for an account, and its wrapped form to store.
@@ -227,6 +235,10 @@ impl Vault {
         let key: [u8; 32] = bytes.as_slice().try_into().map_err(|_| CannotOpen)?;
         Ok(Key(key))
     }
+}
+
+fn matches(key: &Key, secret: &[u8], stored: &Sealed) -> bool {
+    key.mac(secret).as_slice().ct_eq(stored.0.as_slice()).into()
 }
 
 fn wrapped_place(row: &str) -> Place<'_> {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the tests start: redis-server, PostgreSQL, Node's clients and the Python tus client.
+# Installs what the tests start: redis-server, PostgreSQL, Chromium, Node's clients and the Python tus client.
 # Does nothing for what is there already. Needs root (or sudo) only when a system package is missing.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -9,6 +9,9 @@ as_root() {
 }
 
 missing=()
+if ! command -v chromium >/dev/null && ! command -v chromium-browser >/dev/null && ! command -v google-chrome >/dev/null; then
+  missing+=(chromium)
+fi
 command -v redis-server >/dev/null || missing+=(redis-server)
 if ! command -v initdb >/dev/null && ! compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; then
   missing+=(postgresql)

@@ -95,6 +95,10 @@ typed_id! {
     EvidenceId
 }
 typed_id! {
+    /// An operator's session in the console.
+    ConsoleSessionId
+}
+typed_id! {
     /// One unit of work in the queue.
     JobId
 }

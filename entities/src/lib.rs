@@ -13,6 +13,7 @@ pub mod audit_entry;
 pub mod budget_mark;
 pub mod bulk_act;
 pub mod canary;
+pub mod console_session;
 pub mod creator_snapshot;
 pub mod cron_slot;
 pub mod drift_report;
@@ -37,8 +38,8 @@ pub mod time;
 pub mod user;
 
 pub use ids::{
-    AccountId, ApiKeyId, AttemptId, AuditId, BulkActId, DriftReportId, EvidenceId, IdParseError,
-    JobId, MediaId, NoticeId, PostId, UserId,
+    AccountId, ApiKeyId, AttemptId, AuditId, BulkActId, ConsoleSessionId, DriftReportId,
+    EvidenceId, IdParseError, JobId, MediaId, NoticeId, PostId, UserId,
 };
 pub use sealed::Sealed;
 pub use time::Timestamp;

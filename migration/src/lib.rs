@@ -16,6 +16,7 @@ mod m20261124_000020_photos;
 mod m20261124_000030_budgets;
 mod m20261124_000050_operations;
 mod m20261124_000050_queue_drain;
+mod m20261124_000060_console;
 
 /// Runs the migrations in order.
 #[derive(Debug)]
@@ -34,6 +35,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000030_budgets::Migration),
             Box::new(m20261124_000050_operations::Migration),
             Box::new(m20261124_000050_queue_drain::Migration),
+            Box::new(m20261124_000060_console::Migration),
         ]
     }
 }

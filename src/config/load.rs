@@ -6,8 +6,9 @@ use secrecy::ExposeSecret as _;
 use url::Url;
 
 use super::{
-    Config, Database, Debug, Graphql, Http, Log, LogFormat, Media, Operations, Posts, Problems,
-    Queue, Secrets, Tiktok, Transport, TransportKind, check::check, layers::Layers, reader::Reader,
+    Config, Console, Database, Debug, Graphql, Http, Log, LogFormat, Media, Operations, Posts,
+    Problems, Queue, Secrets, Tiktok, Transport, TransportKind, check::check, layers::Layers,
+    reader::Reader,
 };
 
 /// The reference, compiled in.
@@ -179,6 +180,11 @@ fn read(r: &mut Reader<'_>) -> Config {
             max_depth: r.count("graphql.max_depth", 5),
             max_cost: r.count("graphql.max_cost", 50),
             timeout: r.duration("graphql.timeout"),
+        },
+        console: Console {
+            enabled: r.flag("console.enabled"),
+            session_idle: r.duration("console.session_idle"),
+            session_life: r.duration("console.session_life"),
         },
         log: Log {
             format: r

@@ -45,6 +45,8 @@ pub struct Config {
     pub operations: Operations,
     /// Limits of the GraphQL endpoint.
     pub graphql: Graphql,
+    /// The operators' console.
+    pub console: Console,
     /// Logs.
     pub log: Log,
     /// Faults that tests ask for.
@@ -216,6 +218,17 @@ pub struct Graphql {
     pub max_cost: usize,
     /// Longest run.
     pub timeout: Duration,
+}
+
+/// `[console]`
+#[derive(Clone, Debug)]
+pub struct Console {
+    /// Whether it is served.
+    pub enabled: bool,
+    /// How long a session lasts without use.
+    pub session_idle: Duration,
+    /// How long it lasts at most.
+    pub session_life: Duration,
 }
 
 /// `[debug]`: off, and refused for a server that is not on this machine with the simulator.

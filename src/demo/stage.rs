@@ -77,6 +77,10 @@ impl Stage {
             "  GraphQL    http://{}/graphql  (and WebSocket, and /graphql/stream)",
             self.api
         );
+        println!(
+            "  Console    http://{}/ops  (sign in with the API key)",
+            self.api
+        );
         println!("  API key    {}", self.key.expose_secret());
         println!("  Health     http://{}/readyz", self.api);
         println!("  Simulator  {}/_sim/ledger", self.sim.base_url());

@@ -5,14 +5,15 @@
 //! GraphQL nor HTTP nor how jobs are run. `_in_tx` in a name means that the caller's transaction
 //! must carry it.
 //!
-//! - Who: [`actor`], [`api_keys`]
+//! - Who: [`actor`], [`api_keys`], [`console_sessions`]
 //! - TikTok accounts: [`connect`], [`accounts`], [`tokens`], [`token_life`], [`creator`]
 //! - Posts: [`posts`], [`post_settings`], [`post_state`], [`post_change`], [`preflight`],
 //!   [`attempts`], [`caps`], [`line`], [`reconcile`], [`notices`], [`doubt`], [`videos`],
 //!   [`video_search`], [`video_link`], [`poll_plan`], [`next_action`], [`post_history`],
 //!   [`posting_budget`], [`sweep`]
 //! - Files: [`uploads`], and photos that TikTok fetches: [`pulls`]
-//! - The installation: [`operators`], [`bulk`], [`audit`], [`drift`], [`canaries`], [`overdue`]
+//! - The installation: [`operators`], [`inspect`], [`bulk`], [`audit`], [`drift`], [`canaries`],
+//!   [`overdue`]
 //! - Across: [`key_canary`], [`events`], [`idempotency`], [`retention`], [`census`], [`error`]
 
 pub mod accounts;
@@ -25,12 +26,14 @@ pub mod canaries;
 pub mod caps;
 pub mod census;
 pub mod connect;
+pub mod console_sessions;
 pub mod creator;
 pub mod doubt;
 pub mod drift;
 pub mod error;
 pub mod events;
 pub mod idempotency;
+pub mod inspect;
 pub mod key_canary;
 pub mod line;
 pub mod next_action;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clipqueue_entities::{
-    audit_entry, bulk_act, drift_report, idempotency_key, notice, oauth_state,
+    audit_entry, bulk_act, console_session, drift_report, idempotency_key, notice, oauth_state,
 };
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 
@@ -36,6 +36,8 @@ pub struct Pruned {
     pub notices: u64,
     /// Marks of caps that are free again.
     pub budget_marks: u64,
+    /// Console sessions that are over.
+    pub console_sessions: u64,
 }
 
 /// Deletes everything that is due.
@@ -80,5 +82,10 @@ pub async fn prune(app: &App) -> Result<Pruned> {
         .await?
         .rows_affected;
     pruned.budget_marks = marks::prune(app.db.write(), now).await?;
+    pruned.console_sessions = console_session::Entity::delete_many()
+        .filter(console_session::Column::ExpiresAt.lt(now))
+        .exec(app.db.write())
+        .await?
+        .rows_affected;
     Ok(pruned)
 }

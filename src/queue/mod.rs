@@ -73,7 +73,9 @@ pub use self::{
 };
 use self::{
     core::Core,
-    ledger::{CancelOutcome, JobFilter, JobPage, PageRequest, QueueStats, RetryOutcome, Stuck},
+    ledger::{
+        CancelOutcome, CronStatus, JobFilter, JobPage, PageRequest, QueueStats, RetryOutcome, Stuck,
+    },
     transport::{Signal, Transport},
 };
 use crate::{clock::Clock, db::Db};
@@ -206,6 +208,20 @@ impl Queue {
     /// How the named queues stand; every queue that is known to the database when none is named.
     pub async fn stats(&self, queues: &[String]) -> Result<Vec<QueueStats>, DbErr> {
         ledger::stats(&self.core, queues).await
+    }
+
+    /// The crons of `catalogue`, each with its `limit` newest slots.
+    pub async fn crons(
+        &self,
+        catalogue: &dyn Catalogue,
+        limit: u64,
+    ) -> Result<Vec<CronStatus>, FireError> {
+        let crons = catalogue
+            .crons()
+            .iter()
+            .map(schedule::Cron::new)
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(ledger::crons(&self.core, &crons, limit).await?)
     }
 
     /// Makes a discarded, cancelled, held or waiting-to-retry job due now.

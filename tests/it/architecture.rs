@@ -207,6 +207,7 @@ fn each_library_stays_in_its_place() {
         ("reqwest", &["src/demo/"]),
         ("async_graphql", &["src/graphql/", "src/http/graphql/"]),
         ("axum", &["src/http/"]),
+        ("askama", &["src/http/ui/"]),
         ("object_store", &["src/media/"]),
         ("toml", &["src/config/"]),
         ("tiktok_sim", &["src/demo/", "src/cli/"]),
@@ -344,6 +345,10 @@ const OTHER_WRITES: &[(&str, &str)] = &[
     (
         "src/domain/drift/mod.rs",
         "a report, which the next run repeats",
+    ),
+    (
+        "src/domain/console_sessions.rs",
+        "operators' sessions, which a person repeats",
     ),
     ("src/domain/key_canary.rs", "the first start"),
     (

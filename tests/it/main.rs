@@ -12,6 +12,7 @@ mod architecture;
 mod budgets;
 mod configuration;
 mod connect;
+mod console;
 mod database;
 mod end_to_end;
 mod graphql_protocol;

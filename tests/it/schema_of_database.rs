@@ -171,6 +171,7 @@ async fn create_from_entities(db: &Db) {
     create(db, entities::budget_mark::Entity).await;
     create(db, entities::bulk_act::Entity).await;
     create(db, entities::canary::Entity).await;
+    create(db, entities::console_session::Entity).await;
     create(db, entities::creator_snapshot::Entity).await;
     create(db, entities::cron_slot::Entity).await;
     create(db, entities::drift_report::Entity).await;
