@@ -113,7 +113,7 @@ async fn too_often(app: &App, source: Option<IpAddr>) -> Option<Duration> {
     // Redis counts by its own clock; a clock that a test moves counts for itself.
     let now = matches!(app.clock, Clock::Manual(_)).then(|| app.clock.now());
     match app.queue.transport().acquire(&[budget], now).await {
-        Ok(Acquired::Granted) => None,
+        Ok(Acquired::Granted(_)) => None,
         Ok(Acquired::Wait(wait)) => Some(wait),
         Err(error) => {
             // A key cannot be guessed, and operators need the console most while Redis is away.

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use clipqueue_entities::{
-    post::{self, PostKind, PostState},
+    post::{self, PostState},
     post_attempt::{self, AttemptPhase},
 };
 use sea_orm::{
