@@ -7,6 +7,7 @@
 mod check;
 mod layers;
 mod load;
+mod place;
 mod reader;
 mod units;
 
@@ -96,8 +97,8 @@ pub enum TransportKind {
 /// `[media]`
 #[derive(Clone, Debug)]
 pub struct Media {
-    /// A directory.
-    pub directory: PathBuf,
+    /// Where files are kept.
+    pub place: MediaPlace,
     /// Largest file, bytes.
     pub max_file_bytes: u64,
     /// Bytes one user may store.
@@ -110,6 +111,34 @@ pub struct Media {
     pub upload_ttl: Duration,
     /// Life of an upload address.
     pub upload_url_ttl: Duration,
+}
+
+/// Where uploaded files are kept.
+#[derive(Clone, Debug)]
+pub enum MediaPlace {
+    /// In this directory.
+    Directory(PathBuf),
+    /// In this bucket.
+    S3(S3),
+}
+
+/// A bucket of an S3-compatible store.
+#[derive(Clone, Debug)]
+pub struct S3 {
+    /// The bucket.
+    pub bucket: String,
+    /// What stands before every key; may be empty.
+    pub prefix: String,
+    /// The store's address; AWS's own, when absent.
+    pub endpoint: Option<Url>,
+    /// The region.
+    pub region: String,
+    /// The id of the key.
+    pub access_key_id: SecretString,
+    /// The key.
+    pub secret_access_key: SecretString,
+    /// Whether the bucket stands in the path.
+    pub path_style: bool,
 }
 
 /// `[tiktok]`
