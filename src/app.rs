@@ -131,6 +131,21 @@ impl App {
         Ok(())
     }
 
+    /// The same for several jobs, each with its time.
+    pub async fn enqueue_many_in_tx(
+        &self,
+        tx: &impl ConnectionTrait,
+        jobs: impl IntoIterator<Item = (Job, Option<Timestamp>)>,
+    ) -> Result<(), DbErr> {
+        let now = self.clock.now();
+        let new = jobs
+            .into_iter()
+            .map(|(job, run_at)| job.to_new(run_at.unwrap_or(now)))
+            .collect();
+        queue::enqueue_many(tx, now, new).await?;
+        Ok(())
+    }
+
     /// Moves the waiting `job` to another time, enqueuing it when it is not there. False, and nothing
     /// to be committed, when it runs already.
     pub async fn reschedule_in_tx(

@@ -154,6 +154,7 @@ fn read(r: &mut Reader<'_>) -> Config {
         },
         posts: Posts {
             late_limit: r.duration("posts.late_limit"),
+            late_tolerance: r.duration("posts.late_tolerance"),
             processing_deadline: r.duration("posts.processing_deadline"),
             inbox_deadline: r.duration("posts.inbox_deadline"),
             held_deadline: r.duration("posts.held_deadline"),

@@ -197,6 +197,8 @@ pub struct Queue {
 pub struct Posts {
     /// How late a post may still go.
     pub late_limit: Duration,
+    /// How late a post that is held when late may still go.
+    pub late_tolerance: Duration,
     /// Deadline of PROCESSING.
     pub processing_deadline: Duration,
     /// Deadline of IN_INBOX.

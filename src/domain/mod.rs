@@ -7,7 +7,8 @@
 //!
 //! - Who: [`actor`], [`api_keys`]
 //! - TikTok accounts: [`connect`], [`accounts`], [`tokens`], [`creator`]
-//! - Posts: [`posts`], [`post_settings`], [`post_state`], [`post_change`], [`preflight`],
+//! - Posts: [`posts`], [`post_settings`], [`post_state`], [`post_change`], [`post_birth`],
+//!   [`preflight`], [`local_time`], [`lateness`],
 //!   [`attempts`], [`reconcile`], [`poll_plan`], [`next_action`], [`post_history`], [`sweep`]
 //! - Files: [`uploads`]. The installation: [`operators`]
 //! - Across: [`key_canary`], [`events`], [`idempotency`], [`retention`], [`census`], [`error`]
@@ -23,9 +24,12 @@ pub mod error;
 pub mod events;
 pub mod idempotency;
 pub mod key_canary;
+pub mod lateness;
+pub mod local_time;
 pub mod next_action;
 pub mod operators;
 pub mod poll_plan;
+pub mod post_birth;
 pub mod post_change;
 pub mod post_history;
 pub mod post_settings;

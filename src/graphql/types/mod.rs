@@ -19,3 +19,4 @@ pub(crate) mod preflight;
 pub(crate) mod queue;
 pub(crate) mod scope;
 pub(crate) mod viewer;
+pub(crate) mod when;
