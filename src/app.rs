@@ -24,6 +24,7 @@ use crate::{
         ledger::{self, CancelOutcome},
         transport::{Acquired, Budget, Transport, memory::MemoryTransport, redis::RedisTransport},
     },
+    remote::Tiktok,
     secrets::Vault,
 };
 
@@ -45,7 +46,7 @@ pub struct App {
     /// Keys.
     pub vault: Vault,
     /// TikTok.
-    pub tiktok: tiktok::Client,
+    pub tiktok: Tiktok,
     /// The queue.
     pub queue: Queue,
     /// Uploaded files.
@@ -62,8 +63,8 @@ impl App {
         )
         .await
         .context("connecting to the database; check database.url")?;
-        let tiktok = tiktok::Client::new(tiktok_config(&config))
-            .context("setting up the client of TikTok's API")?;
+        let tiktok =
+            Tiktok::new(tiktok_config(&config)).context("setting up the client of TikTok's API")?;
         let transport = match &config.transport.kind {
             TransportKind::Memory => {
                 Arc::new(MemoryTransport::new(clock.clone())) as Arc<dyn Transport>
@@ -200,7 +201,7 @@ impl App {
             window: RATE_WINDOW,
         };
         // Redis counts by its own clock; a clock that a test moves counts for itself.
-        let now = matches!(self.clock, Clock::Manual(_)).then(|| self.clock.now());
+        let now = self.clock.counted();
         match self.queue.transport().acquire(&[budget], now).await {
             Ok(Acquired::Granted) => None,
             Ok(Acquired::Wait(wait)) => Some(wait),

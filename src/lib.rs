@@ -3,7 +3,8 @@
 //! The modules, in the order in which they may import each other (`tests/it/architecture.rs` holds
 //! them to it):
 //!
-//! 1. [`clock`], [`config`], [`db`], [`migrate`], [`secrets`], [`telemetry`]: what every part needs.
+//! 1. [`clock`], [`config`], [`crash`], [`db`], [`migrate`], [`remote`], [`secrets`], [`telemetry`]: what every
+//!    part needs.
 //! 2. [`media`]: uploaded files.
 //! 3. [`queue`]: jobs as rows, pointers in Redis or memory, workers by apalis. Knows no job by name.
 //! 4. [`job`]: the catalogue of jobs, as plain data.
@@ -17,6 +18,7 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod crash;
 pub mod db;
 pub mod demo;
 pub mod domain;
@@ -26,6 +28,7 @@ pub mod job;
 pub mod media;
 pub mod migrate;
 pub mod queue;
+pub mod remote;
 pub mod secrets;
 pub mod service;
 pub mod telemetry;

@@ -6,9 +6,9 @@ use secrecy::ExposeSecret as _;
 use url::Url;
 
 use super::{
-    Config, Database, Graphql, Http, Log, LogFormat, Media, Posts, Problems, Queue, Secrets,
-    Tiktok, Transport, TransportKind, check::check, layers::Layers,
-    place::media_place, reader::Reader,
+    Config, Database, Debug, Graphql, Http, Log, LogFormat, Media, Posts, Problems, Queue, Secrets,
+    Tiktok, Transport, TransportKind, check::check, layers::Layers, place::media_place,
+    reader::Reader,
 };
 
 /// The reference, compiled in.
@@ -175,6 +175,21 @@ fn read(r: &mut Reader<'_>) -> Config {
                 })
                 .unwrap_or(LogFormat::Pretty),
             filter: r.text("log.filter"),
+        },
+        debug: Debug {
+            crash_at: r
+                .parsed(
+                    "debug.crash_at",
+                    "empty, or a crash point such as after.call.video_init:1",
+                    |text| match text {
+                        "" => Some(None),
+                        text => text.parse().ok().map(Some),
+                    },
+                )
+                .flatten(),
+            clock: Some(r.text("debug.clock"))
+                .filter(|path| !path.is_empty())
+                .map(PathBuf::from),
         },
         warnings: Vec::new(),
     }

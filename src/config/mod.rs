@@ -17,6 +17,8 @@ use secrecy::SecretString;
 use tiktok::HostRule;
 use url::Url;
 
+use crate::crash::CrashAt;
+
 pub use load::{DEMO_CLIENT_KEY, DEMO_CLIENT_SECRET, Sources, known_keys, load};
 pub use reader::{Problem, Problems};
 pub use units::parse_duration;
@@ -44,6 +46,8 @@ pub struct Config {
     pub graphql: Graphql,
     /// Logs.
     pub log: Log,
+    /// Faults that tests ask for.
+    pub debug: Debug,
     /// What is allowed and yet unwise; to be logged once logs exist.
     pub warnings: Vec<Problem>,
 }
@@ -220,6 +224,15 @@ pub struct Graphql {
     pub max_cost: usize,
     /// Longest run.
     pub timeout: Duration,
+}
+
+/// `[debug]`: off, and refused for a server that is not on this machine with the simulator.
+#[derive(Clone, Debug)]
+pub struct Debug {
+    /// Where the process shall die.
+    pub crash_at: Option<CrashAt>,
+    /// The file that steers the process's clock.
+    pub clock: Option<PathBuf>,
 }
 
 /// `[log]`

@@ -20,7 +20,10 @@ use super::{
     post_settings::CreatorOptions,
     tokens::{self, NoToken},
 };
-use crate::app::App;
+use crate::{
+    app::App,
+    crash::{self, Commit},
+};
 
 /// An answer this young still speaks for the account when a post is accepted. Before a post is sent
 /// the question is asked anew in any case.
@@ -108,7 +111,7 @@ async fn store(
     now: Timestamp,
 ) -> Result<()> {
     let info = serde_json::to_value(options).map_err(anyhow::Error::from)?;
-    creator_snapshot::Entity::insert(creator_snapshot::ActiveModel {
+    let remember = creator_snapshot::Entity::insert(creator_snapshot::ActiveModel {
         account_id: Set(account.id),
         info: Set(info),
         fetched_at: Set(now),
@@ -121,18 +124,18 @@ async fn store(
             ])
             .to_owned(),
     )
-    .exec_without_returning(app.db.write())
-    .await?;
+    .exec_without_returning(app.db.write());
+    crash::write(Commit::CreatorRemembered, remember).await?;
     if !options.username.is_empty() && account.username.as_ref() != Some(&options.username) {
         // Without the scope for profiles this answer is the only one that names the handle.
-        account::Entity::update_many()
+        let name = account::Entity::update_many()
             .col_expr(
                 account::Column::Username,
                 Expr::value(options.username.clone()),
             )
             .filter(account::Column::Id.eq(account.id))
-            .exec(app.db.write())
-            .await?;
+            .exec(app.db.write());
+        crash::write(Commit::CreatorRemembered, name).await?;
     }
     Ok(())
 }

@@ -27,6 +27,7 @@ use super::{
 };
 use crate::{
     app::App,
+    crash::{self, Commit},
     job::{Job, STATUS},
     queue::ledger,
 };
@@ -55,7 +56,7 @@ pub async fn sweep(app: &App) -> Result<Swept> {
         tracing::warn!(account.id = %account, "posts of a connected account were still held");
         let tx = app.db.begin().await?;
         accounts::release_in_tx(app, &tx, account).await?;
-        tx.commit().await?;
+        crash::commit(tx, Commit::PostsReleased).await?;
     }
     Ok(Swept {
         overdue: overdue(app).await?,
@@ -145,7 +146,7 @@ async fn pass_deadline(app: &App, tx: DatabaseTransaction, read: post::Model) ->
         _ => Change::new(PostEvent::DeadlinePassed, Evidence::own("deadline.passed")),
     };
     let post = apply_in_tx(app, &tx, post, change).await?;
-    tx.commit().await?;
+    crash::commit(tx, Commit::DeadlinePassed).await?;
     app.announce(post.user_id).await;
     Ok(())
 }
@@ -155,13 +156,13 @@ async fn wake_poll(app: &App, post: &post::Model) -> Result<()> {
     let account = accounts::for_worker(app, post.account_id).await?;
     if account.status == AccountStatus::Active {
         let lane = account.id.to_string();
-        ledger::release_held(
+        let release = ledger::release_held(
             app.db.write(),
             app.clock.now(),
             Some(&lane),
             Some(accounts::REAUTH_REQUIRED),
-        )
-        .await?;
+        );
+        crash::write(Commit::PostsReleased, release).await?;
     }
     Ok(())
 }
@@ -180,7 +181,7 @@ pub async fn give_up_sending(app: &App, post: post::Model) -> Result<()> {
         let post = apply_in_tx(app, &tx, post, change).await?;
         app.enqueue_in_tx(&tx, attempts::poll_job(&post), None)
             .await?;
-        tx.commit().await?;
+        crash::commit(tx, Commit::SendingGivenUp).await?;
         app.announce(post.user_id).await;
         app.nudge(STATUS);
         return Ok(());
@@ -245,7 +246,7 @@ async fn orphans(app: &App) -> Result<u64> {
             let tx = app.db.begin().await?;
             let run_at = Ord::max(post.publish_at, post.hold_until);
             app.enqueue_in_tx(&tx, job, run_at).await?;
-            tx.commit().await?;
+            crash::commit(tx, Commit::OrphanAdopted).await?;
         }
     }
 }

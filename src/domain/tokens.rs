@@ -33,6 +33,7 @@ use tiktok::{AccessToken, RefreshToken, oauth::TokenSet};
 use super::error::{Error, Result};
 use crate::{
     app::App,
+    crash::{self, Commit},
     job::{Job, TOKENS},
     secrets::{Key, Place},
 };
@@ -136,7 +137,7 @@ pub async fn suspect(app: &App, account: AccountId, generation: i64) -> Result<(
         None,
     )
     .await?;
-    tx.commit().await?;
+    crash::commit(tx, Commit::TokenSuspected).await?;
     app.nudge(TOKENS);
     Ok(())
 }
@@ -203,6 +204,7 @@ pub async fn begin_refresh(app: &App, account: AccountId, generation: i64) -> Re
             TokenState::Uncertain,
         ],
         TokenState::Uncertain,
+        Commit::RefreshBegun,
     )
     .await
 }
@@ -215,6 +217,7 @@ pub async fn refresh_not_processed(app: &App, account: AccountId, generation: i6
         generation,
         &[TokenState::Uncertain],
         TokenState::Suspect,
+        Commit::RefreshUndone,
     )
     .await
 }
@@ -225,14 +228,15 @@ async fn set_state(
     generation: i64,
     from: &[TokenState],
     to: TokenState,
+    commit: Commit,
 ) -> Result<bool> {
-    let changed = account_token::Entity::update_many()
+    let change = account_token::Entity::update_many()
         .col_expr(account_token::Column::State, Expr::value(to))
         .filter(account_token::Column::AccountId.eq(account))
         .filter(account_token::Column::Generation.eq(generation))
         .filter(account_token::Column::State.is_in(from.iter().copied()))
-        .exec(app.db.write())
-        .await?;
+        .exec(app.db.write());
+    let changed = crash::write(commit, change).await?;
     Ok(changed.rows_affected == 1)
 }
 

@@ -19,6 +19,7 @@ use super::{
     policy::QueueSpec,
     transport::{MAX_BATCH, MAX_LANES, Pointer, TransportError},
 };
+use crate::crash::{self, Commit};
 
 /// Pointers of one queue that may wait in the transport. It is refilled at half.
 pub(super) const WINDOW: u64 = 5000;
@@ -237,7 +238,8 @@ async fn dispatch(
         Value::from(queue),
         Value::from(i64::try_from(share).unwrap_or(i64::MAX)),
     ];
-    batch::all(core.db.write(), sql, values)
+    let dispatch = batch::all(core.db.write(), sql, values);
+    crash::write(Commit::JobsDispatched, dispatch)
         .await?
         .iter()
         .map(pointer)

@@ -15,6 +15,7 @@ use super::{
     core::Core,
     ledger,
 };
+use crate::crash::{self, Commit};
 
 /// The time between two looks. An expired lease is acted on after two, so that with leases of 15 s
 /// a job of a killed process runs elsewhere within about 21 s.
@@ -140,7 +141,7 @@ async fn rescue(core: &Core, sure: &[(JobId, Suspect)], now: Timestamp) -> Resul
     )
     .await?;
     note_crashes(&tx, &rescued, now).await?;
-    tx.commit().await?;
+    crash::commit(tx, Commit::JobsRescued).await?;
     tell(core, &rescued).await?;
     Ok(rescued.len())
 }

@@ -13,6 +13,7 @@ use tiktok::Class;
 use super::{Halt, Step, prove};
 use crate::{
     app::App,
+    crash::{self, Commit},
     domain::{
         accounts, attempts,
         tokens::{self, REFRESH_AHEAD, Stored},
@@ -62,7 +63,7 @@ async fn store(
     };
     let kept = Some((&stored.refresh, stored.row.refresh_expires_at));
     tokens::store_in_tx(app, &tx, account_id, Some(&stored.row), set, kept).await?;
-    tx.commit().await?;
+    crash::commit(tx, Commit::TokensStored).await?;
     metrics::counter!("clipqueue_token_refreshes_total", "outcome" => "ok").increment(1);
     Ok(())
 }

@@ -33,6 +33,7 @@ use super::{
 };
 use crate::{
     app::App,
+    crash::{self, Commit},
     job::{Job, STATUS},
     queue::Lease,
 };
@@ -119,7 +120,7 @@ pub async fn begin(
         row.bytes_sent = Set(0);
     });
     let post = apply_in_tx(app, &tx, post, change).await?;
-    tx.commit().await?;
+    crash::commit(tx, Commit::AttemptOpened).await?;
     app.announce(post.user_id).await;
     Ok((post, attempt))
 }
@@ -148,7 +149,7 @@ pub async fn accepted(
     .await?;
     let change = Change::new(PostEvent::InitAccepted, evidence.of(attempt.id));
     let post = apply_in_tx(app, &tx, post, change).await?;
-    tx.commit().await?;
+    crash::commit(tx, Commit::InitAccepted).await?;
     app.announce(post.user_id).await;
     Ok((post, attempt))
 }
@@ -191,7 +192,7 @@ pub async fn acknowledged(
         },
     )
     .await?;
-    tx.commit().await?;
+    crash::commit(tx, Commit::ChunkAcknowledged).await?;
     app.announce(post.user_id).await;
     Ok(attempt)
 }
@@ -223,7 +224,7 @@ pub async fn last_chunk_started(
         row.last_chunk_at = Set(Some(now));
     })
     .await?;
-    tx.commit().await?;
+    crash::commit(tx, Commit::LastChunkStarted).await?;
     Ok(Some(attempt))
 }
 
@@ -244,7 +245,8 @@ pub async fn sent(
     let total = post.bytes_total;
     let change = Change::new(PostEvent::BytesAcknowledged, evidence.of(attempt.id))
         .edit(|row| row.bytes_sent = Set(total));
-    ask_later(app, tx, post, change, Duration::from_secs(FIRST_POLL_S)).await
+    let wait = Duration::from_secs(FIRST_POLL_S);
+    ask_later(app, tx, post, change, wait, Commit::BytesAcknowledged).await
 }
 
 /// TikTok is seldom done sooner.
@@ -260,7 +262,7 @@ pub async fn answer_lost(
 ) -> Result<post::Model> {
     let tx = fenced(app, lease).await?;
     let change = Change::new(PostEvent::AnswerLost, evidence.of(attempt.id));
-    ask_later(app, tx, post, change, Duration::ZERO).await
+    ask_later(app, tx, post, change, Duration::ZERO, Commit::AnswerLost).await
 }
 
 async fn ask_later(
@@ -269,11 +271,12 @@ async fn ask_later(
     post: post::Model,
     change: Change,
     wait: Duration,
+    commit: Commit,
 ) -> Result<post::Model> {
     let post = apply_in_tx(app, &tx, post, change).await?;
     app.enqueue_in_tx(&tx, poll_job(&post), Some(app.clock.now() + wait))
         .await?;
-    tx.commit().await?;
+    crash::commit(tx, commit).await?;
     app.announce(post.user_id).await;
     app.nudge(STATUS);
     Ok(post)
@@ -300,7 +303,7 @@ pub async fn close(
 ) -> Result<post::Model> {
     close_in_tx(app, &tx, &post, outcome, error).await?;
     let post = apply_in_tx(app, &tx, post, change).await?;
-    tx.commit().await?;
+    crash::commit(tx, Commit::PostChanged).await?;
     app.announce(post.user_id).await;
     Ok(post)
 }

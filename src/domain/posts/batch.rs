@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     app::App,
+    crash::{self, Commit},
     domain::{
         accounts,
         actor::Actor,
@@ -118,7 +119,7 @@ pub async fn create_many(
         for post in make_in_tx(app, &tx, user, newborn, "createPosts").await? {
             made.extend(place(&post).map(|index| (index, post)));
         }
-        tx.commit().await?;
+        crash::commit(tx, Commit::PostAccepted).await?;
         app.announce(user).await;
         app.nudge(UPLOADS);
         return Ok(answer(checked.refused, made, rows.len()));

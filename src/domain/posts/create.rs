@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     app::App,
+    crash::{self, Commit},
     domain::{
         actor::Actor,
         error::Result,
@@ -83,7 +84,7 @@ pub async fn create(
         return get(app.db.read(), actor.user_id, PostId(id)).await;
     }
     let mut made = make_in_tx(app, &tx, actor.user_id, vec![newborn], "createPost").await?;
-    tx.commit().await?;
+    crash::commit(tx, Commit::PostAccepted).await?;
     app.announce(actor.user_id).await;
     app.nudge(UPLOADS);
     made.pop()
@@ -186,7 +187,7 @@ pub async fn submit(app: &App, actor: &Actor, id: PostId) -> Result<post::Model>
     let post = apply_in_tx(app, &tx, post, change).await?;
     app.enqueue_in_tx(&tx, upload_job(&post), post.publish_at)
         .await?;
-    tx.commit().await?;
+    crash::commit(tx, Commit::PostSubmitted).await?;
     app.announce(actor.user_id).await;
     app.nudge(UPLOADS);
     Ok(post)

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     app::App,
+    crash::{self, Commit},
     domain::{
         actor::Actor,
         error::{Code, Refusal, Result},
@@ -143,7 +144,7 @@ pub async fn update(
         let change = Change::new(PostEvent::Released, Evidence::creator("updatePost"));
         post = apply_in_tx(app, &tx, post, change).await?;
     }
-    tx.commit().await?;
+    crash::commit(tx, Commit::PostEdited).await?;
     app.announce(actor.user_id).await;
     app.nudge(UPLOADS);
     Ok(post)
@@ -159,14 +160,14 @@ pub async fn caption_copied(app: &App, actor: &Actor, id: PostId) -> Result<post
         )
         .into());
     }
-    post::Entity::update_many()
+    let note = post::Entity::update_many()
         .col_expr(
             post::Column::CaptionCopiedAt,
             sea_orm::sea_query::Expr::value(app.clock.now()),
         )
         .filter(post::Column::Id.eq(id))
-        .exec(app.db.write())
-        .await?;
+        .exec(app.db.write());
+    crash::write(Commit::PostEdited, note).await?;
     get(app.db.read(), actor.user_id, id).await
 }
 

@@ -8,6 +8,7 @@ use sea_orm::{
 use super::{create::as_request, get, get_locked, rules::validate, upload_job};
 use crate::{
     app::App,
+    crash::{self, Commit},
     domain::{
         actor::Actor,
         attempts,
@@ -36,7 +37,7 @@ pub async fn cancel(app: &App, actor: &Actor, id: PostId) -> Result<post::Model>
             app.cancel_job_in_tx(&tx, &upload_job(&post)).await?;
             let change = Change::new(PostEvent::Cancelled, Evidence::creator("cancelPost"));
             let post = apply_in_tx(app, &tx, post, change).await?;
-            tx.commit().await?;
+            crash::commit(tx, Commit::PostStopped).await?;
             app.announce(actor.user_id).await;
             Ok(post)
         }
@@ -93,7 +94,7 @@ async fn cancel_sending(
     }
     if outcome == CancelOutcome::Requested {
         insert_evidence(&tx, now, &post, Evidence::creator("cancelPost")).await?;
-        tx.commit().await?;
+        crash::commit(tx, Commit::PostStopped).await?;
         if let Some(job) = job {
             app.queue.announce_cancel(job, outcome).await?;
         }
@@ -102,7 +103,7 @@ async fn cancel_sending(
     attempts::close_in_tx(app, &tx, &post, "cancelled", None).await?;
     let change = Change::new(PostEvent::Cancelled, Evidence::creator("cancelPost"));
     let post = apply_in_tx(app, &tx, post, change).await?;
-    tx.commit().await?;
+    crash::commit(tx, Commit::PostStopped).await?;
     app.announce(user).await;
     Ok(post)
 }
@@ -138,7 +139,7 @@ pub async fn release(app: &App, actor: &Actor, id: PostId) -> Result<post::Model
         row.local_time = Set(None);
     });
     let post = apply_in_tx(app, &tx, post, change).await?;
-    tx.commit().await?;
+    crash::commit(tx, Commit::PostEdited).await?;
     app.announce(actor.user_id).await;
     app.nudge(UPLOADS);
     Ok(post)
@@ -202,7 +203,7 @@ pub async fn retry(
     });
     let post = apply_in_tx(app, &tx, post, change).await?;
     app.enqueue_in_tx(&tx, upload_job(&post), None).await?;
-    tx.commit().await?;
+    crash::commit(tx, Commit::PostRetried).await?;
     app.announce(actor.user_id).await;
     app.nudge(UPLOADS);
     Ok(post)

@@ -21,6 +21,7 @@ use super::super::{Halt, Step, prove};
 use super::verdict;
 use crate::{
     app::App,
+    crash::{self, Commit},
     domain::{
         attempts,
         post_change::{Change, Evidence},
@@ -232,7 +233,7 @@ impl Sending<'_> {
         let tx = attempts::fenced(self.app, self.lease).await?;
         let offset = i64::try_from(offset).unwrap_or_default();
         attempts::resume_in_tx(&tx, attempt.id, offset).await?;
-        tx.commit().await?;
+        crash::commit(tx, Commit::UploadRewound).await?;
         Ok(())
     }
 

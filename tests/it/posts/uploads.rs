@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clipqueue::domain::posts;
+use clipqueue::{config::MediaPlace, domain::posts};
 use clipqueue_entities::{MediaId, post::PostState};
 use sha2::{Digest as _, Sha256};
 use tiktok_sim::{Endpoint, Fault, FaultKind};
