@@ -136,7 +136,7 @@ impl App {
     pub async fn enqueue_many_in_tx(
         &self,
         tx: &impl ConnectionTrait,
-        jobs: impl IntoIterator<Item = (Job, Option<Timestamp>)>,
+        jobs: Vec<(Job, Option<Timestamp>)>,
     ) -> Result<(), DbErr> {
         let now = self.clock.now();
         let new = jobs

@@ -55,9 +55,9 @@ pub async fn append_many_in_tx(
     new: Vec<NewEvent>,
 ) -> Result<(), DbErr> {
     lock_log(tx, user).await?;
-    let mut rows = new.into_iter().map(|new| row(now, new)).peekable();
-    while rows.peek().is_some() {
-        event::Entity::insert_many(rows.by_ref().take(CHUNK))
+    let rows: Vec<event::ActiveModel> = new.into_iter().map(|new| row(now, new)).collect();
+    for some in rows.chunks(CHUNK) {
+        event::Entity::insert_many(some.to_vec())
             .exec_without_returning(tx)
             .await?;
     }

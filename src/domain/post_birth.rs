@@ -4,7 +4,9 @@
 //! One post or several hundred take the same way. Later changes are [`post_change`](super::post_change)'s.
 
 use clipqueue_entities::{EvidenceId, UserId, evidence, post, post::PostState};
-use sea_orm::{ConnectionTrait, EntityTrait as _, IntoActiveModel as _};
+use sea_orm::{
+    ActiveModelTrait as _, ConnectionTrait, EntityTrait as _, IntoActiveModel as _,
+};
 use serde_json::json;
 
 use super::{
@@ -66,18 +68,17 @@ pub async fn make_in_tx(
         }
         posts.push(post);
     }
-    let mut rows = posts
-        .iter()
-        .map(|post| post.clone().into_active_model().reset_all())
-        .peekable();
-    while rows.peek().is_some() {
-        post::Entity::insert_many(rows.by_ref().take(CHUNK))
+    for some in posts.chunks(CHUNK) {
+        let rows: Vec<post::ActiveModel> = some
+            .iter()
+            .map(|post| post.clone().into_active_model().reset_all())
+            .collect();
+        post::Entity::insert_many(rows)
             .exec_without_returning(tx)
             .await?;
     }
-    let mut proofs = proofs.into_iter().peekable();
-    while proofs.peek().is_some() {
-        evidence::Entity::insert_many(proofs.by_ref().take(CHUNK))
+    for some in proofs.chunks(CHUNK) {
+        evidence::Entity::insert_many(some.to_vec())
             .exec_without_returning(tx)
             .await?;
     }

@@ -210,14 +210,21 @@ async fn creators(
     let mut asked: Vec<AccountId> = asked.into_iter().collect();
     asked.sort_unstable();
     asked.truncate(MAX_ASKED);
-    let questions = asked.into_iter().filter_map(|id| accounts.get(&id));
-    futures::stream::iter(questions.map(async |account| {
-        let known = creator::recent(app, account).await?;
-        Ok((account.id, known))
-    }))
-    .buffer_unordered(ASKED_AT_ONCE)
-    .try_collect()
-    .await
+    let accounts: Vec<account::Model> = asked
+        .into_iter()
+        .filter_map(|id| accounts.get(&id).cloned())
+        .collect();
+    let mut questions = Vec::with_capacity(accounts.len());
+    for account in accounts {
+        questions.push(async move {
+            let known = creator::recent(app, &account).await?;
+            Ok((account.id, known))
+        });
+    }
+    futures::stream::iter(questions)
+        .buffer_unordered(ASKED_AT_ONCE)
+        .try_collect()
+        .await
 }
 
 /// The posts that earlier calls made of this request, by row.

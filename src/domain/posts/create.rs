@@ -163,7 +163,8 @@ pub(super) async fn make_in_tx(
     let jobs = posts
         .iter()
         .filter(|post| post.state == PostState::Scheduled)
-        .map(|post| (upload_job(post), post.publish_at));
+        .map(|post| (upload_job(post), post.publish_at))
+        .collect();
     app.enqueue_many_in_tx(tx, jobs).await?;
     Ok(posts)
 }
