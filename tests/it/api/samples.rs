@@ -66,6 +66,7 @@ fn fill(sdl: &Sdl, path: &str, ty: &Type, value: &impl Fn(&str) -> Option<Value>
         "Boolean" => json!(false),
         "BigInt" => json!("1000"),
         "LocalDateTime" => json!("2027-02-01T09:30:00"),
+        "DateTime" => json!("2027-01-15T08:00:00Z"),
         other => json!(
             sdl.first_value(other)
                 .unwrap_or_else(|| panic!("no sample of {other}"))
