@@ -3,7 +3,9 @@
 //! the work does.
 
 use clipqueue_entities::{Timestamp, UserId, idempotency_key};
-use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait as _, QuerySelect as _, sea_query::OnConflict};
+use sea_orm::{
+    ActiveValue::Set, ConnectionTrait, EntityTrait as _, QuerySelect as _, sea_query::OnConflict,
+};
 use serde::Serialize;
 use uuid::Uuid;
 

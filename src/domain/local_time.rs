@@ -93,7 +93,9 @@ pub enum Unresolved {
     #[error("does not exist in {0}: the clocks are set forward over it; choose another time")]
     Gap(String),
     /// It exists twice, and the caller wants neither by a rule.
-    #[error("exists twice in {0}: the clocks are set back over it; choose another time or give an instant")]
+    #[error(
+        "exists twice in {0}: the clocks are set back over it; choose another time or give an instant"
+    )]
     Overlap(String),
     /// Outside of what can be counted.
     #[error("is out of range; choose a time within the next year")]
@@ -126,9 +128,7 @@ impl LocalTime {
                 let (before, after) = around_gap(zone, at)?;
                 match self.gap {
                     // With the offset before the gap the wall clock, read on, ends behind the gap.
-                    GapRule::Later => {
-                        Ok(resolved(zone, utc(at, before)?, Resolution::MovedLater))
-                    }
+                    GapRule::Later => Ok(resolved(zone, utc(at, before)?, Resolution::MovedLater)),
                     GapRule::Earlier => {
                         Ok(resolved(zone, utc(at, after)?, Resolution::MovedEarlier))
                     }
@@ -217,19 +217,34 @@ mod tests {
     #[test]
     fn gaps_and_overlaps_follow_the_rule_that_was_chosen() {
         let mut gap = local("2027-03-28T02:30:00", "Europe/Berlin");
-        assert_eq!(told(&gap), ("2027-03-28T01:30:00Z".into(), Resolution::MovedLater));
+        assert_eq!(
+            told(&gap),
+            ("2027-03-28T01:30:00Z".into(), Resolution::MovedLater)
+        );
         gap.gap = GapRule::Earlier;
-        assert_eq!(told(&gap), ("2027-03-28T00:30:00Z".into(), Resolution::MovedEarlier));
+        assert_eq!(
+            told(&gap),
+            ("2027-03-28T00:30:00Z".into(), Resolution::MovedEarlier)
+        );
         gap.gap = GapRule::Refuse;
         assert_eq!(gap.resolve(), Err(Unresolved::Gap("Europe/Berlin".into())));
         let mut twice = local("2027-10-31T02:30:00", "Europe/Berlin");
-        assert_eq!(told(&twice), ("2027-10-31T00:30:00Z".into(), Resolution::FirstOfTwo));
+        assert_eq!(
+            told(&twice),
+            ("2027-10-31T00:30:00Z".into(), Resolution::FirstOfTwo)
+        );
         twice.overlap = OverlapRule::Later;
-        assert_eq!(told(&twice), ("2027-10-31T01:30:00Z".into(), Resolution::SecondOfTwo));
+        assert_eq!(
+            told(&twice),
+            ("2027-10-31T01:30:00Z".into(), Resolution::SecondOfTwo)
+        );
         twice.overlap = OverlapRule::Refuse;
         assert!(matches!(twice.resolve(), Err(Unresolved::Overlap(_))));
         let plain = local("2027-07-01T09:00:00", "America/New_York");
-        assert_eq!(told(&plain), ("2027-07-01T13:00:00Z".into(), Resolution::Exact));
+        assert_eq!(
+            told(&plain),
+            ("2027-07-01T13:00:00Z".into(), Resolution::Exact)
+        );
         assert_eq!(plain.resolve().unwrap().offset_s, -4 * 3600);
     }
 
@@ -237,14 +252,26 @@ mod tests {
     fn strange_zones_are_right() {
         // Half an hour, a whole day, a quarter.
         let half = local("2027-10-03T02:15:00", "Australia/Lord_Howe");
-        assert_eq!(told(&half), ("2027-10-02T15:45:00Z".into(), Resolution::MovedLater));
+        assert_eq!(
+            told(&half),
+            ("2027-10-02T15:45:00Z".into(), Resolution::MovedLater)
+        );
         let day = local("2011-12-30T12:00:00", "Pacific/Apia");
-        assert_eq!(told(&day), ("2011-12-30T22:00:00Z".into(), Resolution::MovedLater));
+        assert_eq!(
+            told(&day),
+            ("2011-12-30T22:00:00Z".into(), Resolution::MovedLater)
+        );
         let quarter = local("2027-01-01T00:00:00", "Asia/Kathmandu");
-        assert_eq!(told(&quarter), ("2026-12-31T18:15:00Z".into(), Resolution::Exact));
+        assert_eq!(
+            told(&quarter),
+            ("2026-12-31T18:15:00Z".into(), Resolution::Exact)
+        );
         for wrong in ["Berlin", "", "Mars/Olympus"] {
             let time = local("2027-01-01T00:00:00", wrong);
-            assert!(matches!(time.resolve(), Err(Unresolved::UnknownZone(_))), "{wrong}");
+            assert!(
+                matches!(time.resolve(), Err(Unresolved::UnknownZone(_))),
+                "{wrong}"
+            );
         }
     }
 
@@ -287,7 +314,13 @@ mod tests {
                     let at = edge + TimeDelta::seconds(shift);
                     let inside = (0..width.abs()).contains(&shift);
                     let asked = |gap, overlap| {
-                        LocalTime { at, zone: zone.name().to_owned(), gap, overlap }.resolve()
+                        LocalTime {
+                            at,
+                            zone: zone.name().to_owned(),
+                            gap,
+                            overlap,
+                        }
+                        .resolve()
                     };
                     let clock = |it: Resolved| in_zone(it.at, zone.name()).unwrap();
                     let usual = asked(GapRule::Later, OverlapRule::Earlier).unwrap();
@@ -309,7 +342,10 @@ mod tests {
                         assert_eq!((clock(usual), clock(other)), (at, at), "{zone}");
                         let apart = other.at.as_millis() - usual.at.as_millis();
                         assert_eq!(apart, -width * 1000, "{zone} {at}");
-                        assert!(matches!(refused, Err(Unresolved::Overlap(_))), "{zone} {at}");
+                        assert!(
+                            matches!(refused, Err(Unresolved::Overlap(_))),
+                            "{zone} {at}"
+                        );
                     }
                 }
             }

@@ -4,9 +4,7 @@
 //! One post or several hundred take the same way. Later changes are [`post_change`](super::post_change)'s.
 
 use clipqueue_entities::{EvidenceId, UserId, evidence, post, post::PostState};
-use sea_orm::{
-    ActiveModelTrait as _, ConnectionTrait, EntityTrait as _, IntoActiveModel as _,
-};
+use sea_orm::{ActiveModelTrait as _, ConnectionTrait, EntityTrait as _, IntoActiveModel as _};
 use serde_json::json;
 
 use super::{

@@ -59,7 +59,12 @@ pub(super) fn client(address: &S3Address) -> Result<Arc<dyn ObjectStore>, Storag
     let options = ClientOptions::new()
         .with_timeout(REQUEST)
         .with_connect_timeout(CONNECT)
-        .with_allow_http(address.endpoint.as_ref().is_some_and(|url| url.scheme() == "http"));
+        .with_allow_http(
+            address
+                .endpoint
+                .as_ref()
+                .is_some_and(|url| url.scheme() == "http"),
+        );
     let mut builder = AmazonS3Builder::new()
         .with_bucket_name(&address.bucket)
         .with_region(&address.region)

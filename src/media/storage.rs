@@ -6,9 +6,7 @@ use std::{collections::HashSet, fmt, io, path::PathBuf, sync::Arc};
 
 use clipqueue_entities::MediaId;
 use futures::{StreamExt, TryStreamExt};
-use object_store::{
-    ObjectStore, ObjectStoreExt, PutPayload, local::LocalFileSystem, path::Path,
-};
+use object_store::{ObjectStore, ObjectStoreExt, PutPayload, local::LocalFileSystem, path::Path};
 
 use super::s3::{self, S3Address};
 
@@ -166,8 +164,11 @@ impl Storage {
         }
         let range = 10..WORDS.len() as u64;
         let read = self.store.get_range(&key, range).await;
-        let listed: Result<Vec<_>, _> =
-            self.store.list(Some(&Path::from(CHECK))).try_collect().await;
+        let listed: Result<Vec<_>, _> = self
+            .store
+            .list(Some(&Path::from(CHECK)))
+            .try_collect()
+            .await;
         self.store.delete(&key).await?;
         let found = listed?.iter().any(|object| object.location == key);
         if read?.as_ref() == b"doctor" && found {

@@ -7,9 +7,7 @@ use std::{
     time::Duration,
 };
 
-use clipqueue::config::{
-    self, Config, LogFormat, MediaPlace, Problems, Sources, TransportKind,
-};
+use clipqueue::config::{self, Config, LogFormat, MediaPlace, Problems, Sources, TransportKind};
 use secrecy::ExposeSecret as _;
 
 /// What a public server is given in these tests.
@@ -132,7 +130,10 @@ fn a_bucket_needs_its_keys_and_says_which() {
     let MediaPlace::S3(s3) = &config.media.place else {
         panic!("{:?}", config.media.place);
     };
-    assert_eq!((s3.bucket.as_str(), s3.prefix.as_str()), ("clips", "some/where"));
+    assert_eq!(
+        (s3.bucket.as_str(), s3.prefix.as_str()),
+        ("clips", "some/where")
+    );
     assert_eq!(s3.secret_access_key.expose_secret(), "of-a-file");
     assert!(!format!("{config:?}").contains("of-a-file"));
     for wrong in [
@@ -142,7 +143,10 @@ fn a_bucket_needs_its_keys_and_says_which() {
         "s3://clips/a//b",
         "gs://clips",
     ] {
-        assert!(told(&[("media.url", wrong)]).contains("media.url"), "{wrong}");
+        assert!(
+            told(&[("media.url", wrong)]).contains("media.url"),
+            "{wrong}"
+        );
     }
     for wrong in ["s3.example.com", "https://user:password@s3.example.com"] {
         let text = told(&[("media.s3_endpoint", wrong)]);

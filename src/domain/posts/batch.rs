@@ -70,7 +70,12 @@ pub async fn create_many(
         return Err(Refusal::new("posts", Code::Invalid, message).into());
     }
     let user = actor.user_id;
-    let request = Request::new(user, idempotency_key, "createPosts", &(all_or_nothing, &rows))?;
+    let request = Request::new(
+        user,
+        idempotency_key,
+        "createPosts",
+        &(all_or_nothing, &rows),
+    )?;
     if check_only {
         let total = rows.len();
         let checked = check(app, user, rows.into_iter().enumerate().collect()).await?;
@@ -254,10 +259,12 @@ fn answer(
     rows: usize,
 ) -> Vec<Row> {
     (0..rows)
-        .map(|index| match (made.remove(&index), refused.remove(&index)) {
-            (Some(post), _) => Row::Made(Box::new(post)),
-            (None, Some(refusals)) => Row::Refused(refusals),
-            (None, None) => Row::Good,
-        })
+        .map(
+            |index| match (made.remove(&index), refused.remove(&index)) {
+                (Some(post), _) => Row::Made(Box::new(post)),
+                (None, Some(refusals)) => Row::Refused(refusals),
+                (None, None) => Row::Good,
+            },
+        )
         .collect()
 }

@@ -247,7 +247,10 @@ impl CreatePostsPayload {
             })
             .collect();
         let created = rows.iter().filter(|row| row.post.is_some()).count();
-        let refused = rows.iter().filter(|row| !row.user_errors.is_empty()).count();
+        let refused = rows
+            .iter()
+            .filter(|row| !row.user_errors.is_empty())
+            .count();
         if all_or_nothing && refused > 0 && created == 0 {
             let refusal = Refusal::new(
                 "posts",

@@ -175,7 +175,9 @@ impl PostLateRule {
         let scheduled = post.state == post::PostState::Scheduled;
         Self {
             policy: late.policy.into(),
-            within_seconds: late.within_s.and_then(|seconds| i32::try_from(seconds).ok()),
+            within_seconds: late
+                .within_s
+                .and_then(|seconds| i32::try_from(seconds).ok()),
             until: post.deadline_at.filter(|_| scheduled).map(DateTime),
             chosen: chosen.is_some(),
         }

@@ -74,7 +74,11 @@ async fn five_hundred_rows_fit_into_one_request() {
     let (status, answer) = post(&world, &tenant, CREATE, input).await;
     assert_eq!(status, StatusCode::OK, "{answer}");
     let made = &answer["data"]["createPosts"];
-    assert_eq!((&made["created"], &made["refused"]), (&json!(498), &json!(2)), "{answer}");
+    assert_eq!(
+        (&made["created"], &made["refused"]),
+        (&json!(498), &json!(2)),
+        "{answer}"
+    );
     assert_eq!(made["userErrors"], json!([]));
     assert_eq!(made["rows"][499]["row"], 499);
     assert_eq!(made["rows"][499]["post"]["state"], "SCHEDULED");
@@ -82,9 +86,15 @@ async fn five_hundred_rows_fit_into_one_request() {
     assert_eq!(error["field"], json!(["input", "posts", "3", "caption"]));
     assert_eq!(error["code"], "TOO_LONG");
     let error = &made["rows"][7]["userErrors"][0];
-    assert_eq!(error["field"], json!(["input", "posts", "7", "publishAtLocal", "zone"]));
+    assert_eq!(
+        error["field"],
+        json!(["input", "posts", "7", "publishAtLocal", "zone"])
+    );
     // The time that does not exist moved on by the hour that is missing.
-    assert_eq!(made["rows"][8]["post"]["publishAt"], "2027-03-28T01:30:00.000Z");
+    assert_eq!(
+        made["rows"][8]["post"]["publishAt"],
+        "2027-03-28T01:30:00.000Z"
+    );
 }
 
 #[tokio::test]
@@ -100,7 +110,10 @@ async fn a_row_costs_what_it_selects() {
     let dear = "mutation ($input: CreatePostsInput!) { createPosts(input: $input) {
         rows { post { timeline(first: 100) { edges { node { kind evidence { source } } } } } } } }";
     let (_, answer) = post(&world, &tenant, dear, input.clone()).await;
-    assert_eq!(answer["errors"][0]["extensions"]["code"], "COST_LIMIT", "{answer}");
+    assert_eq!(
+        answer["errors"][0]["extensions"]["code"], "COST_LIMIT",
+        "{answer}"
+    );
     let (_, answer) = post(&world, &tenant, CREATE, input).await;
     assert_eq!(answer["data"]["createPosts"]["created"], 100, "{answer}");
 }
@@ -120,7 +133,9 @@ async fn all_or_nothing_says_that_nothing_was_made() {
     assert_eq!(made["userErrors"][0]["code"], "BATCH_REFUSED");
     assert_eq!(made["rows"][0]["userErrors"], json!([]));
     assert_eq!(made["rows"][0]["post"], Value::Null);
-    let posts = world.ask(&tenant, "{ posts { edges { cursor } } }", json!({})).await;
+    let posts = world
+        .ask(&tenant, "{ posts { edges { cursor } } }", json!({}))
+        .await;
     assert_eq!(posts["posts"]["edges"], json!([]));
 }
 
@@ -168,7 +183,12 @@ async fn a_local_time_and_a_rule_for_lateness_are_shown_with_the_post() {
         changed["late"],
         json!({ "policy": "WITHIN", "withinSeconds": 21600, "chosen": false })
     );
-    for wrong in ["2027-03-28T02:30:00Z", "2027-03-28", "2027-02-30T00:00", "02:30"] {
+    for wrong in [
+        "2027-03-28T02:30:00Z",
+        "2027-03-28",
+        "2027-02-30T00:00",
+        "02:30",
+    ] {
         let input = json!({ "idempotencyKey": "wrong", "accountId": account, "mediaId": media,
             "publishAtLocal": { "at": wrong, "zone": "Europe/Berlin" } });
         let answer = world

@@ -81,9 +81,7 @@ fn selection(sdl: &Sdl, ty: &Type) -> &'static str {
         return "";
     }
     match base(ty) {
-        "CreatePostsPayload" => {
-            "{ rows { userErrors { code field } } userErrors { code field } }"
-        }
+        "CreatePostsPayload" => "{ rows { userErrors { code field } } userErrors { code field } }",
         "Preflight" => "{ checks { verdict code field } }",
         name if name.ends_with("Payload") => "{ userErrors { code field } }",
         _ => "{ __typename }",

@@ -26,10 +26,19 @@ async fn pieces_are_stored_cut_resumed_and_hashed() {
     let clip = file("clip.mp4");
     let media = fixture.create(clip.len()).await;
     // A connection that breaks: what arrived is kept.
-    let pieces = [Ok(clip[..9_000].to_vec().into()), Err(std::io::Error::other("cut"))];
+    let pieces = [
+        Ok(clip[..9_000].to_vec().into()),
+        Err(std::io::Error::other("cut")),
+    ];
     let broken = fixture
         .store
-        .append(fixture.user, media.id, 0, None, futures::stream::iter(pieces))
+        .append(
+            fixture.user,
+            media.id,
+            0,
+            None,
+            futures::stream::iter(pieces),
+        )
         .await
         .unwrap();
     assert_eq!(broken.media.received, 9_000);
@@ -88,7 +97,11 @@ async fn large_segments_go_up_in_parts_and_come_back_by_range() {
     assert!(read(&reader, border - 3..border + 3).await == bytes[border - 3..border + 3]);
     // An object that was cut behind our back is an error, not a shorter file.
     let key = Path::from(server.keys(&prefix).await.remove(0));
-    server.client().put(&key, b"x".to_vec().into()).await.unwrap();
+    server
+        .client()
+        .put(&key, b"x".to_vec().into())
+        .await
+        .unwrap();
     let damaged: Result<Vec<_>, _> = reader.read_range(0..LARGE as u64).try_collect().await;
     assert!(damaged.is_err());
 }
@@ -122,13 +135,20 @@ async fn expiry_deletion_and_refusal_take_the_bytes() {
     assert_eq!(refused.state, MediaState::Rejected);
     // An append that was cut down before its row was written.
     let stray = Path::from(format!("{prefix}/media/{}/000000009000-dead", resting.id));
-    server.client().put(&stray, b"never recorded".to_vec().into()).await.unwrap();
+    server
+        .client()
+        .put(&stray, b"never recorded".to_vec().into())
+        .await
+        .unwrap();
     fixture.clock.advance(Duration::from_secs(25 * 3600));
     let swept = fixture.store.sweep(10).await.unwrap();
     assert_eq!((swept.expired, swept.failed), (1, 0));
     let left = server.keys(&prefix).await;
     let of_ready = format!("{prefix}/media/{}/", ready.id);
-    assert!(!left.is_empty() && left.iter().all(|key| key.starts_with(&of_ready)), "{left:?}");
+    assert!(
+        !left.is_empty() && left.iter().all(|key| key.starts_with(&of_ready)),
+        "{left:?}"
+    );
     fixture.store.delete(fixture.user, ready.id).await.unwrap();
     assert_eq!(server.keys(&prefix).await, Vec::<String>::new());
     // A process that died after the state changed and before the bytes went.
@@ -156,11 +176,17 @@ async fn an_upload_goes_on_where_it_was_when_the_store_comes_back() {
     let lost = fixture.append(media.id, 9_000, &clip[9_000..]).await;
     assert!(matches!(lost, Err(MediaError::Storage(_))), "{lost:?}");
     let stands = fixture.store.get(fixture.user, media.id).await.unwrap();
-    assert_eq!(stands.received, 9_000, "nothing is acknowledged that is not stored");
+    assert_eq!(
+        stands.received, 9_000,
+        "nothing is acknowledged that is not stored"
+    );
     assert!(storage.check().await.is_err());
     server.start_again().await;
     storage.check().await.unwrap();
-    let done = fixture.append(media.id, 9_000, &clip[9_000..]).await.unwrap();
+    let done = fixture
+        .append(media.id, 9_000, &clip[9_000..])
+        .await
+        .unwrap();
     assert_eq!(done.media.sha256, Some(sha256(&clip)));
     let reader = fixture.store.open(fixture.user, media.id).await.unwrap();
     assert!(read(&reader, 0..clip.len()).await == clip);

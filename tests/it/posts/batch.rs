@@ -72,7 +72,11 @@ async fn five_hundred_rows_are_made_in_one_request(t: TestApp) {
         let Row::Made(post) = row else {
             panic!("{index}: {row:?}");
         };
-        assert_eq!(post.caption, format!("Row {index}"), "in the order of the request");
+        assert_eq!(
+            post.caption,
+            format!("Row {index}"),
+            "in the order of the request"
+        );
         let state = match index % 5 {
             0 => PostState::Draft,
             _ => PostState::Scheduled,
@@ -90,7 +94,13 @@ async fn five_hundred_rows_are_made_in_one_request(t: TestApp) {
         let events = t.events(id).await;
         let kinds: Vec<_> = events
             .iter()
-            .map(|event| (event.kind.clone(), event.data.clone(), event.evidence_id.is_some()))
+            .map(|event| {
+                (
+                    event.kind.clone(),
+                    event.data.clone(),
+                    event.evidence_id.is_some(),
+                )
+            })
             .collect();
         let proofs = t.evidence(id).await.len();
         (kinds, proofs)
@@ -108,7 +118,14 @@ async fn rows_that_are_wrong_are_refused_and_the_others_made(t: TestApp) {
     rows[3].account_id = AccountId::new();
     rows[4].publish_at = Some(t.clock.now() - HOUR);
     let made = make(&t, rows, false, "some").await;
-    let expected = [None, Some(Code::TooLong), Some(Code::NotFound), Some(Code::NotFound), Some(Code::Invalid), None];
+    let expected = [
+        None,
+        Some(Code::TooLong),
+        Some(Code::NotFound),
+        Some(Code::NotFound),
+        Some(Code::Invalid),
+        None,
+    ];
     for (index, (row, code)) in made.iter().zip(expected).enumerate() {
         match (row, code) {
             (Row::Made(_), None) => {}
@@ -126,7 +143,12 @@ async fn all_or_nothing_makes_nothing_of_a_request_with_a_wrong_row(t: TestApp) 
     rows[2].caption = "x".repeat(2201);
     let made = make(&t, rows.clone(), true, "all").await;
     assert!(matches!(made[2], Row::Refused(_)));
-    assert!([0, 1, 3].iter().all(|index| matches!(made[*index], Row::Good)), "{made:?}");
+    assert!(
+        [0, 1, 3]
+            .iter()
+            .all(|index| matches!(made[*index], Row::Good)),
+        "{made:?}"
+    );
     assert_eq!(stored(&t).await, 0);
     assert!(t.jobs("upload_post").await.is_empty());
     // What was refused has not used up its key.
@@ -140,7 +162,8 @@ async fn a_repeated_request_makes_no_row_twice(mut t: TestApp) {
     let rows = good(account, media, 3);
     let first = make(&t, rows.clone(), false, "key").await;
     let ids_first = ids(&first);
-    t.run_until(ids_first[0].unwrap(), PostState::Published).await;
+    t.run_until(ids_first[0].unwrap(), PostState::Published)
+        .await;
     let again = make(&t, rows.clone(), false, "key").await;
     assert_eq!(ids(&again), ids_first);
     let Row::Made(post) = &again[0] else {
@@ -152,7 +175,12 @@ async fn a_repeated_request_makes_no_row_twice(mut t: TestApp) {
     let mut other = rows.clone();
     other[1].caption.push('!');
     let turned: Vec<NewPost> = rows.iter().rev().cloned().collect();
-    for (rows, all) in [(other, false), (turned, false), (rows.clone(), true), (good(account, media, 2), false)] {
+    for (rows, all) in [
+        (other, false),
+        (turned, false),
+        (rows.clone(), true),
+        (good(account, media, 2), false),
+    ] {
         let result = posts::create_many(&t.app, &t.actor, rows, all, false, "key").await;
         assert_eq!(codes(result), [Code::IdempotencyMismatch]);
     }
@@ -196,7 +224,10 @@ async fn a_row_that_was_refused_is_made_when_it_is_good(t: TestApp) {
     let again = join_all((0..4).map(|_| make(&t, rows.clone(), false, "patient"))).await;
     for rows in &again {
         assert_eq!(ids(rows), ids(&again[0]));
-        assert_eq!((ids(rows)[0], ids(rows)[2]), (ids(&first)[0], ids(&first)[2]));
+        assert_eq!(
+            (ids(rows)[0], ids(rows)[2]),
+            (ids(&first)[0], ids(&first)[2])
+        );
         assert!(ids(rows)[1].is_some());
     }
     assert_eq!(stored(&t).await, 3);
@@ -222,7 +253,10 @@ async fn a_check_writes_nothing(t: TestApp) {
     let checked = posts::create_many(&t.app, &t.actor, rows.clone(), false, true, "check")
         .await
         .unwrap();
-    assert!(matches!((&checked[0], &checked[1]), (Row::Good, Row::Refused(_))));
+    assert!(matches!(
+        (&checked[0], &checked[1]),
+        (Row::Good, Row::Refused(_))
+    ));
     assert_eq!(stored(&t).await, 0);
     rows[1].caption = "fine".to_owned();
     make(&t, rows, false, "check").await;

@@ -24,9 +24,16 @@ const PATIENCE: Duration = Duration::from_secs(60);
 async fn held(redis: &RedisServer) -> (Vec<String>, i64) {
     let client = redis::Client::open(redis.url()).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-    let mut keys: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut connection).await.unwrap();
+    let mut keys: Vec<String> = redis::cmd("KEYS")
+        .arg("*")
+        .query_async(&mut connection)
+        .await
+        .unwrap();
     keys.sort();
-    let size: i64 = redis::cmd("DBSIZE").query_async(&mut connection).await.unwrap();
+    let size: i64 = redis::cmd("DBSIZE")
+        .query_async(&mut connection)
+        .await
+        .unwrap();
     assert_eq!(usize::try_from(size), Ok(keys.len()));
     let mut bytes = 0;
     for key in &keys {
@@ -47,8 +54,18 @@ async fn read(t: &TestApp) -> (i64, i64) {
                (seq_tup_read + idx_tup_fetch)::bigint AS rows \
                FROM pg_stat_user_tables WHERE relname = 'jobs'";
     let statement = Statement::from_string(DatabaseBackend::Postgres, sql);
-    let row = t.app.db.write().query_one_raw(statement).await.unwrap().unwrap();
-    (row.try_get("", "scans").unwrap(), row.try_get("", "rows").unwrap())
+    let row = t
+        .app
+        .db
+        .write()
+        .query_one_raw(statement)
+        .await
+        .unwrap()
+        .unwrap();
+    (
+        row.try_get("", "scans").unwrap(),
+        row.try_get("", "rows").unwrap(),
+    )
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -87,7 +104,12 @@ async fn jobs_far_ahead_cost_redis_nothing_and_the_relay_a_look() {
         ))
         .await
         .unwrap();
-    t.app.db.write().execute_unprepared("ANALYZE jobs").await.unwrap();
+    t.app
+        .db
+        .write()
+        .execute_unprepared("ANALYZE jobs")
+        .await
+        .unwrap();
     println!("{rows} rows in {:?}", began.elapsed());
 
     t.drain().await;
@@ -110,11 +132,18 @@ async fn jobs_far_ahead_cost_redis_nothing_and_the_relay_a_look() {
     .await;
     let allowed = READ_A_PASS * i64::try_from(passes).unwrap();
     println!("{seen} rows read in {passes} passes");
-    assert!(seen <= allowed, "{seen} rows read in {passes} passes over {rows} waiting rows");
+    assert!(
+        seen <= allowed,
+        "{seen} rows read in {passes} passes over {rows} waiting rows"
+    );
 
     // The one that is near goes at its time, past all the others.
     t.advance(HOUR);
     t.run_until(near.id, PostState::Published).await;
     let (_, bytes) = held(&redis).await;
-    assert!(bytes < before.1 + 2_000, "{bytes} bytes, {} before", before.1);
+    assert!(
+        bytes < before.1 + 2_000,
+        "{bytes} bytes, {} before",
+        before.1
+    );
 }

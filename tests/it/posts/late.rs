@@ -88,7 +88,10 @@ async fn within_counts_from_the_posts_time_and_misses_with_a_notice(mut t: TestA
     let message = missed.failure_message.clone().unwrap();
     assert!(message.contains("Retry it"), "{message}");
     let event = last_event(&t, &post).await;
-    assert_eq!((&event["to"], &event["code"]), (&"missed".into(), &"too_late".into()));
+    assert_eq!(
+        (&event["to"], &event["code"]),
+        (&"missed".into(), &"too_late".into())
+    );
     assert_eq!(event["message"], message.as_str());
     assert!(t.sim.inits().is_empty());
     // In time is in time.
@@ -149,7 +152,10 @@ async fn hold_waits_for_its_owner_who_releases_it(mut t: TestApp) {
     assert_eq!(t.reload(post.id).await.state, PostState::Held);
     assert!(t.sim.inits().is_empty());
     let released = posts::release(&t.app, &t.actor, post.id).await.unwrap();
-    assert_eq!((released.state, released.publish_at), (PostState::Scheduled, None));
+    assert_eq!(
+        (released.state, released.publish_at),
+        (PostState::Scheduled, None)
+    );
     // A second click changes nothing.
     let again = posts::release(&t.app, &t.actor, post.id).await.unwrap();
     assert_eq!(again.state, PostState::Scheduled);
@@ -163,7 +169,10 @@ async fn the_sweep_holds_what_no_worker_took(mut t: TestApp) {
     t.advance(HOUR * 2);
     t.fire_crons().await;
     let held = t.reload(post.id).await;
-    assert_eq!((held.state, held.hold_reason.as_deref()), (PostState::Held, Some(LATE)));
+    assert_eq!(
+        (held.state, held.hold_reason.as_deref()),
+        (PostState::Held, Some(LATE))
+    );
     t.app.queue.resume("uploads").await.unwrap();
     t.pass(HOUR, 2).await;
     assert!(t.sim.inits().is_empty(), "its job went with it");
@@ -179,8 +188,13 @@ async fn a_late_post_goes_at_another_time_or_is_cancelled(mut t: TestApp) {
         publish_at: Some(Some(later)),
         ..PostEdit::default()
     };
-    let moved = posts::update(&t.app, &t.actor, post.id, post.version, edit).await.unwrap();
-    assert_eq!((moved.state, moved.hold_reason), (PostState::Scheduled, None));
+    let moved = posts::update(&t.app, &t.actor, post.id, post.version, edit)
+        .await
+        .unwrap();
+    assert_eq!(
+        (moved.state, moved.hold_reason),
+        (PostState::Scheduled, None)
+    );
     assert!(moved.deadline_at > Some(later));
     t.pass(HOUR * 3 - Duration::from_secs(60), 3).await;
     assert!(t.sim.inits().is_empty());
@@ -205,7 +219,9 @@ async fn a_missed_post_can_be_tried_again_whatever_its_rule(mut t: TestApp) {
     asleep(&t, DAY);
     t.drain().await;
     assert_eq!(t.reload(post.id).await.state, PostState::Missed);
-    let again = posts::retry(&t.app, &t.actor, post.id, "again").await.unwrap();
+    let again = posts::retry(&t.app, &t.actor, post.id, "again")
+        .await
+        .unwrap();
     assert_eq!(again.state, PostState::Scheduled);
     assert_eq!(again.failure_code, None);
     assert_eq!(again.deadline_at, Some(t.clock.now() + HOUR));
@@ -229,13 +245,18 @@ async fn a_rule_can_be_changed(mut t: TestApp) {
             late: Some(late),
             ..PostEdit::default()
         };
-        posts::update(&t.app, &t.actor, post.id, version, edit).await.unwrap()
+        posts::update(&t.app, &t.actor, post.id, version, edit)
+            .await
+            .unwrap()
     };
     let due = post.publish_at.unwrap();
     let usual = change(1, None).await;
     assert_eq!(usual.deadline_at, Some(due + t.app.config.posts.late_limit));
     let held = change(2, Some(HOLD)).await;
-    assert_eq!(held.deadline_at, Some(due + t.app.config.posts.late_tolerance));
+    assert_eq!(
+        held.deadline_at,
+        Some(due + t.app.config.posts.late_tolerance)
+    );
     let patient = change(3, Some(POST_NOW)).await;
     assert!(patient.deadline_at > Some(due + DAY * 20));
     asleep(&t, DAY);

@@ -39,14 +39,17 @@ async fn a_local_time_becomes_an_instant_and_the_post_goes_then(mut t: TestApp) 
         local: Some(local.clone()),
         ..TestApp::direct(account, media)
     };
-    let post = posts::create(&t.app, &t.actor, new.clone(), "local").await.unwrap();
+    let post = posts::create(&t.app, &t.actor, new.clone(), "local")
+        .await
+        .unwrap();
     let due = local.resolve().unwrap().at;
     assert_eq!(post.publish_at, Some(due));
     assert_eq!(posts::local_time(&post).unwrap(), Some(local));
     // The key stands for the request, not for the instant that came of it.
     let again = posts::create(&t.app, &t.actor, new, "local").await.unwrap();
     assert_eq!(again.id, post.id);
-    t.pass(due.since(t.clock.now()) - Duration::from_secs(30), 6).await;
+    t.pass(due.since(t.clock.now()) - Duration::from_secs(30), 6)
+        .await;
     assert!(t.sim.inits().is_empty());
     t.run_until(post.id, PostState::Published).await;
     assert!(Timestamp::from_millis(t.sim.inits()[0].at_ms) >= due);
@@ -74,7 +77,10 @@ async fn a_local_time_that_cannot_be_is_refused_with_its_part(t: TestApp) {
         ..good.clone()
     };
     let refused = ask(past, None).await;
-    assert_eq!((refused.code, refused.field[1]), (Code::Invalid, "publishAtLocal"));
+    assert_eq!(
+        (refused.code, refused.field[1]),
+        (Code::Invalid, "publishAtLocal")
+    );
     let refused = ask(good.clone(), Some(t.clock.now() + HOUR)).await;
     assert!(refused.message.contains("not both"), "{refused:?}");
     // The next time that clocks in Berlin are set forward, for a caller who wants no other time.
@@ -112,7 +118,9 @@ async fn an_edit_keeps_replaces_or_takes_the_local_time(mut t: TestApp) {
     };
     let post = t.post(new).await;
     let edit = async |version, edit| {
-        posts::update(&t.app, &t.actor, post.id, version, edit).await.unwrap()
+        posts::update(&t.app, &t.actor, post.id, version, edit)
+            .await
+            .unwrap()
     };
     // Rules of a zone that were others when the instant was made: any edit puts it right, and its job.
     let stale = post.publish_at.unwrap() + HOUR;
@@ -145,7 +153,10 @@ async fn an_edit_keeps_replaces_or_takes_the_local_time(mut t: TestApp) {
         ..PostEdit::default()
     };
     let edited = edit(3, fixed).await;
-    assert_eq!((edited.publish_at, edited.local_time), (Some(instant), None));
+    assert_eq!(
+        (edited.publish_at, edited.local_time),
+        (Some(instant), None)
+    );
     t.pass(HOUR * 2, 4).await;
     t.run_until(post.id, PostState::Published).await;
 }
