@@ -143,11 +143,10 @@ impl Storage {
             };
         }
         let mut listed = self.store.list(Some(&Path::from(CHECK)));
-        match listed.next().await.transpose().map_err(StorageError::from) {
+        match listed.next().await.transpose() {
             Ok(_) => Ok(()),
-            // A list of nothing is empty; only a bucket can be missing.
-            Err(StorageError::Missing) => Err(StorageError::Gone),
-            Err(error) => Err(error),
+            Err(error) if names_no_bucket(&error) => Err(StorageError::Gone),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -157,9 +156,9 @@ impl Storage {
         let key = Path::from_iter([CHECK.to_owned(), uuid::Uuid::new_v4().simple().to_string()]);
         let written = self.store.put(&key, PutPayload::from_static(WORDS)).await;
         if let Err(error) = written {
-            return Err(match StorageError::from(error) {
-                StorageError::Missing => StorageError::Gone,
-                other => other,
+            return Err(match error {
+                error if names_no_bucket(&error) => StorageError::Gone,
+                error => error.into(),
             });
         }
         let range = 10..WORDS.len() as u64;
@@ -234,6 +233,12 @@ impl Storage {
             .map_err(io::Error::other)??;
         Ok(())
     }
+}
+
+/// Whether the store says that there is no such bucket. `object_store` keeps the store's word in the
+/// text of its error alone.
+fn names_no_bucket(error: &object_store::Error) -> bool {
+    format!("{error:?}").contains("NoSuchBucket")
 }
 
 /// Where a file's objects lie.

@@ -256,7 +256,7 @@ fn values_that_no_part_could_use_are_refused_here() {
             "must be memory: or redis://",
         ),
         ("transport.prefix", "a b", "letters, digits and dashes"),
-        ("media.url", "s3://bucket", "a directory"),
+        ("media.url", "gs://bucket", "a directory"),
         ("media.url", "", "a directory"),
         ("media.max_file_bytes", "4GB", "a whole number"),
         ("tiktok.client_key", "", "developer portal"),

@@ -73,6 +73,7 @@ impl S3Server {
                 "-admin.ui=false",
                 "-webdav=false",
                 "-master.telemetry=false",
+                "-s3.autoCreateBucket=false",
                 "-master.volumeSizeLimitMB=64",
                 "-volume.max=50",
                 "-s3.port.iceberg=0",
