@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod batch;
+mod budgets;
 mod fixture;
 mod http;
 mod keys;
