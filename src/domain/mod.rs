@@ -7,10 +7,10 @@
 //!
 //! - Who: [`actor`], [`api_keys`], [`console_sessions`]
 //! - TikTok accounts: [`connect`], [`accounts`], [`tokens`], [`token_life`], [`creator`]
-//! - Posts: [`posts`], [`post_settings`], [`post_state`], [`post_change`], [`preflight`],
-//!   [`attempts`], [`caps`], [`line`], [`reconcile`], [`notices`], [`doubt`], [`videos`],
-//!   [`video_search`], [`video_link`], [`poll_plan`], [`next_action`], [`post_history`],
-//!   [`posting_budget`], [`sweep`]
+//! - Posts: [`posts`], [`post_settings`], [`post_state`], [`post_change`], [`post_birth`],
+//!   [`preflight`], [`local_time`], [`lateness`], [`attempts`], [`caps`], [`line`], [`reconcile`],
+//!   [`notices`], [`doubt`], [`videos`], [`video_search`], [`video_link`], [`poll_plan`],
+//!   [`next_action`], [`post_history`], [`posting_budget`], [`sweep`]
 //! - Files: [`uploads`], and photos that TikTok fetches: [`pulls`]
 //! - The installation: [`operators`], [`inspect`], [`bulk`], [`audit`], [`drift`], [`canaries`],
 //!   [`overdue`]
@@ -35,12 +35,15 @@ pub mod events;
 pub mod idempotency;
 pub mod inspect;
 pub mod key_canary;
+pub mod lateness;
 pub mod line;
+pub mod local_time;
 pub mod next_action;
 pub mod notices;
 pub mod operators;
 pub mod overdue;
 pub mod poll_plan;
+pub mod post_birth;
 pub mod post_change;
 pub mod post_history;
 pub mod post_settings;

@@ -1,8 +1,9 @@
 //! The files of a request: one video, or photos; whether they are there and fit for what they are
 //! asked for.
 
-use clipqueue_entities::{MediaId, UserId, post::PostKind};
+use std::collections::HashMap;
 
+use clipqueue_entities::{MediaId, UserId, post::PostKind};
 use tiktok::limits::PHOTO_MAX_IMAGES;
 
 use super::photos::{self, Photos};
@@ -35,7 +36,25 @@ pub async fn find_files(app: &App, user: UserId, ids: &[MediaId]) -> Result<Vec<
         .collect())
 }
 
-/// The files that a request names, with every reason against them.
+/// The files that a request names. Of too many photos, which are refused anyway, only some.
+pub(super) fn named(media_id: Option<MediaId>, photos: Option<&Photos>) -> Vec<MediaId> {
+    let photos = photos.map(|photos| photos.media_ids.as_slice());
+    let few = photos.unwrap_or_default().iter().take(PHOTO_MAX_IMAGES);
+    media_id.into_iter().chain(few.copied()).collect()
+}
+
+/// Those files of `user` that are there.
+pub(super) async fn by_id(
+    app: &App,
+    user: UserId,
+    ids: &[MediaId],
+) -> Result<HashMap<MediaId, Media>> {
+    let found = app.media.get_many(user, ids).await;
+    let found = found.map_err(|error| Error::Internal(error.into()))?;
+    Ok(found.into_iter().map(|media| (media.id, media)).collect())
+}
+
+/// The files that a request names, in order, with every reason against them.
 pub async fn files_of_plan(
     app: &App,
     user: UserId,
@@ -44,6 +63,19 @@ pub async fn files_of_plan(
     direct: Option<&DirectSettings>,
     refusals: &mut Vec<Refusal>,
 ) -> Result<Vec<Media>> {
+    let found = by_id(app, user, &named(media_id, photos)).await?;
+    Ok(judge(app, media_id, photos, direct, &found, refusals))
+}
+
+/// The same of files that were looked up before.
+pub(super) fn judge(
+    app: &App,
+    media_id: Option<MediaId>,
+    photos: Option<&Photos>,
+    direct: Option<&DirectSettings>,
+    found: &HashMap<MediaId, Media>,
+    refusals: &mut Vec<Refusal>,
+) -> Vec<Media> {
     match (media_id, photos) {
         (Some(_), None) | (None, Some(_)) => {}
         (None, None) => refusals.push(Refusal::new(
@@ -57,22 +89,23 @@ pub async fn files_of_plan(
             "a post has one video or photos, not both; leave mediaId out",
         )),
     }
+    let look = |ids: &[MediaId]| -> Vec<Option<Media>> {
+        ids.iter().map(|id| found.get(id).cloned()).collect()
+    };
     let mut files = Vec::new();
     if let Some(id) = media_id {
-        let found = find_files(app, user, &[id]).await?;
+        let found = look(&[id]);
         check_files(&found, PostKind::Video, refusals);
         files.extend(found.into_iter().flatten());
     }
     if let Some(photos) = photos {
         refusals.extend(photos.refusals(direct));
         refusals.extend(unreachable(app, PostKind::Photo));
-        // Too many are refused already, and not looked up.
-        let few = photos.media_ids.iter().take(PHOTO_MAX_IMAGES).copied();
-        let found = find_files(app, user, &few.collect::<Vec<_>>()).await?;
+        let found = look(&named(None, Some(photos)));
         check_files(&found, PostKind::Photo, refusals);
         files.extend(found.into_iter().flatten());
     }
-    Ok(files)
+    files
 }
 
 /// Why TikTok could not fetch photos from this server, if it could not.

@@ -26,3 +26,4 @@ pub(crate) mod queue;
 pub(crate) mod scope;
 pub(crate) mod viewer;
 pub(crate) mod watch;
+pub(crate) mod when;

@@ -64,6 +64,7 @@ impl Attempt {
                 AttemptPhase::InitSent => Chip::new("init sent", "busy"),
                 AttemptPhase::Uploading => Chip::new("uploading", "busy"),
                 AttemptPhase::LastChunk => Chip::new("last chunk", "warn"),
+                AttemptPhase::PullSent => Chip::new("init sent, may be pulled", "warn"),
                 AttemptPhase::Sent => Chip::new("sent", "busy"),
                 AttemptPhase::Closed => Chip::new("closed", "over"),
             },
