@@ -72,6 +72,8 @@ commits! {
     PhotoServed => "photo_served",
     /// A publish id that came too late for its worker is on record.
     PublishIdKept => "publish_id_kept",
+    /// TikTok's answer to a stop is on record.
+    StopAsked => "stop_asked",
     /// No photo was fetched while it could be: the post is over.
     NeverFetched => "never_fetched",
     /// The publish id and the upload address are on record.

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use clipqueue_entities::{
-    post::{self, PostState},
+    post::{self, PostKind, PostState},
     post_attempt::{self, AttemptPhase},
 };
 use sea_orm::{
@@ -213,6 +213,10 @@ pub async fn failed(
         return Ok(post);
     }
     let reason = reason.unwrap_or_else(|| FailReason::Unknown("unknown".to_owned()));
+    if reason == FailReason::Cancelled && post.cancel_requested && post.kind == PostKind::Photo {
+        let change = Change::new(PostEvent::Cancelled, evidence);
+        return finish(app, lease, post, attempt, reason.as_str(), change).await;
+    }
     let change = Change::new(PostEvent::TiktokFailed, evidence).failure(failure(&reason));
     let tx = attempts::fenced(app, lease).await?;
     let failures = 1 + failures_at_tiktok(&tx, attempt).await?;

@@ -14,6 +14,7 @@ mod poll_post;
 mod prune;
 mod refresh_due_tokens;
 mod refresh_token;
+mod stop_pull;
 mod sweep_posts;
 mod upload_post;
 

@@ -13,7 +13,7 @@ use clipqueue_entities::{
 };
 use tiktok::{Class, Endpoint, PublishId};
 
-use super::{Halt, Step, find_video, no_token};
+use super::{Halt, Step, find_video, no_token, stop_pull};
 use crate::{
     app::App,
     domain::{
@@ -96,6 +96,7 @@ async fn ask(
     };
     let publish_id = attempt.publish_id.clone().unwrap_or_default();
     let publish_id = PublishId::parse(publish_id).map_err(anyhow::Error::from)?;
+    stop_pull::run(app, lease, &post, attempt, &usable.token, &publish_id).await?;
     let endpoint = Endpoint::StatusFetch;
     let mut permit = app.calls.ask(Some(account.id), &[endpoint]).await?;
     let answered = app.tiktok.publish_status(&usable.token, &publish_id).await;

@@ -25,7 +25,10 @@ use tiktok::{ChunkPlan, PublishId, UploadUrl, limits::UPLOAD_URL_LIFE};
 use address::url_place;
 pub use address::{upload_url, url_has_ended};
 pub use find::{by_id, by_publish_id, list, newest_published, open, overtaken};
-pub use pull::{accepted_pull, begin_pull, keep_publish_id, unanswered_pull};
+pub use pull::{
+    STOP_CALL, accepted_pull, begin_pull, keep_publish_id, stop_asked, stop_was_asked,
+    unanswered_pull,
+};
 
 use super::{
     error::{Error, Result},

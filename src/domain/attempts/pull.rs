@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use clipqueue_entities::{
-    AttemptId, PostId, attempt_photo,
+    AttemptId, PostId, attempt_photo, evidence,
     post::{self, PostState},
     post_attempt::{self, AttemptPhase},
 };
@@ -20,7 +20,7 @@ use crate::{
     crash::{self, Commit},
     domain::{
         error::Result,
-        post_change::{Change, Evidence, apply_in_tx},
+        post_change::{Change, Evidence, apply_in_tx, insert_evidence},
         post_state::PostEvent,
     },
     media::Media,
@@ -155,5 +155,40 @@ pub async fn keep_publish_id(app: &App, attempt: AttemptId, publish_id: &Publish
         .filter(post_attempt::Column::PublishId.is_null())
         .exec(app.db.write());
     crash::write(Commit::PublishIdKept, keep).await?;
+    Ok(())
+}
+
+/// The proof of asking TikTok to stop.
+pub const STOP_CALL: &str = "publish.cancel";
+
+/// Whether TikTok was asked to stop this attempt, and answered.
+pub async fn stop_was_asked(db: &impl ConnectionTrait, attempt: AttemptId) -> Result<bool> {
+    let asked = evidence::Entity::find()
+        .filter(evidence::Column::AttemptId.eq(attempt))
+        .filter(evidence::Column::Subject.eq(STOP_CALL))
+        .one(db)
+        .await?;
+    Ok(asked.is_some())
+}
+
+/// Stores TikTok's answer to a stop. A refused one takes the owner's wish back: it came too late.
+pub async fn stop_asked(
+    app: &App,
+    lease: &Lease,
+    post: &post::Model,
+    attempt: &post_attempt::Model,
+    answer: Evidence,
+    accepted: bool,
+) -> Result<()> {
+    let tx = fenced(app, lease).await?;
+    insert_evidence(&tx, app.clock.now(), post, answer.of(attempt.id)).await?;
+    if !accepted {
+        post::Entity::update_many()
+            .col_expr(post::Column::CancelRequested, Expr::value(false))
+            .filter(post::Column::Id.eq(post.id))
+            .exec(&tx)
+            .await?;
+    }
+    crash::commit(tx, Commit::StopAsked).await?;
     Ok(())
 }

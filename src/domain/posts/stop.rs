@@ -1,6 +1,10 @@
 //! Stopping a post, and trying one again that has ended.
 
-use clipqueue_entities::{PostId, post, post::PostState, post_attempt::AttemptPhase};
+use clipqueue_entities::{
+    PostId, post,
+    post::{PostKind, PostState},
+    post_attempt::AttemptPhase,
+};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, DatabaseTransaction, EntityTrait as _, QueryFilter as _,
 };
@@ -23,7 +27,8 @@ use crate::{
 };
 
 /// Stops a post. Before its commit point it ends CANCELLED; a running upload is told to stop and
-/// ends CANCELLED before its last chunk. What TikTok has whole cannot be taken back.
+/// ends CANCELLED before its last chunk; of photos that TikTok is fetching, TikTok is asked to stop.
+/// What TikTok has whole cannot be taken back.
 pub async fn cancel(app: &App, actor: &Actor, id: PostId) -> Result<post::Model> {
     let tx = app.db.begin().await?;
     let post = get(&tx, actor.user_id, id).await?;
@@ -44,6 +49,7 @@ pub async fn cancel(app: &App, actor: &Actor, id: PostId) -> Result<post::Model>
         PostState::Preflight | PostState::InitSent | PostState::Uploading => {
             cancel_sending(app, tx, post).await
         }
+        PostState::Processing if post.kind == PostKind::Photo => stop_pull(app, tx, post).await,
         PostState::Processing
         | PostState::InInbox
         | PostState::Published
@@ -106,6 +112,32 @@ async fn cancel_sending(
     crash::commit(tx, Commit::PostStopped).await?;
     app.announce(user).await;
     Ok(post)
+}
+
+/// Asks for photos to be stopped that TikTok may still be fetching. TikTok is asked by the job that
+/// looks after them, at its next look; when it agrees the post ends CANCELLED, and else goes on.
+async fn stop_pull(app: &App, tx: DatabaseTransaction, post: post::Model) -> Result<post::Model> {
+    let attempt = attempts::open(&tx, post.id).await?;
+    let asked = match &attempt {
+        Some(attempt) => attempts::stop_was_asked(&tx, attempt.id).await?,
+        None => true,
+    };
+    if asked {
+        tx.rollback().await?;
+        return Err(too_late().into());
+    }
+    post::Entity::update_many()
+        .col_expr(
+            post::Column::CancelRequested,
+            sea_orm::sea_query::Expr::value(true),
+        )
+        .filter(post::Column::Id.eq(post.id))
+        .exec(&tx)
+        .await?;
+    insert_evidence(&tx, app.clock.now(), &post, Evidence::creator("cancelPost")).await?;
+    crash::commit(tx, Commit::PostStopped).await?;
+    app.announce(post.user_id).await;
+    get(app.db.read(), post.user_id, post.id).await
 }
 
 fn too_late() -> Refusal {

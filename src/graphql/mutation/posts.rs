@@ -113,7 +113,8 @@ impl PostMutations {
     }
 
     /// Stops a post. While it is being uploaded it ends CANCELLED before the last chunk; what TikTok
-    /// has whole cannot be taken back here. Needs the scope `posts:write`.
+    /// has whole cannot be taken back here. Of photos that TikTok is fetching, TikTok is asked to stop:
+    /// the post ends CANCELLED if it does, and goes on if it does not. Needs the scope `posts:write`.
     #[graphql(guard = "Needs(Scope::PostsWrite)")]
     async fn cancel_post(
         &self,

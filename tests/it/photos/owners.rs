@@ -21,6 +21,8 @@ crate::on_both_stacks_by_hand!(
     a_stopped_post_is_never_fetched,
     a_photo_that_a_post_needs_cannot_be_taken_away,
     another_tenant_s_photos_are_nothing,
+    photos_that_tiktok_still_fetches_can_be_stopped_there,
+    photos_that_tiktok_has_are_not_stopped_any_more,
 );
 
 async fn photos_can_be_put_in_another_order_until_they_go(stack: Stack) {
@@ -73,7 +75,7 @@ async fn a_stopped_post_is_never_fetched(stack: Stack) {
     new.publish_at = Some(t.clock.now() + HOUR);
     let waiting = t.post(new).await;
     posts::cancel(&t.app, &t.actor, waiting.id).await.unwrap();
-    // The worker has looked at it, and the stop comes before init.
+    // The stop was asked for before a worker took it up.
     let begun = t.post(direct(account, &photos, "begun")).await;
     t.overwrite(begun.id, |row| {
         row.cancel_requested = sea_orm::ActiveValue::Set(true);
@@ -121,4 +123,55 @@ async fn another_tenant_s_photos_are_nothing(stack: Stack) {
         other,
         Err(clipqueue::domain::error::Error::NotFound)
     ));
+}
+
+/// A server that takes connections and never answers.
+async fn silent() -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let mut kept = Vec::new();
+        while let Ok((connection, _)) = listener.accept().await {
+            kept.push(connection);
+        }
+    });
+    url
+}
+
+async fn photos_that_tiktok_still_fetches_can_be_stopped_there(stack: Stack) {
+    let url = silent().await;
+    let mut t = TestApp::start_with(stack, &[("http.public_url", url.as_str())]).await;
+    t.sim.configure(|config| {
+        config.pulls.allow = true;
+        config.pulls.loopback_http = true;
+    });
+    let (account, photos) = three(&t).await;
+    let post = t.post(direct(account, &photos, "stopped at TikTok")).await;
+    t.drain().await;
+    assert_eq!(t.reload(post.id).await.state, PostState::Processing);
+    let asked = posts::cancel(&t.app, &t.actor, post.id).await.unwrap();
+    assert!(asked.cancel_requested);
+    t.run_until(post.id, PostState::Cancelled).await;
+    assert_eq!(t.calls(Endpoint::Cancel).len(), 1);
+    let attempt = t.attempts(post.id).await.pop().unwrap();
+    assert_eq!(attempt.outcome.as_deref(), Some("publish_cancelled"));
+    assert!(t.sim.publishes().is_empty());
+}
+
+async fn photos_that_tiktok_has_are_not_stopped_any_more(stack: Stack) {
+    let mut t = open(stack).await;
+    let (account, photos) = three(&t).await;
+    let post = t.post(direct(account, &photos, "too late")).await;
+    t.drain().await;
+    super::gallery::pulled(&t).await;
+    t.sim.expect_refusal("publish_not_cancellable");
+    posts::cancel(&t.app, &t.actor, post.id).await.unwrap();
+    t.advance(Duration::from_secs(5));
+    t.drain().await;
+    assert!(!t.reload(post.id).await.cancel_requested);
+    let again = posts::cancel(&t.app, &t.actor, post.id).await;
+    assert_eq!(codes(again), [Code::WrongState]);
+    t.run_until(post.id, PostState::Published).await;
+    assert_eq!(t.calls(Endpoint::Cancel).len(), 1);
+    assert_eq!(t.appearances("too late"), 1);
 }
