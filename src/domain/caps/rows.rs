@@ -56,6 +56,13 @@ fn left_open(app: &App) -> sea_orm::sea_query::SimpleExpr {
         .and(post_attempt::Column::UploadUrlExpiresAt.gt(now))
 }
 
+/// Attempts that TikTok accepted or, when it fetches by itself, may have accepted without our knowing.
+fn accepted() -> sea_orm::sea_query::SimpleExpr {
+    post_attempt::Column::PublishId
+        .is_not_null()
+        .or(post_attempt::Column::Phase.eq(AttemptPhase::PullSent))
+}
+
 /// When inits of an account were sent, answered or not.
 pub(super) async fn inits(
     app: &App,
@@ -74,7 +81,7 @@ pub(super) async fn direct_posts(
     after: Timestamp,
 ) -> Result<Vec<Timestamp>> {
     let query = of_account(account, PostMode::Direct, after)
-        .filter(post_attempt::Column::PublishId.is_not_null())
+        .filter(accepted())
         .filter(
             post_attempt::Column::Phase
                 .ne(AttemptPhase::Closed)
@@ -92,7 +99,7 @@ pub(super) async fn pending_drafts(
 ) -> Result<Vec<Timestamp>> {
     let waiting = [PostState::InInbox, PostState::Lapsed];
     let query = of_account(account, PostMode::Inbox, after)
-        .filter(post_attempt::Column::PublishId.is_not_null())
+        .filter(accepted())
         .filter(
             post_attempt::Column::Phase
                 .ne(AttemptPhase::Closed)
@@ -113,7 +120,7 @@ pub(super) async fn active_creators(
         .column(post_attempt::Column::AccountId)
         .column_as(post_attempt::Column::CreatedAt.max(), "last")
         .filter(post_attempt::Column::AccountId.is_not_null())
-        .filter(post_attempt::Column::PublishId.is_not_null())
+        .filter(accepted())
         .group_by(post_attempt::Column::AccountId)
         .limit(MOST_CREATORS);
     Ok(query.into_tuple().all(app.db.read()).await?)
