@@ -125,10 +125,10 @@ impl fmt::Display for Bytes {
             )
         };
         let (unit, word) = match self.0 {
-            ..1_000 => return write!(f, "{} B", self.0),
-            ..1_000_000 => (1_000, "kB"),
-            ..1_000_000_000 => (1_000_000, "MB"),
-            _ => (1_000_000_000, "GB"),
+            i64::MIN..1_000 => return write!(f, "{} B", self.0),
+            1_000..1_000_000 => (1_000, "kB"),
+            1_000_000..1_000_000_000 => (1_000_000, "MB"),
+            1_000_000_000.. => (1_000_000_000, "GB"),
         };
         let (whole, tenth) = tenths(unit);
         write!(f, "{whole}.{tenth} {word}")
