@@ -55,7 +55,7 @@ pub async fn run(app: App, run: Run) -> Ran {
         Job::Canary { queue } => canary::run(&app, &queue, &run.job).await,
         Job::BulkAct { bulk_act_id } => bulk_act::run(&app, &lease, bulk_act_id).await,
         Job::ExpireUploads {} => expire_uploads::run(&app).await,
-        Job::PollPost { post_id, .. } => poll_post::run(&app, &lease, post_id).await,
+        Job::PollPost { post_id, .. } => Box::pin(poll_post::run(&app, &lease, post_id)).await,
         Job::Prune {} => prune::run(&app).await,
         Job::RefreshDueTokens {} => refresh_due_tokens::run(&app).await,
         Job::RefreshToken { account_id } => refresh_token::run(&app, &lease, account_id).await,

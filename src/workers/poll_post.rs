@@ -57,7 +57,8 @@ pub(super) async fn run(app: &App, lease: &Lease, id: PostId) -> Step {
     let Some(attempt) = attempt else {
         return Err(Halt::cancel("the post was never given to TikTok"));
     };
-    let (post, halt) = match ask(app, lease, post.clone(), &attempt, wait).await {
+    let asked = Box::pin(ask(app, lease, post.clone(), &attempt, wait)).await;
+    let (post, halt) = match asked {
         Ok(post) => (post, None),
         Err(halt) => (post, Some(halt)),
     };
@@ -65,7 +66,7 @@ pub(super) async fn run(app: &App, lease: &Lease, id: PostId) -> Step {
         notices::answered(app, attempt.id).await?;
     }
     let doubted = post.state == PostState::Unconfirmed;
-    let post = find_video::run(app, lease, post, &attempt).await?;
+    let post = Box::pin(find_video::run(app, lease, post, &attempt)).await?;
     if let Some(halt) = halt
         && !(doubted && post.state == PostState::Published)
     {

@@ -105,8 +105,7 @@ pub(super) async fn run(app: &App, lease: &Lease, post: post::Model) -> Step<Rea
             &account,
             direct,
             duration,
-            &token,
-            &mut permit,
+            (&token, &mut permit),
         );
         if let Err(halt) = asked.await {
             app.calls.unused(permit).await;
@@ -184,8 +183,7 @@ async fn ask_creator(
     account: &account::Model,
     direct: &DirectSettings,
     duration: Option<u64>,
-    token: &Usable,
-    permit: &mut Permit,
+    (token, permit): (&Usable, &mut Permit),
 ) -> Step {
     match creator::fetch_with(app, account, token, permit).await {
         Ok((options, _)) => {

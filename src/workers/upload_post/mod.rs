@@ -100,11 +100,11 @@ async fn advance(app: &App, lease: &Lease, id: PostId) -> Step {
                 if ask::earlier_came_through(app, lease, &post).await? {
                     return Ok(());
                 }
-                let ready = check::run(app, lease, post).await?;
+                let ready = Box::pin(check::run(app, lease, post)).await?;
                 if ready.post.kind == PostKind::Photo {
                     return Box::pin(photos::run(app, lease, ready)).await;
                 }
-                let (post, attempt) = init::run(app, lease, ready).await?;
+                let (post, attempt) = Box::pin(init::run(app, lease, ready)).await?;
                 return Box::pin(send::run(app, lease, post, attempt)).await;
             }
             PostState::InitSent if post.kind == PostKind::Photo => {

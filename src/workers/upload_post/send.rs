@@ -124,7 +124,7 @@ pub(super) async fn run(
         permit: Mutex::new(Some(permit)),
         resting: Mutex::new(None),
     };
-    sending.all(post, attempt).await
+    Box::pin(sending.all(post, attempt)).await
 }
 
 impl Sending<'_> {
@@ -216,7 +216,7 @@ impl Sending<'_> {
                 attempts::sent(self.app, self.lease, post, &attempt, evidence).await?;
                 Ok(())
             }
-            Err(error) => self.last_failed(post, attempt, sent_before, error).await,
+            Err(error) => Box::pin(self.last_failed(post, attempt, sent_before, error)).await,
         }
     }
 
