@@ -12,7 +12,7 @@
 //! 6. [`domain`]: the rules, and the only writer of the domain's tables.
 //! 7. [`workers`]: what each job does.
 //! 8. [`graphql`]: what the API offers. [`http`]: the doors through which it is reached.
-//! 9. [`service`], [`demo`], [`cli`]: a process, from start to stop.
+//! 9. [`service`], [`demo`], [`torture`], [`cli`]: a process, from start to stop, and many that are not let live.
 
 pub mod app;
 pub mod cli;
@@ -32,4 +32,5 @@ pub mod remote;
 pub mod secrets;
 pub mod service;
 pub mod telemetry;
+pub mod torture;
 pub mod workers;
