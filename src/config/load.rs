@@ -152,6 +152,7 @@ fn read(r: &mut Reader<'_>) -> Config {
             status: r.count("queue.status", 1),
             tokens: r.count("queue.tokens", 1),
             purge: r.count("queue.purge", 1),
+            ops: r.count("queue.ops", 1),
             per_creator: r.count("queue.per_creator", 1),
             lease: r.duration("queue.lease"),
             grace: r.duration("queue.grace"),

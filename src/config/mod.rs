@@ -157,6 +157,8 @@ pub struct Queue {
     pub tokens: usize,
     /// Concurrent clean-up jobs.
     pub purge: usize,
+    /// Concurrent acts of operators and watches.
+    pub ops: usize,
     /// Concurrent jobs per creator and queue.
     pub per_creator: usize,
     /// Lease of a running job.

@@ -9,13 +9,16 @@
 //! - TikTok accounts: [`connect`], [`accounts`], [`tokens`], [`creator`]
 //! - Posts: [`posts`], [`post_settings`], [`post_state`], [`post_change`], [`preflight`],
 //!   [`attempts`], [`reconcile`], [`poll_plan`], [`next_action`], [`post_history`], [`sweep`]
-//! - Files: [`uploads`]. The installation: [`operators`]
+//! - Files: [`uploads`]
+//! - The installation: [`operators`], [`bulk`], [`audit`]
 //! - Across: [`key_canary`], [`events`], [`idempotency`], [`retention`], [`census`], [`error`]
 
 pub mod accounts;
 pub mod actor;
 pub mod api_keys;
 pub mod attempts;
+pub mod audit;
+pub mod bulk;
 pub mod census;
 pub mod connect;
 pub mod creator;

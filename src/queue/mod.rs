@@ -41,19 +41,19 @@ pub mod steps;
 pub mod transport;
 mod work;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use clipqueue_entities::{JobId, Timestamp, job, job_attempt};
-use sea_orm::DbErr;
+use clipqueue_entities::{
+    JobId, Timestamp,
+    job::{self, JobState},
+    job_attempt,
+};
+use sea_orm::{ConnectionTrait, DbErr};
 use tokio::sync::broadcast;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use self::{
-    core::Core,
-    ledger::{CancelOutcome, JobFilter, JobPage, PageRequest, QueueStats, RetryOutcome},
-    transport::{Signal, Transport},
-};
 pub use self::{
+    control::Mode,
     daemon::{Running, StartError},
     drain::{DrainError, Drained},
     enqueue::{Enqueued, MAX_ARGS_BYTES, enqueue, enqueue_many},
@@ -64,6 +64,11 @@ pub use self::{
     rescue::POISON_CRASHES,
     schedule::CronError,
     work::{Claimed, Failure, NewJob, Outcome, Ran, Run, Runner},
+};
+use self::{
+    core::Core,
+    ledger::{CancelOutcome, JobFilter, JobPage, PageRequest, QueueStats, RetryOutcome},
+    transport::{Signal, Transport},
 };
 use crate::{clock::Clock, db::Db};
 
@@ -188,7 +193,36 @@ impl Queue {
 
     /// Makes a discarded, cancelled, held or waiting-to-retry job due now.
     pub async fn retry(&self, id: JobId) -> Result<RetryOutcome, DbErr> {
-        ledger::retry(&self.core, id).await
+        let now = self.core.clock.now();
+        let outcome = ledger::retry_in(self.core.db.write(), now, id).await?;
+        if outcome == RetryOutcome::Retried
+            && let Some(job) = self.job(id).await?
+        {
+            self.announce(&[(id, job.queue, job.state)]).await;
+        }
+        Ok(outcome)
+    }
+
+    /// Tells of jobs that were put into a new state by a committed act: listeners hear of it, due
+    /// ones are picked up, running ones whose stop was asked for are told.
+    pub async fn announce(&self, jobs: &[(JobId, String, JobState)]) {
+        let mut by_queue: HashMap<&str, Vec<(JobId, JobState)>> = HashMap::new();
+        for (id, queue, state) in jobs {
+            by_queue.entry(queue).or_default().push((*id, *state));
+        }
+        for (queue, changes) in by_queue {
+            let due = |(_, state): &(JobId, JobState)| *state == JobState::Available;
+            let pick_up = changes.iter().any(due);
+            for (id, state) in &changes {
+                if *state == JobState::Running {
+                    ledger::announce_cancel(&self.core, *id).await;
+                }
+            }
+            self.core.notices.changed(queue, changes);
+            if pick_up {
+                self.nudge(queue);
+            }
+        }
     }
 
     /// Cancels a waiting job at once; a running one is asked to stop.
@@ -216,14 +250,38 @@ impl Queue {
     /// Stops workers from taking jobs of a queue, in every process, until it is resumed. What runs
     /// goes on.
     pub async fn pause(&self, queue: &str) -> Result<(), DbErr> {
-        control::set_paused(&self.core, queue, true).await
+        self.set_mode(queue, Mode::Paused).await
     }
 
     /// Lets workers take jobs of a queue again.
     pub async fn resume(&self, queue: &str) -> Result<(), DbErr> {
-        control::set_paused(&self.core, queue, false).await?;
-        self.nudge(queue);
+        self.set_mode(queue, Mode::Open).await
+    }
+
+    async fn set_mode(&self, queue: &str, mode: Mode) -> Result<(), DbErr> {
+        self.set_mode_in(self.core.db.write(), queue, mode).await?;
+        self.announce_mode(queue, mode).await;
         Ok(())
+    }
+
+    /// Writes whether workers may take jobs of a queue. After the commit call
+    /// [`Queue::announce_mode`].
+    pub async fn set_mode_in(
+        &self,
+        connection: &impl ConnectionTrait,
+        queue: &str,
+        mode: Mode,
+    ) -> Result<(), DbErr> {
+        control::set_in(connection, self.core.clock.now(), queue, mode).await
+    }
+
+    /// Tells every process of a committed mode. Should the word be lost, they find it within
+    /// seconds.
+    pub async fn announce_mode(&self, queue: &str, mode: Mode) {
+        control::announce(&self.core, queue, mode).await;
+        if mode == Mode::Open {
+            self.nudge(queue);
+        }
     }
 
     /// Lets held jobs go: of one lane, of one reason, or both.

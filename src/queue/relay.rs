@@ -202,7 +202,8 @@ struct Lane<'a> {
     lane: &'a str,
 }
 
-/// Marks up to `share` rows of each lane as dispatched; the new fence is the pointer's nonce.
+/// Marks up to `share` rows of each lane as dispatched; the new fence is the pointer's nonce. To
+/// people nothing changed: `updated_at` stays.
 async fn dispatch(
     core: &Core,
     queue: &str,
@@ -229,7 +230,7 @@ async fn dispatch(
     };
     let sql = format!(
         "WITH {v}, p AS MATERIALIZED ({picked}) \
-         UPDATE jobs SET fence = fence + 1, dispatched_at = $2, updated_at = $2 \
+         UPDATE jobs SET fence = fence + 1, dispatched_at = $2 \
          FROM p WHERE jobs.id = p.id RETURNING jobs.id, lane, priority, run_at, fence"
     );
     let values = vec![

@@ -49,7 +49,7 @@ impl Rescuer {
     pub(super) async fn look(&mut self, core: &Core) -> Result<usize, DbErr> {
         let now = core.clock.now();
         let mut found = HashMap::new();
-        for queue in ledger::queues(core).await? {
+        for queue in ledger::queues(core.db.read()).await? {
             found.extend(expired(core, &queue, now).await?);
         }
         let (sure, new): (HashMap<_, _>, HashMap<_, _>) = found

@@ -4,6 +4,7 @@
 //! ended: done, snooze, retry, hold, cancel. It never decides when a retry comes (the queue does) nor
 //! whether a change is legal (`domain` does).
 
+mod bulk_act;
 mod expire_uploads;
 mod poll_post;
 mod prune;
@@ -37,6 +38,7 @@ pub async fn run(app: App, run: Run) -> Ran {
     let last_attempt = run.job.attempt >= run.job.max_attempts;
     let lease = run.lease;
     let ended = match job {
+        Job::BulkAct { bulk_act_id } => bulk_act::run(&app, &lease, bulk_act_id).await,
         Job::ExpireUploads {} => expire_uploads::run(&app).await,
         Job::PollPost { post_id, .. } => poll_post::run(&app, &lease, post_id).await,
         Job::Prune {} => prune::run(&app).await,

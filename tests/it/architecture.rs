@@ -323,11 +323,24 @@ fn imports_are_found_in_every_form() {
 /// each with what that is.
 const OTHER_WRITES: &[(&str, &str)] = &[
     ("src/domain/api_keys.rs", "keys and users"),
+    ("src/domain/audit.rs", "acts that were refused"),
+    (
+        "src/domain/bulk/mod.rs",
+        "operators' acts, which a person repeats",
+    ),
+    (
+        "src/domain/bulk/run.rs",
+        "batches with their own place; repeated from there",
+    ),
     (
         "src/domain/connect.rs",
         "the creator's consent, which a person repeats",
     ),
     ("src/domain/key_canary.rs", "the first start"),
+    (
+        "src/domain/operators.rs",
+        "operators' acts, which a person repeats",
+    ),
     ("src/domain/retention.rs", "deleting what is old"),
     ("src/domain/uploads.rs", "announcing a file"),
 ];

@@ -16,6 +16,7 @@ mod end_to_end;
 mod graphql_protocol;
 mod http;
 mod media;
+mod operations;
 mod posts;
 mod process;
 mod queue;

@@ -10,6 +10,7 @@ use crate::{
         guard::{Needs, app},
         ids::Global as _,
         pagination::{Connection, Paging, connect},
+        scalars::DateTime,
         types::{
             job::{Job, JobState},
             queue::Queue,
@@ -31,6 +32,14 @@ pub(crate) struct JobFilter {
     kind: Option<String>,
     /// Only jobs of this lane, which is the UUID of a creator's account.
     lane: Option<String>,
+    /// Only jobs that are held for this reason.
+    hold_reason: Option<String>,
+    /// Only jobs whose last error holds this text, such as an error code of TikTok's.
+    error: Option<String>,
+    /// Only jobs that were enqueued before this instant.
+    created_before: Option<DateTime>,
+    /// Only jobs that were enqueued at this instant or later.
+    created_from: Option<DateTime>,
 }
 
 impl From<JobFilter> for ledger::JobFilter {
@@ -40,6 +49,10 @@ impl From<JobFilter> for ledger::JobFilter {
             state: filter.state.map(Into::into),
             kind: filter.kind,
             lane: filter.lane,
+            hold_reason: filter.hold_reason,
+            error: filter.error,
+            created_before: filter.created_before.map(|at| at.0),
+            created_from: filter.created_from.map(|at| at.0),
         }
     }
 }

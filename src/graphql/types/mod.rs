@@ -4,6 +4,8 @@
 pub(crate) mod account;
 pub(crate) mod api_key;
 pub(crate) mod attempt;
+pub(crate) mod audit;
+pub(crate) mod bulk;
 pub(crate) mod creator;
 pub(crate) mod direct;
 pub(crate) mod event;

@@ -65,6 +65,7 @@ fn fill(sdl: &Sdl, path: &str, ty: &Type, value: &impl Fn(&str) -> Option<Value>
         "Int" => json!(1),
         "Boolean" => json!(false),
         "BigInt" => json!("1000"),
+        "DateTime" => json!("2027-01-15T08:00:00Z"),
         other => json!(
             sdl.first_value(other)
                 .unwrap_or_else(|| panic!("no sample of {other}"))
