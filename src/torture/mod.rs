@@ -144,8 +144,16 @@ impl Options {
     }
 }
 
-/// Tortures; fails when a round did.
+/// Tortures; fails when a round did. A signal ends everybody.
 pub async fn run(options: Options) -> anyhow::Result<()> {
+    let stop = crate::service::stop_signal();
+    tokio::select! {
+        done = Box::pin(torture(options)) => done,
+        () = stop => anyhow::bail!("stopped"),
+    }
+}
+
+async fn torture(options: Options) -> anyhow::Result<()> {
     let began = Instant::now();
     let end = options
         .minutes

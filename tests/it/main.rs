@@ -23,3 +23,4 @@ mod queue;
 mod schema_of_database;
 mod support;
 mod tokens;
+mod torture;

@@ -25,6 +25,11 @@ impl Kind {
     }
 }
 
+/// What a daemon says that had no time for an answer.
+const TIMEOUT: &str = "TIMEOUT";
+/// How often such a daemon is asked.
+const TRIES: u32 = 10;
+
 /// A client with an API key.
 #[derive(Clone)]
 pub(super) struct Client {
@@ -44,20 +49,32 @@ impl Client {
 
     /// Runs an operation that must succeed; gives its data.
     pub(super) async fn run(&self, query: &str, variables: Value) -> Value {
+        for _ in 1..TRIES {
+            match self.try_run(query, variables.clone()).await {
+                Err(error) if error == TIMEOUT => {}
+                answer => return answer.unwrap(),
+            }
+        }
         self.try_run(query, variables).await.unwrap()
     }
 
-    /// The same on a daemon that may die: an answer that comes must still be a success.
-    async fn try_run(&self, query: &str, variables: Value) -> reqwest::Result<Value> {
+    /// The same on a daemon that may die, or that had no time: an answer that comes must still be a
+    /// success.
+    async fn try_run(&self, query: &str, variables: Value) -> Result<Value, String> {
         let answer: Value = self
             .http
             .post(format!("{}/graphql", self.base))
             .bearer_auth(&self.key)
             .json(&json!({ "query": query, "variables": variables }))
             .send()
-            .await?
+            .await
+            .map_err(|error| error.to_string())?
             .json()
-            .await?;
+            .await
+            .map_err(|error| error.to_string())?;
+        if answer["errors"][0]["extensions"]["code"] == TIMEOUT {
+            return Err(TIMEOUT.to_owned());
+        }
         assert!(answer.get("errors").is_none(), "{answer}");
         for payload in answer["data"].as_object().unwrap().values() {
             let errors = payload.get("userErrors").and_then(Value::as_array);
@@ -150,7 +167,7 @@ impl Client {
         media: &str,
         kind: Kind,
         keep_draft: bool,
-    ) -> reqwest::Result<String> {
+    ) -> Result<String, String> {
         let mut input = json!({
             "idempotencyKey": key,
             "keepDraft": keep_draft,
@@ -178,7 +195,7 @@ impl Client {
     }
 
     /// Sends a draft on its way, on a daemon that may die.
-    pub(super) async fn try_submit(&self, post: &str) -> reqwest::Result<()> {
+    pub(super) async fn try_submit(&self, post: &str) -> Result<(), String> {
         let query = "mutation($id: ID!) { submitPost(input: { id: $id }) {
             post { id } userErrors { field code message } } }";
         self.try_run(query, json!({ "id": post })).await.map(drop)
