@@ -4,16 +4,16 @@
 //! in the product's words what the domain needs of the queue, so that the domain names jobs and not
 //! rows.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use anyhow::Context as _;
-use clipqueue_entities::{AccountId, Timestamp, UserId};
+use clipqueue_entities::{Timestamp, UserId};
 use sea_orm::{ConnectionTrait, DbErr};
 use secrecy::{ExposeSecret as _, SecretBox};
-use tiktok::{Endpoint, limits::RATE_WINDOW};
 use url::Url;
 
 use crate::{
+    calls::Calls,
     clock::Clock,
     config::{Config, TransportKind},
     db::Db,
@@ -22,7 +22,7 @@ use crate::{
     queue::{
         self, Queue,
         ledger::{self, CancelOutcome},
-        transport::{Acquired, Budget, Transport, memory::MemoryTransport, redis::RedisTransport},
+        transport::{Transport, memory::MemoryTransport, redis::RedisTransport},
     },
     remote::Tiktok,
     secrets::Vault,
@@ -30,9 +30,6 @@ use crate::{
 
 /// Where TikTok sends the creator's browser back to, below `http.public_url`.
 pub const CALLBACK_PATH: &str = "/oauth/tiktok/callback";
-
-/// The wait for a budget that cannot be asked for: outages of Redis are over in seconds.
-const UNCOUNTED_WAIT: Duration = Duration::from_secs(5);
 
 /// The application.
 #[derive(Clone, Debug)]
@@ -47,6 +44,8 @@ pub struct App {
     pub vault: Vault,
     /// TikTok.
     pub tiktok: Tiktok,
+    /// Leave to call TikTok.
+    pub calls: Calls,
     /// The queue.
     pub queue: Queue,
     /// Uploaded files.
@@ -90,12 +89,14 @@ impl App {
                 ..MediaSettings::default()
             },
         );
+        let calls = Calls::new(queue.clone(), clock.clone());
         Ok(Self {
             config: Arc::new(config),
             db,
             clock,
             vault,
             tiktok,
+            calls,
             queue,
             media,
         })
@@ -174,27 +175,6 @@ impl App {
         // A lost wake-up delays a subscription until its next scan and loses nothing.
         if let Err(error) = self.queue.publish(&events_topic(user), "").await {
             tracing::debug!(%error, "subscriptions could not be woken");
-        }
-    }
-
-    /// Takes one call of `endpoint` out of the account's budget, or says how long to wait for it.
-    /// While the transport is away nobody counts, so nobody calls: that is a wait too.
-    pub async fn budget(&self, account: AccountId, endpoint: Endpoint) -> Option<Duration> {
-        let limit = endpoint.per_minute()?;
-        let budget = Budget {
-            key: format!("{}:{account}", endpoint.label()),
-            limit,
-            window: RATE_WINDOW,
-        };
-        // Redis counts by its own clock; a clock that a test moves counts for itself.
-        let now = self.clock.counted();
-        match self.queue.transport().acquire(&[budget], now).await {
-            Ok(Acquired::Granted) => None,
-            Ok(Acquired::Wait(wait)) => Some(wait),
-            Err(error) => {
-                tracing::warn!(%error, "calls to TikTok cannot be counted and have to wait");
-                Some(UNCOUNTED_WAIT)
-            }
         }
     }
 }

@@ -96,7 +96,7 @@ commits! {
     OrphanAdopted => "orphan_adopted",
     /// Posts of a connected account were let go.
     PostsReleased => "posts_released",
-    /// A token is not to be used, and a refresh is asked for.
+    /// A token is not to be used, or ends too soon for somebody, and a refresh is asked for.
     TokenSuspected => "token_suspected",
     /// A refresh is about to be sent.
     RefreshBegun => "refresh_begun",

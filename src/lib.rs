@@ -8,13 +8,15 @@
 //! 2. [`media`]: uploaded files.
 //! 3. [`queue`]: jobs as rows, pointers in Redis or memory, workers by apalis. Knows no job by name.
 //! 4. [`job`]: the catalogue of jobs, as plain data.
-//! 5. [`app`]: the one struct that every part is given.
-//! 6. [`domain`]: the rules, and the only writer of the domain's tables.
-//! 7. [`workers`]: what each job does.
-//! 8. [`graphql`]: what the API offers. [`http`]: the doors through which it is reached.
-//! 9. [`service`], [`demo`], [`torture`], [`cli`]: a process, from start to stop, and many that are not let live.
+//! 5. [`calls`]: leave to call TikTok: budgets and breakers.
+//! 6. [`app`]: the one struct that every part is given.
+//! 7. [`domain`]: the rules, and the only writer of the domain's tables.
+//! 8. [`workers`]: what each job does.
+//! 9. [`graphql`]: what the API offers. [`http`]: the doors through which it is reached.
+//! 10. [`service`], [`demo`], [`torture`], [`cli`]: a process, from start to stop, and many that are not let live.
 
 pub mod app;
+pub mod calls;
 pub mod cli;
 pub mod clock;
 pub mod config;

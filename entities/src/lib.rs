@@ -9,6 +9,7 @@ pub mod account_key;
 pub mod account_token;
 pub mod api_key;
 pub mod audit_entry;
+pub mod budget_mark;
 pub mod bulk_act;
 pub mod canary;
 pub mod creator_snapshot;

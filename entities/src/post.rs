@@ -100,6 +100,12 @@ pub struct Model {
     pub hold_reason: Option<String>,
     /// When a held post is tried again by itself.
     pub hold_until: Option<Timestamp>,
+    /// Why it waits although it is due: a budget, TikTok's trouble, a cap.
+    pub wait_reason: Option<String>,
+    /// When it is tried again.
+    pub wait_until: Option<Timestamp>,
+    /// When it was due, which is its place among those of its account that wait.
+    pub wait_due: Option<Timestamp>,
     /// The class of the failure.
     pub failure_class: Option<String>,
     /// TikTok's or our code of the failure.

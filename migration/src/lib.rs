@@ -11,6 +11,7 @@ mod m20261121_000001_identity;
 mod m20261121_000002_media;
 mod m20261121_000003_posts;
 mod m20261121_000004_queue;
+mod m20261124_000030_budgets;
 mod m20261124_000050_operations;
 mod m20261124_000050_queue_drain;
 
@@ -26,6 +27,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000002_media::Migration),
             Box::new(m20261121_000003_posts::Migration),
             Box::new(m20261121_000004_queue::Migration),
+            Box::new(m20261124_000030_budgets::Migration),
             Box::new(m20261124_000050_operations::Migration),
             Box::new(m20261124_000050_queue_drain::Migration),
         ]

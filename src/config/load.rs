@@ -140,6 +140,9 @@ fn read(r: &mut Reader<'_>) -> Config {
                 |text| text.parse().ok(),
             ),
             audited: r.flag("tiktok.audited"),
+            posts_per_day: cap(r, "tiktok.posts_per_day"),
+            pending_drafts: u32::try_from(r.number("tiktok.pending_drafts", 1)).unwrap_or(u32::MAX),
+            creators_per_day: cap(r, "tiktok.creators_per_day"),
             scopes: r.parsed_list("tiktok.scopes", "a scope such as video.publish", scope),
             timeout: r.duration("tiktok.timeout"),
             stall_timeout: r.duration("tiktok.stall_timeout"),
@@ -212,6 +215,14 @@ fn address(r: &mut Reader<'_>, key: &str) -> Url {
         },
     )
     .unwrap_or_else(|| Url::parse("https://127.0.0.1").expect("a constant address parses"))
+}
+
+/// A number of which zero means that there is none.
+fn cap(r: &mut Reader<'_>, key: &str) -> Option<u32> {
+    match r.number(key, 0) {
+        0 => None,
+        number => Some(u32::try_from(number).unwrap_or(u32::MAX)),
+    }
 }
 
 fn web_address(text: &str) -> Option<Url> {

@@ -131,6 +131,12 @@ pub struct Tiktok {
     pub upload_hosts: Vec<HostRule>,
     /// Whether the app is audited.
     pub audited: bool,
+    /// Direct posts of a creator and day, if the operator caps them.
+    pub posts_per_day: Option<u32>,
+    /// Drafts that may wait in a creator's inbox.
+    pub pending_drafts: u32,
+    /// Creators of an audited app and day, if known.
+    pub creators_per_day: Option<u32>,
     /// Scopes to ask for.
     pub scopes: Vec<String>,
     /// Per call.

@@ -6,9 +6,10 @@
 //! must carry it.
 //!
 //! - Who: [`actor`], [`api_keys`]
-//! - TikTok accounts: [`connect`], [`accounts`], [`tokens`], [`creator`]
+//! - TikTok accounts: [`connect`], [`accounts`], [`tokens`], [`token_life`], [`creator`]
 //! - Posts: [`posts`], [`post_settings`], [`post_state`], [`post_change`], [`preflight`],
-//!   [`attempts`], [`reconcile`], [`poll_plan`], [`next_action`], [`post_history`], [`sweep`]
+//!   [`attempts`], [`caps`], [`line`], [`reconcile`], [`poll_plan`], [`next_action`], [`post_history`],
+//!   [`posting_budget`], [`sweep`]
 //! - Files: [`uploads`]
 //! - The installation: [`operators`], [`bulk`], [`audit`]
 //! - Across: [`key_canary`], [`events`], [`idempotency`], [`retention`], [`census`], [`error`]
@@ -19,6 +20,7 @@ pub mod api_keys;
 pub mod attempts;
 pub mod audit;
 pub mod bulk;
+pub mod caps;
 pub mod census;
 pub mod connect;
 pub mod creator;
@@ -26,6 +28,7 @@ pub mod error;
 pub mod events;
 pub mod idempotency;
 pub mod key_canary;
+pub mod line;
 pub mod next_action;
 pub mod operators;
 pub mod poll_plan;
@@ -33,10 +36,12 @@ pub mod post_change;
 pub mod post_history;
 pub mod post_settings;
 pub mod post_state;
+pub mod posting_budget;
 pub mod posts;
 pub mod preflight;
 pub mod reconcile;
 pub mod retention;
 pub mod sweep;
+pub mod token_life;
 pub mod tokens;
 pub mod uploads;

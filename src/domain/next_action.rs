@@ -43,6 +43,9 @@ pub fn next_action(post: &post::Model, account: &account::Model) -> Option<NextA
     };
     let reconnect = "Connect the TikTok account again; the post goes on by itself afterwards.";
     let lost = account.status != AccountStatus::Active;
+    if !lost && let Some(waiting) = waiting(post) {
+        return Some(waiting);
+    }
     match post.state {
         PostState::Draft => action(NextActor::Creator, "Finish the draft and submit it.", None),
         PostState::Scheduled => action(
@@ -103,6 +106,40 @@ pub fn next_action(post: &post::Model, account: &account::Model) -> Option<NextA
         ),
         PostState::Published | PostState::Cancelled | PostState::Lapsed => None,
     }
+}
+
+/// Why a post that is due does not go yet, when that is neither the creator's doing nor a hold.
+fn waiting(post: &post::Model) -> Option<NextAction> {
+    if post.state == PostState::Held {
+        return None;
+    }
+    let (actor, text) = match post.wait_reason.as_deref()? {
+        "rate_limit" => (
+            NextActor::Clipqueue,
+            "TikTok takes six posts of a creator a minute; the post goes when its turn comes.",
+        ),
+        "tiktok_trouble" => (
+            NextActor::Tiktok,
+            "TikTok is in trouble; the post goes when TikTok answers again.",
+        ),
+        "client_refused" => (
+            NextActor::Operator,
+            "TikTok refuses the app's key or secret. The post goes by itself once that is mended; no account is touched.",
+        ),
+        "transport_away" => (
+            NextActor::Operator,
+            "Redis is away, so calls to TikTok cannot be counted; the post goes when it is back.",
+        ),
+        _ => (
+            NextActor::Clipqueue,
+            "The post is due and waits; see its reason.",
+        ),
+    };
+    Some(NextAction {
+        actor,
+        text: text.to_owned(),
+        at: post.wait_until,
+    })
 }
 
 fn held(post: &post::Model) -> Option<NextAction> {

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     app::App,
+    calls::BreakerView,
     job::Jobs,
     queue::{
         Mode,
@@ -60,6 +61,11 @@ pub async fn failed_attempts(app: &App, id: JobId) -> Result<Vec<job_attempt::Mo
 /// How every queue of the product stands.
 pub async fn queues(app: &App) -> Result<Vec<QueueStats>> {
     Ok(app.queue.stats(&Jobs::QUEUES.map(str::to_owned)).await?)
+}
+
+/// How the breaker of every endpoint of TikTok stands.
+pub async fn breakers(app: &App) -> Vec<BreakerView> {
+    app.calls.breakers().await
 }
 
 /// What an operator does to one job.

@@ -16,6 +16,7 @@ use serde_json::{Map, Value, json};
 use super::{
     error::{Code, Refusal, Result},
     events::{self, NewEvent},
+    line,
     post_state::{self, PostEvent},
 };
 use crate::{app::App, config};
@@ -190,6 +191,10 @@ pub async fn apply_in_tx(
         }
         None => (None, None),
     };
+    // What is tried again by itself stands in line; every other change ends the waiting.
+    row.wait_reason = Set(reason.clone().filter(|_| until.is_some()));
+    row.wait_until = Set(until);
+    row.wait_due = Set(until.map(|_| line::due(&post)));
     row.hold_reason = Set(reason);
     row.hold_until = Set(until);
     if let Some(failure) = change.failure {

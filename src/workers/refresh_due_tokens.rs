@@ -4,7 +4,7 @@ use super::Step;
 use crate::{
     app::App,
     crash::{self, Commit},
-    domain::tokens::{REFRESH_AHEAD, expiring},
+    domain::{token_life::REFRESH_AHEAD, tokens::expiring},
     job::{Job, TOKENS},
 };
 

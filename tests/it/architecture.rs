@@ -21,6 +21,7 @@ const ORDER: &[&[&str]] = &[
     &["media"],
     &["queue"],
     &["job"],
+    &["calls"],
     &["app"],
     &["domain"],
     &["workers"],

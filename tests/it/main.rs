@@ -9,6 +9,7 @@
 
 mod api;
 mod architecture;
+mod budgets;
 mod configuration;
 mod connect;
 mod database;

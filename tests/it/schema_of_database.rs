@@ -167,6 +167,7 @@ async fn create_from_entities(db: &Db) {
     create(db, entities::account_token::Entity).await;
     create(db, entities::api_key::Entity).await;
     create(db, entities::audit_entry::Entity).await;
+    create(db, entities::budget_mark::Entity).await;
     create(db, entities::bulk_act::Entity).await;
     create(db, entities::canary::Entity).await;
     create(db, entities::creator_snapshot::Entity).await;

@@ -93,6 +93,7 @@ pub async fn begin(
     let attempt = post_attempt::Model {
         id: AttemptId::new(),
         post_id: post.id,
+        account_id: Some(post.account_id),
         number,
         phase: AttemptPhase::InitSent,
         open_key: Some(post.id.to_string()),

@@ -4,6 +4,7 @@ use async_graphql::{Context, ID, InputObject, Object, Result};
 use clipqueue_entities::JobId;
 
 use crate::{
+    calls::budgets::ENDPOINTS,
     domain::{actor::Scope, operators},
     graphql::{
         cost,
@@ -12,6 +13,7 @@ use crate::{
         pagination::{Connection, Paging, connect},
         scalars::DateTime,
         types::{
+            breaker::Breaker,
             job::{Job, JobState},
             queue::Queue,
         },
@@ -101,6 +103,16 @@ impl OperatorQueries {
     ) -> Result<Job> {
         let job = operators::job(app(ctx), JobId::from_global(&id)).await;
         job.map(Job).map_err(|error| raise("Job", error))
+    }
+
+    /// How the breaker of every endpoint of TikTok stands. Needs the scope `ops:read`.
+    #[graphql(
+        guard = "Needs(Scope::OpsRead)",
+        complexity = "cost::list(ENDPOINTS.len(), child_complexity)"
+    )]
+    async fn breakers(&self, ctx: &Context<'_>) -> Result<Vec<Breaker>> {
+        let breakers = operators::breakers(app(ctx)).await;
+        Ok(breakers.into_iter().map(Breaker).collect())
     }
 
     /// How every queue stands. Needs the scope `ops:read`.

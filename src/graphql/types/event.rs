@@ -94,7 +94,7 @@ impl Event {
     }
 
     /// What happened, as a dotted word: `post.created`, `post.edited`, `post.state`,
-    /// `post.progress`. More may come.
+    /// `post.progress`, `post.waiting`. More may come.
     async fn kind(&self) -> &str {
         &self.0.kind
     }

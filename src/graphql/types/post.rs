@@ -11,6 +11,7 @@ use super::{
     media::Media,
     post_parts::{CaptionHandoff, Consent, NextAction, PostFailure, Progress},
     post_state::{PostMode, PostPhase, PostState},
+    posting_budget::{PLACE, PostWait},
 };
 use crate::{
     domain::{actor::Scope, next_action, post_history, posts},
@@ -153,6 +154,13 @@ impl Post {
         let account = load(ctx, self.0.user_id, self.0.account_id).await?;
         let action = account.and_then(|account| next_action::next_action(&self.0, &account));
         Ok(action.map(NextAction::from))
+    }
+
+    /// Why it does not go although it is due, until when, and in which place; null when it waits for
+    /// nothing but its time.
+    #[graphql(complexity = "PLACE + child_complexity")]
+    async fn waits_for(&self, ctx: &Context<'_>) -> Result<Option<PostWait>> {
+        PostWait::of(ctx, &self.0).await
     }
 
     /// What was sent of it to TikTok, first to last.

@@ -119,6 +119,7 @@ async fn every_id_of_another_tenant_is_not_found_everywhere() {
         "node.id",
         "nodes.ids",
         "creatorInfo.accountId",
+        "postingBudget.accountId",
         "posts.filter.accountId",
         "preflight.input.mediaId",
         "createPost.input.accountId",
