@@ -15,10 +15,10 @@ use url::Url;
 use crate::{
     calls::Calls,
     clock::Clock,
-    config::{Config, TransportKind},
+    config::{Config, MediaPlace, TransportKind},
     db::Db,
     job::Job,
-    media::{Capabilities, MediaSettings, MediaStore, Storage},
+    media::{Capabilities, MediaSettings, MediaStore, S3Address, Storage, StorageError},
     queue::{
         self, Queue,
         ledger::{self, CancelOutcome},
@@ -74,8 +74,7 @@ impl App {
             ),
         };
         let queue = Queue::new(db.clone(), clock.clone(), transport);
-        let storage = Storage::open(&config.media.directory.to_string_lossy())
-            .context("opening media.url")?;
+        let storage = storage(&config.media.place).context("opening media.url")?;
         let media = MediaStore::new(
             db.clone(),
             storage,
@@ -134,6 +133,21 @@ impl App {
         Ok(())
     }
 
+    /// The same for several jobs, each with its time.
+    pub async fn enqueue_many_in_tx(
+        &self,
+        tx: &impl ConnectionTrait,
+        jobs: Vec<(Job, Option<Timestamp>)>,
+    ) -> Result<(), DbErr> {
+        let now = self.clock.now();
+        let new = jobs
+            .into_iter()
+            .map(|(job, run_at)| job.to_new(run_at.unwrap_or(now)))
+            .collect();
+        queue::enqueue_many(tx, now, new).await?;
+        Ok(())
+    }
+
     /// Moves the waiting `job` to another time, enqueuing it when it is not there. False, and nothing
     /// to be committed, when it runs already.
     pub async fn reschedule_in_tx(
@@ -182,6 +196,21 @@ impl App {
 /// The topic on which the transport wakes a tenant's subscriptions.
 pub fn events_topic(user: UserId) -> String {
     format!("events:{user}")
+}
+
+fn storage(place: &MediaPlace) -> Result<Storage, StorageError> {
+    match place {
+        MediaPlace::Directory(path) => Storage::open(&path.to_string_lossy()),
+        MediaPlace::S3(s3) => Storage::s3(&S3Address {
+            bucket: s3.bucket.clone(),
+            prefix: s3.prefix.clone(),
+            endpoint: s3.endpoint.clone(),
+            region: s3.region.clone(),
+            access_key_id: s3.access_key_id.clone(),
+            secret_access_key: s3.secret_access_key.clone(),
+            path_style: s3.path_style,
+        }),
+    }
 }
 
 fn tiktok_config(config: &Config) -> tiktok::Config {

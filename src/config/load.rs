@@ -7,7 +7,8 @@ use url::Url;
 
 use super::{
     Config, Database, Debug, Graphql, Http, Log, LogFormat, Media, Posts, Problems, Queue, Secrets,
-    Tiktok, Transport, TransportKind, check::check, layers::Layers, reader::Reader,
+    Tiktok, Transport, TransportKind, check::check, layers::Layers, place::media_place,
+    reader::Reader,
 };
 
 /// The reference, compiled in.
@@ -115,13 +116,7 @@ fn read(r: &mut Reader<'_>) -> Config {
                 .unwrap_or_default(),
         },
         media: Media {
-            directory: r
-                .parsed(
-                    "media.url",
-                    "a directory, as a path or as file:///absolute/path",
-                    directory,
-                )
-                .unwrap_or_default(),
+            place: media_place(r),
             max_file_bytes: r.number("media.max_file_bytes", 1),
             user_quota_bytes: r.number("media.user_quota_bytes", 1),
             user_quota_files: r.number("media.user_quota_files", 1),
@@ -163,6 +158,7 @@ fn read(r: &mut Reader<'_>) -> Config {
         },
         posts: Posts {
             late_limit: r.duration("posts.late_limit"),
+            late_tolerance: r.duration("posts.late_tolerance"),
             processing_deadline: r.duration("posts.processing_deadline"),
             inbox_deadline: r.duration("posts.inbox_deadline"),
             held_deadline: r.duration("posts.held_deadline"),
@@ -237,13 +233,6 @@ fn origin(text: &str) -> Option<String> {
     let origin = url.origin().ascii_serialization();
     // Anything behind the port would be ignored, so that more would be allowed than was meant.
     (url.as_str().trim_end_matches('/') == origin).then_some(origin)
-}
-
-fn directory(text: &str) -> Option<PathBuf> {
-    if text.starts_with("file:") {
-        return Url::parse(text).ok()?.to_file_path().ok();
-    }
-    (!text.is_empty() && !text.contains("://")).then(|| PathBuf::from(text))
 }
 
 fn scope(text: &str) -> Option<String> {

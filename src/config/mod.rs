@@ -7,6 +7,7 @@
 mod check;
 mod layers;
 mod load;
+mod place;
 mod reader;
 mod units;
 
@@ -100,8 +101,8 @@ pub enum TransportKind {
 /// `[media]`
 #[derive(Clone, Debug)]
 pub struct Media {
-    /// A directory.
-    pub directory: PathBuf,
+    /// Where files are kept.
+    pub place: MediaPlace,
     /// Largest file, bytes.
     pub max_file_bytes: u64,
     /// Bytes one user may store.
@@ -114,6 +115,34 @@ pub struct Media {
     pub upload_ttl: Duration,
     /// Life of an upload address.
     pub upload_url_ttl: Duration,
+}
+
+/// Where uploaded files are kept.
+#[derive(Clone, Debug)]
+pub enum MediaPlace {
+    /// In this directory.
+    Directory(PathBuf),
+    /// In this bucket.
+    S3(S3),
+}
+
+/// A bucket of an S3-compatible store.
+#[derive(Clone, Debug)]
+pub struct S3 {
+    /// The bucket.
+    pub bucket: String,
+    /// What stands before every key; may be empty.
+    pub prefix: String,
+    /// The store's address; AWS's own, when absent.
+    pub endpoint: Option<Url>,
+    /// The region.
+    pub region: String,
+    /// The id of the key.
+    pub access_key_id: SecretString,
+    /// The key.
+    pub secret_access_key: SecretString,
+    /// Whether the bucket stands in the path.
+    pub path_style: bool,
 }
 
 /// `[tiktok]`
@@ -180,6 +209,8 @@ pub struct Queue {
 pub struct Posts {
     /// How late a post may still go.
     pub late_limit: Duration,
+    /// How late a post that is held when late may still go.
+    pub late_tolerance: Duration,
     /// Deadline of PROCESSING.
     pub processing_deadline: Duration,
     /// Deadline of IN_INBOX.

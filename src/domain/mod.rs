@@ -7,9 +7,9 @@
 //!
 //! - Who: [`actor`], [`api_keys`]
 //! - TikTok accounts: [`connect`], [`accounts`], [`tokens`], [`token_life`], [`creator`]
-//! - Posts: [`posts`], [`post_settings`], [`post_state`], [`post_change`], [`preflight`],
-//!   [`attempts`], [`caps`], [`line`], [`reconcile`], [`poll_plan`], [`next_action`], [`post_history`],
-//!   [`posting_budget`], [`sweep`]
+//! - Posts: [`posts`], [`post_settings`], [`post_state`], [`post_change`], [`post_birth`],
+//!   [`preflight`], [`local_time`], [`lateness`], [`attempts`], [`caps`], [`line`], [`reconcile`],
+//!   [`poll_plan`], [`next_action`], [`post_history`], [`posting_budget`], [`sweep`]
 //! - Files: [`uploads`]
 //! - The installation: [`operators`], [`bulk`], [`audit`]
 //! - Across: [`key_canary`], [`events`], [`idempotency`], [`retention`], [`census`], [`error`]
@@ -28,10 +28,13 @@ pub mod error;
 pub mod events;
 pub mod idempotency;
 pub mod key_canary;
+pub mod lateness;
 pub mod line;
+pub mod local_time;
 pub mod next_action;
 pub mod operators;
 pub mod poll_plan;
+pub mod post_birth;
 pub mod post_change;
 pub mod post_history;
 pub mod post_settings;

@@ -6,7 +6,10 @@ use clipqueue_entities::{
     post::{self, PostMode, PostState},
 };
 
-use super::accounts::{REAUTH_REQUIRED, SCOPE_MISSING};
+use super::{
+    accounts::{REAUTH_REQUIRED, SCOPE_MISSING},
+    lateness::LATE,
+};
 
 /// Who acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -151,6 +154,10 @@ fn held(post: &post::Model) -> Option<NextAction> {
         Some(SCOPE_MISSING) => (
             NextActor::Creator,
             "Connect the TikTok account again and leave the switch for posting on.",
+        ),
+        Some(LATE) => (
+            NextActor::Creator,
+            "Its time passed while it could not be sent. Release it to post now, give it another time, or cancel it.",
         ),
         Some("pending_drafts_cap") => (
             NextActor::Creator,

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use clipqueue_entities::{
-    AttemptId, EvidenceId, Timestamp,
+    AttemptId, EvidenceId, PostId, Timestamp,
     evidence::{self, EvidenceSource},
     post::{self, PostState},
 };
@@ -16,6 +16,7 @@ use serde_json::{Map, Value, json};
 use super::{
     error::{Code, Refusal, Result},
     events::{self, NewEvent},
+    lateness::{self, Late},
     line,
     post_state::{self, PostEvent},
 };
@@ -89,6 +90,27 @@ impl Evidence {
         self
     }
 
+    /// The row that keeps it.
+    pub(super) fn row(
+        &self,
+        id: EvidenceId,
+        post: PostId,
+        now: Timestamp,
+    ) -> evidence::ActiveModel {
+        evidence::ActiveModel {
+            id: Set(id),
+            post_id: Set(post),
+            attempt_id: Set(self.attempt_id),
+            source: Set(self.source),
+            subject: Set(self.subject.clone()),
+            http_status: Set(self.http_status),
+            code: Set(self.code.clone()),
+            log_id: Set(self.log_id.clone()),
+            body: Set(self.body.clone()),
+            created_at: Set(now),
+        }
+    }
+
     /// Adds a particular.
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         if let Value::Object(map) = &mut self.body {
@@ -126,6 +148,7 @@ pub struct Change {
     evidence: Evidence,
     hold: Option<(String, Option<Timestamp>)>,
     failure: Option<Failure>,
+    notice: Option<String>,
     edits: post::ActiveModel,
 }
 
@@ -137,6 +160,7 @@ impl Change {
             evidence,
             hold: None,
             failure: None,
+            notice: None,
             edits: post::ActiveModel::default(),
         }
     }
@@ -150,6 +174,12 @@ impl Change {
     /// Why it failed.
     pub fn failure(mut self, failure: Failure) -> Self {
         self.failure = Some(failure);
+        self
+    }
+
+    /// A sentence for the owner, shown with the event.
+    pub fn notice(mut self, text: impl Into<String>) -> Self {
+        self.notice = Some(text.into());
         self
     }
 
@@ -182,7 +212,21 @@ pub async fn apply_in_tx(
     row.updated_at = Set(now);
     if to != from {
         row.state_since = Set(now);
-        row.deadline_at = Set(deadline(&app.config.posts, &post, change.event, to, now));
+        let publish_at = match &row.publish_at {
+            Set(edited) => *edited,
+            _ => post.publish_at,
+        };
+        row.deadline_at = Set(deadline(
+            &app.config.posts,
+            &post,
+            publish_at,
+            change.event,
+            to,
+            now,
+        ));
+    }
+    if let Some(text) = change.notice {
+        data.insert("message".into(), text.into());
     }
     let (reason, until) = match change.hold {
         Some((reason, until)) => {
@@ -250,32 +294,22 @@ pub async fn insert_evidence(
     proof: Evidence,
 ) -> Result<EvidenceId> {
     let id = EvidenceId::new();
-    evidence::Entity::insert(evidence::ActiveModel {
-        id: Set(id),
-        post_id: Set(post.id),
-        attempt_id: Set(proof.attempt_id),
-        source: Set(proof.source),
-        subject: Set(proof.subject),
-        http_status: Set(proof.http_status),
-        code: Set(proof.code),
-        log_id: Set(proof.log_id),
-        body: Set(proof.body),
-        created_at: Set(now),
-    })
-    .exec_without_returning(tx)
-    .await?;
+    evidence::Entity::insert(proof.row(id, post.id, now))
+        .exec_without_returning(tx)
+        .await?;
     Ok(id)
 }
 
 /// When a post that comes into `state` by `event` is overdue.
-fn deadline(
+pub(super) fn deadline(
     rules: &config::Posts,
     post: &post::Model,
+    publish_at: Option<Timestamp>,
     event: PostEvent,
     state: PostState,
     now: Timestamp,
 ) -> Option<Timestamp> {
-    let in_time = || post.publish_at.unwrap_or(now).max(now) + rules.late_limit;
+    let in_time = || lateness::deadline(rules, Late::of(post), publish_at, now);
     match state {
         // Trying anew by ourselves does not move the end, or a post that never gets through would never end.
         PostState::Scheduled if event == PostEvent::Deferred => {

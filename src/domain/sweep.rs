@@ -20,6 +20,7 @@ use serde_json::json;
 use super::{
     accounts, attempts,
     error::{Error, Result},
+    lateness,
     post_change::{Change, Evidence, Failure, apply_in_tx},
     post_state::PostEvent,
     posts, reconcile,
@@ -138,7 +139,12 @@ async fn pass_deadline(app: &App, tx: DatabaseTransaction, read: post::Model) ->
         tx.rollback().await?;
         return Ok(());
     };
-    let change = Change::new(PostEvent::DeadlinePassed, Evidence::own("deadline.passed"));
+    let change = match post.state {
+        PostState::Scheduled | PostState::Held | PostState::Preflight => {
+            lateness::overdue(&post, now)
+        }
+        _ => Change::new(PostEvent::DeadlinePassed, Evidence::own("deadline.passed")),
+    };
     let post = apply_in_tx(app, &tx, post, change).await?;
     crash::commit(tx, Commit::DeadlinePassed).await?;
     app.announce(post.user_id).await;

@@ -128,12 +128,12 @@ impl Event {
         self.text("reason")
     }
 
-    /// The code of the failure.
+    /// The code of the failure, or of why it was MISSED.
     async fn code(&self) -> Option<&str> {
         self.text("code")
     }
 
-    /// A sentence about the failure.
+    /// A sentence about the failure, or about a time that was missed: what happened and what to do.
     async fn message(&self) -> Option<&str> {
         self.text("message")
     }

@@ -23,3 +23,4 @@ pub(crate) mod preflight;
 pub(crate) mod queue;
 pub(crate) mod scope;
 pub(crate) mod viewer;
+pub(crate) mod when;

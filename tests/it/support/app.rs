@@ -219,6 +219,8 @@ impl TestApp {
             experiment_label: None,
             upload_reference: None,
             publish_at: None,
+            local: None,
+            late: None,
             keep_draft: false,
         }
     }
