@@ -116,7 +116,7 @@ impl ManualClock {
 }
 
 /// How long what the file of a [`SteeredClock`] says is believed.
-const LOOK: Duration = Duration::from_millis(20);
+const LOOK: Duration = Duration::from_millis(50);
 
 /// The machine's clock, faster and set forward or back as a file says: for tests that run whole
 /// processes. Clones share what they have read.

@@ -13,8 +13,8 @@
 //! 7. [`domain`]: the rules, and the only writer of the domain's tables.
 //! 8. [`workers`]: what each job does.
 //! 9. [`graphql`]: what the API offers. [`http`]: the doors through which it is reached.
-//! 10. [`service`], [`demo`], [`bench`], [`cli`]: a process, from start to stop; a demonstration; a
-//!     measurement.
+//! 10. [`service`], [`demo`], [`torture`], [`bench`], [`cli`]: a process, from start to stop; a
+//!     demonstration; many processes that are not let live; a measurement.
 
 pub mod app;
 pub mod bench;
@@ -36,4 +36,5 @@ pub mod remote;
 pub mod secrets;
 pub mod service;
 pub mod telemetry;
+pub mod torture;
 pub mod workers;

@@ -60,6 +60,8 @@ enum Command {
     Demo(crate::demo::Options),
     /// Run the TikTok simulator as a process of its own.
     Sim(roles::SimOptions),
+    /// Break everything by a seed, on this machine, and let the simulator judge.
+    Torture(crate::torture::Options),
     /// Apply, take back or list database migrations.
     #[command(subcommand)]
     Migrate(migrate::Command),
@@ -98,6 +100,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<()> {
         }
         Command::Sim(sim) => roles::sim(sim).await,
         Command::Demo(demo) => crate::demo::run(demo).await,
+        Command::Torture(torture) => Box::pin(crate::torture::run(torture)).await,
         Command::Config(command) => check::run(&command, &options),
         Command::Serve => roles::serve(load_to_stay(&options)?).await,
         Command::Api => roles::api(load_to_stay(&options)?).await,

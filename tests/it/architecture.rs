@@ -26,7 +26,7 @@ const ORDER: &[&[&str]] = &[
     &["domain"],
     &["workers"],
     &["graphql", "http"],
-    &["service", "demo", "bench", "cli"],
+    &["service", "demo", "torture", "bench", "cli"],
 ];
 
 /// More lines than this are more than one idea.
@@ -204,13 +204,13 @@ fn each_library_stays_in_its_place() {
         ("apalis", &["src/queue/"]),
         ("apalis_core", &["src/queue/"]),
         ("redis", &["src/queue/transport/"]),
-        ("reqwest", &["src/demo/"]),
+        ("reqwest", &["src/demo/", "src/torture/"]),
         ("async_graphql", &["src/graphql/", "src/http/graphql/"]),
         ("axum", &["src/http/"]),
         ("askama", &["src/http/ui/"]),
         ("object_store", &["src/media/"]),
         ("toml", &["src/config/"]),
-        ("tiktok_sim", &["src/demo/", "src/cli/"]),
+        ("tiktok_sim", &["src/demo/", "src/torture/", "src/cli/"]),
         ("chacha20poly1305", &["src/secrets.rs"]),
         ("clipqueue_migration", &["src/migrate.rs"]),
     ];

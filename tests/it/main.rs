@@ -27,4 +27,5 @@ mod queue;
 mod schema_of_database;
 mod support;
 mod tokens;
+mod torture;
 mod webhooks;

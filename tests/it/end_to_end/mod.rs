@@ -9,6 +9,7 @@ mod big_file;
 mod child;
 mod client;
 mod copy;
+mod crashes;
 mod demo;
 mod kill;
 mod movie;
