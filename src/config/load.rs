@@ -9,7 +9,6 @@ use super::{
     Config, Console, Database, Debug, Graphql, Http, Log, LogFormat, Media, Operations, Posts,
     Problems, Queue, Secrets, Tiktok, Transport, TransportKind, check::check, layers::Layers,
     place::media_place, reader::Reader,
-    reader::Reader,
 };
 
 /// The reference, compiled in.

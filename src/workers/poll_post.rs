@@ -18,8 +18,7 @@ use crate::{
     app::App,
     domain::{
         accounts, attempts, error::Error, notices, poll_plan, post_settings::PrivacyLevel, posts,
-        pulls,
-        reconcile, tokens,
+        pulls, reconcile, tokens,
     },
     queue::Lease,
 };

@@ -97,7 +97,10 @@ fn a_pull_that_may_have_begun_is_doubted_and_never_repeated() {
 
 #[test]
 fn a_doubt_is_settled_by_evidence_alone() {
-    for (delivery, event) in DELIVERIES.into_iter().flat_map(|one| EVENTS.map(|event| (one, event))) {
+    for (delivery, event) in DELIVERIES
+        .into_iter()
+        .flat_map(|one| EVENTS.map(|event| (one, event)))
+    {
         let Ok(to) = next(delivery, PostState::Unconfirmed, event) else {
             continue;
         };
@@ -120,8 +123,8 @@ fn a_doubt_is_settled_by_evidence_alone() {
 #[test]
 fn tiktoks_late_word_is_taken_wherever_something_was_sent() {
     for delivery in DELIVERIES {
-        for state in PostState::iter()
-            .filter(|state| *state != PostState::Draft && exists(delivery, *state))
+        for state in
+            PostState::iter().filter(|state| *state != PostState::Draft && exists(delivery, *state))
         {
             let published = next(delivery, state, PostEvent::TiktokPublished);
             assert_eq!(published, Ok(PostState::Published));

@@ -170,7 +170,10 @@ pub(super) fn row(app: &App, user: UserId, new: NewPost, files: &[Media]) -> Res
     };
     Ok(Newborn {
         post,
-        photos: new.photos.map(|photos| photos.media_ids).unwrap_or_default(),
+        photos: new
+            .photos
+            .map(|photos| photos.media_ids)
+            .unwrap_or_default(),
         submit: !new.keep_draft,
     })
 }

@@ -128,7 +128,6 @@ pub(super) fn due(new: &NewPost) -> Result<Option<Timestamp>, Refusal> {
             ..Refusal::whole(Code::Invalid, why.to_string())
         }
     })
-    }
 }
 
 fn check_texts(
