@@ -114,7 +114,7 @@ async fn rows_that_are_wrong_are_refused_and_the_others_made(t: TestApp) {
     let (account, media) = t.ready().await;
     let mut rows = good(account, media, 6);
     rows[1].caption = "x".repeat(2201);
-    rows[2].media_id = MediaId::new();
+    rows[2].media_id = Some(MediaId::new());
     rows[3].account_id = AccountId::new();
     rows[4].publish_at = Some(t.clock.now() - HOUR);
     let made = make(&t, rows, false, "some").await;
@@ -210,7 +210,7 @@ async fn a_row_that_was_refused_is_made_when_it_is_good(t: TestApp) {
     };
     let slow = t.app.media.create(t.actor.user_id, new).await.unwrap();
     let mut rows = good(account, media, 3);
-    rows[1].media_id = slow.id;
+    rows[1].media_id = Some(slow.id);
     let first = make(&t, rows.clone(), false, "patient").await;
     assert!(matches!(&first[1], Row::Refused(why) if why[0].code == Code::MediaNotReady));
     let body = futures::stream::iter([Ok::<_, std::io::Error>(bytes::Bytes::from_static(
