@@ -20,6 +20,10 @@ use crate::{
 /// An object with an id.
 #[derive(Clone, Debug, Interface)]
 #[graphql(field(name = "id", ty = "ID", desc = "The id."))]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one at a time is made, and at once answered with"
+)]
 pub(crate) enum Node {
     /// A TikTok account.
     TikTokAccount(Account),

@@ -107,7 +107,7 @@ pub(super) async fn run(app: &App, lease: &Lease, post: post::Model) -> Step<Rea
             duration,
             (&token, &mut permit),
         );
-        if let Err(halt) = asked.await {
+        if let Err(halt) = Box::pin(asked).await {
             app.calls.unused(permit).await;
             return Err(halt);
         }

@@ -136,7 +136,7 @@ pub(super) async fn attempt_ended(
     post: post::Model,
     ended: Ended,
 ) -> Halt {
-    let acted = carry_out(app, lease, post, ended).await;
+    let acted = Box::pin(carry_out(app, lease, post, ended)).await;
     acted.unwrap_or_else(Halt::from)
 }
 
@@ -260,7 +260,7 @@ pub(super) async fn waits(app: &App, lease: &Lease, post: &post::Model, wait: Wa
         app.announce(post.user_id).await;
         Ok::<_, Error>(wait)
     };
-    match noted.await {
+    match Box::pin(noted).await {
         Ok(wait) => Wait {
             // Those in front may leave the line: it is looked at again now and then.
             wait: wait.wait.min(LOOK_AGAIN),
