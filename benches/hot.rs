@@ -10,7 +10,7 @@ use async_graphql::{EmptyMutation, EmptySubscription, Object, Schema};
 use axum::{Router, body::Body};
 use clipqueue::{
     clock::Clock,
-    domain::post_state::{self, PostEvent},
+    domain::post_state::{self, Delivery, PostEvent},
     http::graphql::{
         AuthFailure, Authenticate, Credentials, Endpoint, Engine, Session, Settings, router,
     },
@@ -116,7 +116,9 @@ fn state_machine(c: &mut Criterion) {
         b.iter(|| {
             states
                 .iter()
-                .flat_map(|state| EVENTS.map(|event| post_state::next(*state, event)))
+                .flat_map(|state| {
+                    EVENTS.map(|event| post_state::next(Delivery::Push, *state, event))
+                })
                 .filter(Result::is_ok)
                 .count()
         });

@@ -205,7 +205,7 @@ impl Change {
 
 /// Whether the rules let `event` happen to `post` as it stands.
 pub fn takes(post: &post::Model, event: PostEvent) -> bool {
-    post_state::next(post.state, event).is_ok()
+    post_state::next(Delivery::of(post.kind), post.state, event).is_ok()
 }
 
 /// Carries out `change` on `post` as it was read; refuses when the rules or another writer forbid it.

@@ -3,7 +3,9 @@
 //! A video belongs to one post. TikTok's own word about a publish outweighs whatever joined a video
 //! before; a person's word and a found video do not outweigh anything.
 
-use clipqueue_entities::{AccountId, PostId, Timestamp, UserId, account, post, post_video};
+use clipqueue_entities::{
+    AccountId, PostId, Timestamp, UserId, account, post, post::PostKind, post_video,
+};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _,
     QueryOrder as _, QuerySelect as _, QueryTrait as _, sea_query::Expr, sea_query::OnConflict,
@@ -121,10 +123,12 @@ pub async fn join_in_tx(
             }
             part_in_tx(app, tx, other, &video.id).await?;
         }
-        let url = video
-            .share_url
-            .clone()
-            .or_else(|| address(username.as_deref(), &video.id));
+        let url = match (&video.share_url, post.kind) {
+            (Some(url), _) => Some(url.clone()),
+            (None, PostKind::Video) => address(username.as_deref(), &video.id),
+            // How the addresses of photo posts are built is not documented.
+            (None, PostKind::Photo) => None,
+        };
         insert(app, tx, post.id, video, url.clone(), true).await?;
         if !ids.contains(&video.id) {
             ids.push(video.id.clone());

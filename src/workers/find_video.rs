@@ -63,18 +63,15 @@ async fn list(
     let mut all = Vec::new();
     let mut cursor = None;
     for page in 1.. {
-        if app
-            .budget(post.account_id, Endpoint::VideoList)
-            .await
-            .is_some()
-        {
-            return None;
-        }
-        let answer = match app
+        let endpoint = Endpoint::VideoList;
+        let account = Some(post.account_id);
+        let mut permit = app.calls.ask(account, &[endpoint]).await.ok()?;
+        let answered = app
             .tiktok
             .list_videos(&usable.token, cursor, VIDEO_PAGE_MAX)
-            .await
-        {
+            .await;
+        app.calls.heard(&mut permit, endpoint, &answered).await;
+        let answer = match answered {
             Ok(answer) => answer,
             Err(error) => {
                 tracing::info!(post.id = %post.id, %error, "TikTok did not list a creator's videos");

@@ -41,7 +41,9 @@ pub(super) async fn run(app: &App, lease: &Lease, id: PostId) -> Step {
         (None, Some(_)) => FAULT_WAIT,
         (None, None) => return Ok(()),
     };
-    if let Some(unanswered) = attempts::unanswered_pull(app.db.read(), id).await? {
+    if hint.is_none()
+        && let Some(unanswered) = attempts::unanswered_pull(app.db.read(), id).await?
+    {
         // TikTok cannot be asked without a publish id; what it fetched is all there is.
         let post = pulls::settle(app, lease, post, &unanswered).await?;
         return match next_gap(app, &post)? {

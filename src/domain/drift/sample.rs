@@ -67,14 +67,13 @@ async fn ask(app: &App, lease: &Lease, post: post::Model, findings: &mut Finding
     let Ok(usable) = tokens::usable(app, &account, Duration::ZERO).await else {
         return Ok(false);
     };
-    if app
-        .budget(post.account_id, Endpoint::StatusFetch)
-        .await
-        .is_some()
-    {
+    let endpoint = Endpoint::StatusFetch;
+    let Ok(mut permit) = app.calls.ask(Some(account.id), &[endpoint]).await else {
         return Ok(false);
-    }
-    let answer = match app.tiktok.publish_status(&usable.token, &publish_id).await {
+    };
+    let answered = app.tiktok.publish_status(&usable.token, &publish_id).await;
+    app.calls.heard(&mut permit, endpoint, &answered).await;
+    let answer = match answered {
         Ok(answer) => answer,
         Err(error) => {
             tracing::debug!(post.id = %post.id, %error, "a sampled post was not answered for");

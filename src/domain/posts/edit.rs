@@ -11,9 +11,9 @@ use serde_json::json;
 
 use super::{
     create::{as_request, total_bytes},
-    get,
+    get, local_time,
     photos::{self, Photos},
-    rules::{due, validate},
+    rules::{due_at, validate},
     upload_job,
 };
 use crate::{
@@ -244,12 +244,12 @@ fn apply_edit(post: &post::Model, edit: &PostEdit, now: Timestamp) -> Result<pos
         }
         (None, Some(local)) => {
             edited.local_time = Some(serde_json::to_value(local).map_err(anyhow::Error::from)?);
-            edited.publish_at = due(&as_request(&edited)?)?;
+            edited.publish_at = due_at(None, local_time(&edited)?.as_ref())?;
         }
         // A wall clock's time stays what it was; its instant follows the zone's rules of today, unless
         // it has come already.
         (None, None) if edited.local_time.is_some() && edited.publish_at > Some(now) => {
-            edited.publish_at = due(&as_request(&edited)?)?;
+            edited.publish_at = due_at(None, local_time(&edited)?.as_ref())?;
         }
         (None, None) => {}
     }

@@ -16,7 +16,7 @@ use crate::{
         creator,
         error::{Code, Error, Refusal, Result},
         lateness::Late,
-        local_time::Unresolved,
+        local_time::{LocalTime, Unresolved},
         post_settings::{against_creator, caption_refusal},
     },
     media::Media,
@@ -115,8 +115,16 @@ pub(super) fn against_tiktok(
 
 /// When a request wants its post to be sent; at once, when absent.
 pub(super) fn due(new: &NewPost) -> Result<Option<Timestamp>, Refusal> {
-    let Some(local) = &new.local else {
-        return Ok(new.publish_at);
+    due_at(new.publish_at, new.local.as_ref())
+}
+
+/// The instant of a time that was given as such or as a local one.
+pub(super) fn due_at(
+    instant: Option<Timestamp>,
+    local: Option<&LocalTime>,
+) -> Result<Option<Timestamp>, Refusal> {
+    let Some(local) = local else {
+        return Ok(instant);
     };
     local.resolve().map(|found| Some(found.at)).map_err(|why| {
         let part = match why {

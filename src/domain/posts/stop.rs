@@ -154,7 +154,7 @@ pub async fn release(app: &App, actor: &Actor, id: PostId) -> Result<post::Model
         return Ok(post);
     }
     check_late(&post)?;
-    let mut asked = as_request(&post)?;
+    let mut asked = as_request(app.db.read(), &post).await?;
     asked.publish_at = None;
     asked.local = None;
     validate(app, actor, &asked).await?;

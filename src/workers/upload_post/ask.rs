@@ -37,7 +37,7 @@ pub(super) async fn progress(
     if attempt.phase != AttemptPhase::Uploading {
         return Ok((post, attempt));
     }
-    let Some(Ok(answer)) = status(app, &post, &attempt).await? else {
+    let Ok(Some(Ok(answer))) = status(app, &post, &attempt).await else {
         return Ok((post, attempt));
     };
     // It may have failed, or even be out, after all.
@@ -98,12 +98,12 @@ async fn status(
     let Ok(usable) = tokens::usable(app, &account, Duration::ZERO).await else {
         return Ok(None);
     };
-    if let Some(wait) = app.budget(post.account_id, Endpoint::StatusFetch).await {
-        return Err(Halt::snooze(wait));
-    }
+    let endpoint = Endpoint::StatusFetch;
+    let mut permit = app.calls.ask(Some(account.id), &[endpoint]).await?;
     let publish_id = attempt.publish_id.clone().unwrap_or_default();
     let publish_id = PublishId::parse(publish_id).map_err(anyhow::Error::from)?;
     let answer = app.tiktok.publish_status(&usable.token, &publish_id).await;
+    app.calls.heard(&mut permit, endpoint, &answer).await;
     if let Err(error) = &answer {
         tracing::info!(post.id = %post.id, %error, "TikTok did not say what it has of a post");
         if error.class() == Class::TokenRejected {

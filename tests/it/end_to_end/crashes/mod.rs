@@ -82,7 +82,18 @@ fn met(step: Step) -> Met {
             | Commit::PostRetried
             | Commit::SendingGivenUp
             | Commit::OrphanAdopted
-            | Commit::PostsReleased => Elsewhere,
+            | Commit::PostsReleased
+            | Commit::WordTaken => Elsewhere,
+            // The stories post videos and no webhooks come: `photos::crashes` and `webhooks` fail these.
+            Commit::PhotoAsked
+            | Commit::PhotoServed
+            | Commit::PublishIdKept
+            | Commit::StopAsked
+            | Commit::NeverFetched
+            | Commit::NoticeTaken
+            | Commit::NoticeFollowed
+            | Commit::NoticeAnswered
+            | Commit::VideosSuggested => Elsewhere,
         },
     }
 }
