@@ -215,6 +215,16 @@ pub async fn apply_in_tx(
     post: post::Model,
     change: Change,
 ) -> Result<post::Model> {
+    // On the heap, since every caller's future would carry it.
+    Box::pin(carry_out(app, tx, post, change)).await
+}
+
+async fn carry_out(
+    app: &App,
+    tx: &impl ConnectionTrait,
+    post: post::Model,
+    change: Change,
+) -> Result<post::Model> {
     let now = app.clock.now();
     let from = post.state;
     let to = post_state::next(Delivery::of(post.kind), from, change.event)?;

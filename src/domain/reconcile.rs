@@ -58,18 +58,20 @@ pub async fn apply_status(
             }
             doubt(app, lease, post, attempt, status, evidence).await
         }
-        PublishState::SendToUserInbox => in_inbox(app, lease, post, attempt, evidence).await,
+        PublishState::SendToUserInbox => {
+            Box::pin(in_inbox(app, lease, post, attempt, evidence)).await
+        }
         PublishState::PublishComplete => {
             let videos: Vec<Found> = status
                 .post_ids
                 .iter()
                 .map(|id| Found::id(id.as_str()))
                 .collect();
-            published(app, lease, post, attempt, &videos, evidence).await
+            Box::pin(published(app, lease, post, attempt, &videos, evidence)).await
         }
         PublishState::Failed => {
             let reason = status.fail_reason.clone();
-            failed(app, lease, post, attempt, reason, evidence).await
+            Box::pin(failed(app, lease, post, attempt, reason, evidence)).await
         }
         // The init whose answer was lost was accepted after all.
         PublishState::ProcessingDownload
@@ -101,7 +103,7 @@ pub async fn in_inbox(
         return Ok(post);
     }
     let change = Change::new(PostEvent::TiktokInbox, evidence);
-    finish(app, lease, post, attempt, "inbox", change).await
+    Box::pin(finish(app, lease, post, attempt, "inbox", change)).await
 }
 
 /// An UNCONFIRMED post that TikTok is still taking in: does TikTok have every byte?
@@ -215,7 +217,7 @@ pub async fn failed(
     let reason = reason.unwrap_or_else(|| FailReason::Unknown("unknown".to_owned()));
     if reason == FailReason::Cancelled && post.cancel_requested && post.kind == PostKind::Photo {
         let change = Change::new(PostEvent::Cancelled, evidence);
-        return finish(app, lease, post, attempt, reason.as_str(), change).await;
+        return Box::pin(finish(app, lease, post, attempt, reason.as_str(), change)).await;
     }
     let change = Change::new(PostEvent::TiktokFailed, evidence).failure(failure(&reason));
     let tx = attempts::fenced(app, lease).await?;

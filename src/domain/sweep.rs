@@ -59,7 +59,7 @@ pub async fn sweep(app: &App) -> Result<Swept> {
         crash::commit(tx, Commit::PostsReleased).await?;
     }
     Ok(Swept {
-        overdue: overdue(app).await?,
+        overdue: Box::pin(overdue(app)).await?,
         orphans: orphans(app).await?,
     })
 }

@@ -104,12 +104,14 @@ async fn ask(
     let answered = app.tiktok.publish_status(&usable.token, &publish_id).await;
     let resting = app.calls.heard(&mut permit, endpoint, &answered).await;
     match answered {
-        Ok(answer) => match reconcile::apply_status(app, lease, post, attempt, &answer).await {
-            Ok(post) => Ok(post),
-            // Somebody moved the post meanwhile: the next look sees it as it is.
-            Err(Error::Refused(_)) => Err(Halt::snooze(FAULT_WAIT)),
-            Err(error) => Err(error.into()),
-        },
+        Ok(answer) => {
+            match Box::pin(reconcile::apply_status(app, lease, post, attempt, &answer)).await {
+                Ok(post) => Ok(post),
+                // Somebody moved the post meanwhile: the next look sees it as it is.
+                Err(Error::Refused(_)) => Err(Halt::snooze(FAULT_WAIT)),
+                Err(error) => Err(error.into()),
+            }
+        }
         Err(error) => {
             tracing::info!(post.id = %post.id, %error, "TikTok did not say how a post fares");
             match error.class() {

@@ -91,7 +91,7 @@ async fn ask(app: &App, lease: &Lease, post: post::Model, findings: &mut Finding
         "post {id} is {before:?} here and {state:?} at TikTok (log id {})",
         log_id.as_deref().unwrap_or("none")
     );
-    match reconcile::apply_status(app, lease, post, &attempt, &answer).await {
+    match Box::pin(reconcile::apply_status(app, lease, post, &attempt, &answer)).await {
         Ok(after) if after.state != before => {
             findings.mended(TIKTOK_STATE, 1);
             findings.remark(format!("{told}; TikTok's word was taken"));

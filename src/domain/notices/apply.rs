@@ -73,14 +73,17 @@ pub(super) async fn by_itself(
     let proof = evidence(notice).of(attempt.id);
     match notice.kind {
         NoticeKind::InboxDelivered => {
-            reconcile::in_inbox(app, lease, post, attempt, proof).await?;
+            Box::pin(reconcile::in_inbox(app, lease, post, attempt, proof)).await?;
         }
         NoticeKind::Complete => {
-            reconcile::published(app, lease, post, attempt, &[], proof).await?;
+            Box::pin(reconcile::published(app, lease, post, attempt, &[], proof)).await?;
         }
         NoticeKind::PubliclyAvailable => {
             let found: Vec<Found> = video(notice).map(Found::id).into_iter().collect();
-            reconcile::published(app, lease, post, attempt, &found, proof).await?;
+            Box::pin(reconcile::published(
+                app, lease, post, attempt, &found, proof,
+            ))
+            .await?;
         }
         NoticeKind::Failed => {
             if notice.answered_at.is_some() {
@@ -88,7 +91,7 @@ pub(super) async fn by_itself(
                 return Ok("not_confirmed");
             }
             let reason = notice.facts["reason"].as_str().map(FailReason::from_wire);
-            reconcile::failed(app, lease, post, attempt, reason, proof).await?;
+            Box::pin(reconcile::failed(app, lease, post, attempt, reason, proof)).await?;
         }
         NoticeKind::NoLongerPublic | NoticeKind::AuthorizationRemoved => {}
     }

@@ -120,7 +120,7 @@ async fn apply(
     attempt: &post_attempt::Model,
     answer: &Answer<PublishStatus>,
 ) -> Step<post::Model> {
-    match reconcile::apply_status(app, lease, post, attempt, answer).await {
+    match Box::pin(reconcile::apply_status(app, lease, post, attempt, answer)).await {
         Ok(post) => Ok(post),
         // Somebody moved the post meanwhile: the next look sees it as it is.
         Err(Error::Refused(_)) => Err(Halt::snooze(FAULT_WAIT)),

@@ -16,7 +16,7 @@ const WAVES: usize = 3;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rolling_restart_loses_nothing_and_posts_nothing_twice() {
     let world = World::new(Stack::Servers, &[("queue.grace", "2s")]).await;
-    let mut fleet = vec![world.daemon("old-1").await, world.daemon("old-2").await];
+    let mut fleet = [world.daemon("old-1").await, world.daemon("old-2").await];
     let movie = Movie::of(SIZE);
     let media = fleet[0].client.upload(&movie).await;
     let names: Vec<String> = (0..WAVE * WAVES).map(|n| format!("creator{n}")).collect();

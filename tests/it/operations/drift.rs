@@ -52,7 +52,7 @@ impl Audit {
     async fn run(&self) -> drift_report::Model {
         let report = drift::audit(&self.t.app, &self.held.lease()).await.unwrap();
         let listed = drift::reports(&self.t.app, 1).await.unwrap();
-        assert_eq!(listed, [report.clone()]);
+        assert_eq!(listed, std::slice::from_ref(&report));
         report
     }
 }

@@ -12,7 +12,7 @@ use crate::support::{
     servers::RedisServer,
 };
 
-/// Jobs that wait. `CLIPQUEUE_FAR_AHEAD=1000000` makes it the million.
+/// Jobs that wait.
 const ROWS: u64 = 200_000;
 /// Passes of the relay over every queue.
 const PASSES: u64 = 50;
@@ -70,10 +70,6 @@ async fn read(t: &TestApp) -> (i64, i64) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn jobs_far_ahead_cost_redis_nothing_and_the_relay_a_look() {
-    let rows: u64 = std::env::var("CLIPQUEUE_FAR_AHEAD")
-        .ok()
-        .and_then(|number| number.parse().ok())
-        .unwrap_or(ROWS);
     // A server of our own: what it holds is counted.
     let redis = RedisServer::start().await;
     let mut t = TestApp::start_with(Stack::Servers, &[("transport.url", &redis.url())]).await;
@@ -100,7 +96,7 @@ async fn jobs_far_ahead_cost_redis_nothing_and_the_relay_a_look() {
              SELECT ('01900000-0000-7000-8000-' || lpad(to_hex(i), 12, '0'))::uuid, 'uploads', 'upload_post', \
              jsonb_build_object('post_id', i, 'account_id', i % 1000), 'creator-' || i % 1000, 0, 'scheduled', \
              {far} + i * 1000, 0, 10, 0, 0, 0, 'far-ahead:' || i, false, {now}, {now} \
-             FROM generate_series(1, {rows}) AS i"
+             FROM generate_series(1, {ROWS}) AS i"
         ))
         .await
         .unwrap();
@@ -110,7 +106,7 @@ async fn jobs_far_ahead_cost_redis_nothing_and_the_relay_a_look() {
         .execute_unprepared("ANALYZE jobs")
         .await
         .unwrap();
-    println!("{rows} rows in {:?}", began.elapsed());
+    println!("{ROWS} rows in {:?}", began.elapsed());
 
     t.drain().await;
     assert_eq!(held(&redis).await, before, "what waits is in Redis");
@@ -134,7 +130,7 @@ async fn jobs_far_ahead_cost_redis_nothing_and_the_relay_a_look() {
     println!("{seen} rows read in {passes} passes");
     assert!(
         seen <= allowed,
-        "{seen} rows read in {passes} passes over {rows} waiting rows"
+        "{seen} rows read in {passes} passes over {ROWS} waiting rows"
     );
 
     // The one that is near goes at its time, past all the others.
