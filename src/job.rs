@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use clipqueue_entities::{AccountId, BulkActId, PostId, Timestamp};
+use clipqueue_entities::{AccountId, PostId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -22,18 +22,11 @@ pub const STATUS: &str = "status";
 pub const TOKENS: &str = "tokens";
 /// The queue of clean-up.
 pub const PURGE: &str = "purge";
-/// The queue of what operators start and of what watches the installation.
-pub const OPS: &str = "ops";
 
 /// One unit of work.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "args", rename_all = "snake_case")]
 pub enum Job {
-    /// Carries an operator's act on many jobs out.
-    BulkAct {
-        /// The act.
-        bulk_act_id: BulkActId,
-    },
     /// Ends uploads that nobody finished.
     ExpireUploads {},
     /// Asks TikTok how a post fares, until there is nothing left to learn.
@@ -65,8 +58,7 @@ pub enum Job {
 
 impl Job {
     /// The word of every kind.
-    pub const KINDS: [&'static str; 8] = [
-        "bulk_act",
+    pub const KINDS: [&'static str; 7] = [
         "expire_uploads",
         "poll_post",
         "prune",
@@ -79,7 +71,6 @@ impl Job {
     /// The fixed word of the kind, as stored.
     pub const fn kind(&self) -> &'static str {
         match self {
-            Self::BulkAct { .. } => "bulk_act",
             Self::ExpireUploads {} => "expire_uploads",
             Self::PollPost { .. } => "poll_post",
             Self::Prune {} => "prune",
@@ -93,7 +84,6 @@ impl Job {
     /// At most one live job has this key.
     pub fn unique_key(&self) -> String {
         match self {
-            Self::BulkAct { bulk_act_id } => format!("bulk:{bulk_act_id}"),
             Self::ExpireUploads {}
             | Self::Prune {}
             | Self::RefreshDueTokens {}
@@ -110,8 +100,7 @@ impl Job {
             Self::PollPost { account_id, .. }
             | Self::RefreshToken { account_id }
             | Self::UploadPost { account_id, .. } => account_id.to_string(),
-            Self::BulkAct { .. }
-            | Self::ExpireUploads {}
+            Self::ExpireUploads {}
             | Self::Prune {}
             | Self::RefreshDueTokens {}
             | Self::SweepPosts {} => String::new(),
@@ -163,7 +152,6 @@ fn policy(kind: &str, lease: Duration) -> Option<Policy> {
         "sweep_posts" | "expire_uploads" | "prune" => {
             (PURGE, 5, seconds(10), seconds(300), seconds(600))
         }
-        "bulk_act" => (OPS, 10, seconds(1), seconds(60), seconds(600)),
         _ => return None,
     };
     Some(Policy {
@@ -201,7 +189,6 @@ impl Jobs {
                 queue(STATUS, config.status),
                 queue(TOKENS, config.tokens),
                 queue(PURGE, config.purge),
-                queue(OPS, config.ops),
             ],
             crons: crons(),
             lease: config.lease,
@@ -209,7 +196,7 @@ impl Jobs {
     }
 
     /// The names of all queues.
-    pub const QUEUES: [&'static str; 5] = [UPLOADS, STATUS, TOKENS, PURGE, OPS];
+    pub const QUEUES: [&'static str; 4] = [UPLOADS, STATUS, TOKENS, PURGE];
 }
 
 /// What runs by itself, and when (seconds first). Each slot fires once, whatever the number of
@@ -258,9 +245,6 @@ mod tests {
     fn one_of_each() -> Vec<Job> {
         let (post_id, account_id) = (PostId::new(), AccountId::new());
         vec![
-            Job::BulkAct {
-                bulk_act_id: BulkActId::new(),
-            },
             Job::ExpireUploads {},
             Job::PollPost {
                 post_id,

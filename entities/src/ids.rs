@@ -98,15 +98,3 @@ typed_id! {
     /// One unit of work in the queue.
     JobId
 }
-typed_id! {
-    /// One recorded act of an operator.
-    AuditId
-}
-typed_id! {
-    /// One act on many jobs.
-    BulkActId
-}
-typed_id! {
-    /// What one run of the drift auditor found.
-    DriftReportId
-}

@@ -8,13 +8,8 @@ pub mod account;
 pub mod account_key;
 pub mod account_token;
 pub mod api_key;
-pub mod audit_entry;
-pub mod budget_mark;
-pub mod bulk_act;
-pub mod canary;
 pub mod creator_snapshot;
 pub mod cron_slot;
-pub mod drift_report;
 pub mod event;
 pub mod evidence;
 pub mod idempotency_key;
@@ -33,8 +28,7 @@ pub mod time;
 pub mod user;
 
 pub use ids::{
-    AccountId, ApiKeyId, AttemptId, AuditId, BulkActId, DriftReportId, EvidenceId, IdParseError,
-    JobId, MediaId, PostId, UserId,
+    AccountId, ApiKeyId, AttemptId, EvidenceId, IdParseError, JobId, MediaId, PostId, UserId,
 };
 pub use sealed::Sealed;
 pub use time::Timestamp;

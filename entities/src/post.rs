@@ -16,22 +16,6 @@ pub enum PostMode {
     Direct,
 }
 
-/// What becomes of a post that could not be sent at its time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, serde::Serialize)]
-#[sea_orm(rs_type = "String", db_type = "String(StringLen::N(8))")]
-#[serde(rename_all = "snake_case")]
-pub enum LatePolicy {
-    /// It is sent as soon as it can be, however late.
-    #[sea_orm(string_value = "post_now")]
-    PostNow,
-    /// It is sent within some time, and missed afterwards.
-    #[sea_orm(string_value = "within")]
-    Within,
-    /// It is held until its owner decides.
-    #[sea_orm(string_value = "hold")]
-    Hold,
-}
-
 /// Where the post stands. The rules between the states are `domain::post_state`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(16))")]
@@ -116,12 +100,6 @@ pub struct Model {
     pub hold_reason: Option<String>,
     /// When a held post is tried again by itself.
     pub hold_until: Option<Timestamp>,
-    /// Why it waits although it is due: a budget, TikTok's trouble, a cap.
-    pub wait_reason: Option<String>,
-    /// When it is tried again.
-    pub wait_until: Option<Timestamp>,
-    /// When it was due, which is its place among those of its account that wait.
-    pub wait_due: Option<Timestamp>,
     /// The class of the failure.
     pub failure_class: Option<String>,
     /// TikTok's or our code of the failure.
@@ -152,16 +130,6 @@ pub struct Model {
     pub created_at: Timestamp,
     /// When the row last changed.
     pub updated_at: Timestamp,
-    /// The local time and zone that `publish_at` was made of.
-    pub local_time: Option<Json>,
-    /// What becomes of it when it is late; the installation's rule, when absent.
-    pub late_policy: Option<LatePolicy>,
-    /// For `Within`: how many seconds after its time it may still be sent.
-    pub late_within_s: Option<i64>,
-    /// The request that made it together with others.
-    pub batch_id: Option<Uuid>,
-    /// Its place in that request.
-    pub batch_row: Option<i32>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -3,7 +3,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::{AccountId, AttemptId, PostId, Sealed, Timestamp};
+use crate::{AttemptId, PostId, Sealed, Timestamp};
 
 /// How far the attempt has come. The order of the variants is the order of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, DeriveActiveEnum)]
@@ -36,8 +36,6 @@ pub struct Model {
     pub id: AttemptId,
     /// The post.
     pub post_id: PostId,
-    /// The post's account, whose budgets it uses; absent in rows of an older version.
-    pub account_id: Option<AccountId>,
     /// Counts from one within the post.
     pub number: i32,
     /// How far it has come.

@@ -6,9 +6,8 @@ use anyhow::Context as _;
 use clap::Args;
 
 use crate::{
-    clock::{Clock, SteeredClock},
+    clock::Clock,
     config::{self, Config},
-    crash,
     job::Jobs,
     service::{self, Role},
 };
@@ -61,18 +60,8 @@ async fn start(config: Config, role: Role) -> anyhow::Result<()> {
     } else {
         None
     };
-    let clock = match &config.debug.clock {
-        None => Clock::System,
-        Some(file) => Clock::Steered(
-            SteeredClock::open(file.clone())
-                .with_context(|| format!("reading debug.clock {}", file.display()))?,
-        ),
-    };
-    if let Some(at) = config.debug.crash_at {
-        crash::arm(at);
-    }
     let app = tokio::select! {
-        prepared = service::prepare(&config, &role, clock) => prepared?,
+        prepared = service::prepare(&config, &role, Clock::System) => prepared?,
         // It may wait for a lock that another process holds for long.
         () = &mut stop => {
             tracing::info!("stopped before it started");

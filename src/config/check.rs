@@ -49,7 +49,6 @@ pub(super) fn check(config: &Config, r: &mut Reader<'_>) {
             "is not a filter such as info or clipqueue=debug,info",
         );
     }
-    debug(config, r);
     public_server(config, r);
 }
 
@@ -106,25 +105,6 @@ fn tiktok(config: &Config, r: &mut Reader<'_>) {
     ] {
         if empty && !r.has_problem(key) {
             r.problem(key, "must name at least one");
-        }
-    }
-}
-
-/// Faults can be asked for on this machine and against the simulator only.
-fn debug(config: &Config, r: &mut Reader<'_>) {
-    let harmless = config.http.listen.ip().is_loopback()
-        && is_loopback(&config.http.public_url)
-        && is_loopback(&config.tiktok.api_base)
-        && config.tiktok.client_key == DEMO_CLIENT_KEY;
-    for (key, set) in [
-        ("debug.crash_at", config.debug.crash_at.is_some()),
-        ("debug.clock", config.debug.clock.is_some()),
-    ] {
-        if set && !harmless {
-            r.problem(
-                key,
-                "is for tests: only a server on this machine that talks to the simulator may have it",
-            );
         }
     }
 }

@@ -7,7 +7,6 @@
 mod check;
 mod layers;
 mod load;
-mod place;
 mod reader;
 mod units;
 
@@ -16,8 +15,6 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use secrecy::SecretString;
 use tiktok::HostRule;
 use url::Url;
-
-use crate::crash::CrashAt;
 
 pub use load::{DEMO_CLIENT_KEY, DEMO_CLIENT_SECRET, Sources, known_keys, load};
 pub use reader::{Problem, Problems};
@@ -46,8 +43,6 @@ pub struct Config {
     pub graphql: Graphql,
     /// Logs.
     pub log: Log,
-    /// Faults that tests ask for.
-    pub debug: Debug,
     /// What is allowed and yet unwise; to be logged once logs exist.
     pub warnings: Vec<Problem>,
 }
@@ -101,8 +96,8 @@ pub enum TransportKind {
 /// `[media]`
 #[derive(Clone, Debug)]
 pub struct Media {
-    /// Where files are kept.
-    pub place: MediaPlace,
+    /// A directory.
+    pub directory: PathBuf,
     /// Largest file, bytes.
     pub max_file_bytes: u64,
     /// Bytes one user may store.
@@ -115,34 +110,6 @@ pub struct Media {
     pub upload_ttl: Duration,
     /// Life of an upload address.
     pub upload_url_ttl: Duration,
-}
-
-/// Where uploaded files are kept.
-#[derive(Clone, Debug)]
-pub enum MediaPlace {
-    /// In this directory.
-    Directory(PathBuf),
-    /// In this bucket.
-    S3(S3),
-}
-
-/// A bucket of an S3-compatible store.
-#[derive(Clone, Debug)]
-pub struct S3 {
-    /// The bucket.
-    pub bucket: String,
-    /// What stands before every key; may be empty.
-    pub prefix: String,
-    /// The store's address; AWS's own, when absent.
-    pub endpoint: Option<Url>,
-    /// The region.
-    pub region: String,
-    /// The id of the key.
-    pub access_key_id: SecretString,
-    /// The key.
-    pub secret_access_key: SecretString,
-    /// Whether the bucket stands in the path.
-    pub path_style: bool,
 }
 
 /// `[tiktok]`
@@ -160,12 +127,6 @@ pub struct Tiktok {
     pub upload_hosts: Vec<HostRule>,
     /// Whether the app is audited.
     pub audited: bool,
-    /// Direct posts of a creator and day, if the operator caps them.
-    pub posts_per_day: Option<u32>,
-    /// Drafts that may wait in a creator's inbox.
-    pub pending_drafts: u32,
-    /// Creators of an audited app and day, if known.
-    pub creators_per_day: Option<u32>,
     /// Scopes to ask for.
     pub scopes: Vec<String>,
     /// Per call.
@@ -192,8 +153,6 @@ pub struct Queue {
     pub tokens: usize,
     /// Concurrent clean-up jobs.
     pub purge: usize,
-    /// Concurrent acts of operators and watches.
-    pub ops: usize,
     /// Concurrent jobs per creator and queue.
     pub per_creator: usize,
     /// Lease of a running job.
@@ -209,8 +168,6 @@ pub struct Queue {
 pub struct Posts {
     /// How late a post may still go.
     pub late_limit: Duration,
-    /// How late a post that is held when late may still go.
-    pub late_tolerance: Duration,
     /// Deadline of PROCESSING.
     pub processing_deadline: Duration,
     /// Deadline of IN_INBOX.
@@ -232,15 +189,6 @@ pub struct Graphql {
     pub max_cost: usize,
     /// Longest run.
     pub timeout: Duration,
-}
-
-/// `[debug]`: off, and refused for a server that is not on this machine with the simulator.
-#[derive(Clone, Debug)]
-pub struct Debug {
-    /// Where the process shall die.
-    pub crash_at: Option<CrashAt>,
-    /// The file that steers the process's clock.
-    pub clock: Option<PathBuf>,
 }
 
 /// `[log]`

@@ -26,7 +26,6 @@ use super::{
 };
 use crate::{
     app::App,
-    crash::{self, Commit},
     job::{STATUS, UPLOADS},
     queue::ledger,
 };
@@ -142,7 +141,7 @@ pub async fn require_reauth(app: &App, id: AccountId, generation: i64, reason: &
         )
         .await?;
     }
-    crash::commit(tx, Commit::GrantEnded).await?;
+    tx.commit().await?;
     app.announce(account.user_id).await;
     Ok(())
 }

@@ -76,8 +76,6 @@ pub enum Code {
     QuotaExceeded,
     /// A key cannot grant what its maker may not do.
     ScopeNotHeld,
-    /// Other rows of the request are refused, and it was all or nothing.
-    BatchRefused,
     /// The server's disk is nearly full.
     StorageFull,
     /// TikTok cannot be asked now.
@@ -106,7 +104,6 @@ impl Code {
             | Self::MediaUnfit
             | Self::MediaNotReady
             | Self::QuotaExceeded
-            | Self::BatchRefused
             | Self::ScopeNotHeld => false,
         }
     }

@@ -6,21 +6,16 @@
 //! must carry it.
 //!
 //! - Who: [`actor`], [`api_keys`]
-//! - TikTok accounts: [`connect`], [`accounts`], [`tokens`], [`token_life`], [`creator`]
-//! - Posts: [`posts`], [`post_settings`], [`post_state`], [`post_change`], [`post_birth`],
-//!   [`preflight`], [`local_time`], [`lateness`], [`attempts`], [`caps`], [`line`], [`reconcile`],
-//!   [`poll_plan`], [`next_action`], [`post_history`], [`posting_budget`], [`sweep`]
-//! - Files: [`uploads`]
-//! - The installation: [`operators`], [`bulk`], [`audit`]
+//! - TikTok accounts: [`connect`], [`accounts`], [`tokens`], [`creator`]
+//! - Posts: [`posts`], [`post_settings`], [`post_state`], [`post_change`], [`preflight`],
+//!   [`attempts`], [`reconcile`], [`poll_plan`], [`next_action`], [`post_history`], [`sweep`]
+//! - Files: [`uploads`]. The installation: [`operators`]
 //! - Across: [`key_canary`], [`events`], [`idempotency`], [`retention`], [`census`], [`error`]
 
 pub mod accounts;
 pub mod actor;
 pub mod api_keys;
 pub mod attempts;
-pub mod audit;
-pub mod bulk;
-pub mod caps;
 pub mod census;
 pub mod connect;
 pub mod creator;
@@ -28,23 +23,17 @@ pub mod error;
 pub mod events;
 pub mod idempotency;
 pub mod key_canary;
-pub mod lateness;
-pub mod line;
-pub mod local_time;
 pub mod next_action;
 pub mod operators;
 pub mod poll_plan;
-pub mod post_birth;
 pub mod post_change;
 pub mod post_history;
 pub mod post_settings;
 pub mod post_state;
-pub mod posting_budget;
 pub mod posts;
 pub mod preflight;
 pub mod reconcile;
 pub mod retention;
 pub mod sweep;
-pub mod token_life;
 pub mod tokens;
 pub mod uploads;

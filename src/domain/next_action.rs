@@ -6,10 +6,7 @@ use clipqueue_entities::{
     post::{self, PostMode, PostState},
 };
 
-use super::{
-    accounts::{REAUTH_REQUIRED, SCOPE_MISSING},
-    lateness::LATE,
-};
+use super::accounts::{REAUTH_REQUIRED, SCOPE_MISSING};
 
 /// Who acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -46,9 +43,6 @@ pub fn next_action(post: &post::Model, account: &account::Model) -> Option<NextA
     };
     let reconnect = "Connect the TikTok account again; the post goes on by itself afterwards.";
     let lost = account.status != AccountStatus::Active;
-    if !lost && let Some(waiting) = waiting(post) {
-        return Some(waiting);
-    }
     match post.state {
         PostState::Draft => action(NextActor::Creator, "Finish the draft and submit it.", None),
         PostState::Scheduled => action(
@@ -111,40 +105,6 @@ pub fn next_action(post: &post::Model, account: &account::Model) -> Option<NextA
     }
 }
 
-/// Why a post that is due does not go yet, when that is neither the creator's doing nor a hold.
-fn waiting(post: &post::Model) -> Option<NextAction> {
-    if post.state == PostState::Held {
-        return None;
-    }
-    let (actor, text) = match post.wait_reason.as_deref()? {
-        "rate_limit" => (
-            NextActor::Clipqueue,
-            "TikTok takes six posts of a creator a minute; the post goes when its turn comes.",
-        ),
-        "tiktok_trouble" => (
-            NextActor::Tiktok,
-            "TikTok is in trouble; the post goes when TikTok answers again.",
-        ),
-        "client_refused" => (
-            NextActor::Operator,
-            "TikTok refuses the app's key or secret. The post goes by itself once that is mended; no account is touched.",
-        ),
-        "transport_away" => (
-            NextActor::Operator,
-            "Redis is away, so calls to TikTok cannot be counted; the post goes when it is back.",
-        ),
-        _ => (
-            NextActor::Clipqueue,
-            "The post is due and waits; see its reason.",
-        ),
-    };
-    Some(NextAction {
-        actor,
-        text: text.to_owned(),
-        at: post.wait_until,
-    })
-}
-
 fn held(post: &post::Model) -> Option<NextAction> {
     let (actor, text) = match post.hold_reason.as_deref() {
         Some(REAUTH_REQUIRED) => (
@@ -154,10 +114,6 @@ fn held(post: &post::Model) -> Option<NextAction> {
         Some(SCOPE_MISSING) => (
             NextActor::Creator,
             "Connect the TikTok account again and leave the switch for posting on.",
-        ),
-        Some(LATE) => (
-            NextActor::Creator,
-            "Its time passed while it could not be sent. Release it to post now, give it another time, or cancel it.",
         ),
         Some("pending_drafts_cap") => (
             NextActor::Creator,

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use clipqueue_entities::{
-    AttemptId, EvidenceId, PostId, Timestamp,
+    AttemptId, EvidenceId, Timestamp,
     evidence::{self, EvidenceSource},
     post::{self, PostState},
 };
@@ -16,8 +16,6 @@ use serde_json::{Map, Value, json};
 use super::{
     error::{Code, Refusal, Result},
     events::{self, NewEvent},
-    lateness::{self, Late},
-    line,
     post_state::{self, PostEvent},
 };
 use crate::{app::App, config};
@@ -90,27 +88,6 @@ impl Evidence {
         self
     }
 
-    /// The row that keeps it.
-    pub(super) fn row(
-        &self,
-        id: EvidenceId,
-        post: PostId,
-        now: Timestamp,
-    ) -> evidence::ActiveModel {
-        evidence::ActiveModel {
-            id: Set(id),
-            post_id: Set(post),
-            attempt_id: Set(self.attempt_id),
-            source: Set(self.source),
-            subject: Set(self.subject.clone()),
-            http_status: Set(self.http_status),
-            code: Set(self.code.clone()),
-            log_id: Set(self.log_id.clone()),
-            body: Set(self.body.clone()),
-            created_at: Set(now),
-        }
-    }
-
     /// Adds a particular.
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         if let Value::Object(map) = &mut self.body {
@@ -148,7 +125,6 @@ pub struct Change {
     evidence: Evidence,
     hold: Option<(String, Option<Timestamp>)>,
     failure: Option<Failure>,
-    notice: Option<String>,
     edits: post::ActiveModel,
 }
 
@@ -160,7 +136,6 @@ impl Change {
             evidence,
             hold: None,
             failure: None,
-            notice: None,
             edits: post::ActiveModel::default(),
         }
     }
@@ -174,12 +149,6 @@ impl Change {
     /// Why it failed.
     pub fn failure(mut self, failure: Failure) -> Self {
         self.failure = Some(failure);
-        self
-    }
-
-    /// A sentence for the owner, shown with the event.
-    pub fn notice(mut self, text: impl Into<String>) -> Self {
-        self.notice = Some(text.into());
         self
     }
 
@@ -212,21 +181,7 @@ pub async fn apply_in_tx(
     row.updated_at = Set(now);
     if to != from {
         row.state_since = Set(now);
-        let publish_at = match &row.publish_at {
-            Set(edited) => *edited,
-            _ => post.publish_at,
-        };
-        row.deadline_at = Set(deadline(
-            &app.config.posts,
-            &post,
-            publish_at,
-            change.event,
-            to,
-            now,
-        ));
-    }
-    if let Some(text) = change.notice {
-        data.insert("message".into(), text.into());
+        row.deadline_at = Set(deadline(&app.config.posts, &post, change.event, to, now));
     }
     let (reason, until) = match change.hold {
         Some((reason, until)) => {
@@ -235,10 +190,6 @@ pub async fn apply_in_tx(
         }
         None => (None, None),
     };
-    // What is tried again by itself stands in line; every other change ends the waiting.
-    row.wait_reason = Set(reason.clone().filter(|_| until.is_some()));
-    row.wait_until = Set(until);
-    row.wait_due = Set(until.map(|_| line::due(&post)));
     row.hold_reason = Set(reason);
     row.hold_until = Set(until);
     if let Some(failure) = change.failure {
@@ -294,22 +245,32 @@ pub async fn insert_evidence(
     proof: Evidence,
 ) -> Result<EvidenceId> {
     let id = EvidenceId::new();
-    evidence::Entity::insert(proof.row(id, post.id, now))
-        .exec_without_returning(tx)
-        .await?;
+    evidence::Entity::insert(evidence::ActiveModel {
+        id: Set(id),
+        post_id: Set(post.id),
+        attempt_id: Set(proof.attempt_id),
+        source: Set(proof.source),
+        subject: Set(proof.subject),
+        http_status: Set(proof.http_status),
+        code: Set(proof.code),
+        log_id: Set(proof.log_id),
+        body: Set(proof.body),
+        created_at: Set(now),
+    })
+    .exec_without_returning(tx)
+    .await?;
     Ok(id)
 }
 
 /// When a post that comes into `state` by `event` is overdue.
-pub(super) fn deadline(
+fn deadline(
     rules: &config::Posts,
     post: &post::Model,
-    publish_at: Option<Timestamp>,
     event: PostEvent,
     state: PostState,
     now: Timestamp,
 ) -> Option<Timestamp> {
-    let in_time = || lateness::deadline(rules, Late::of(post), publish_at, now);
+    let in_time = || post.publish_at.unwrap_or(now).max(now) + rules.late_limit;
     match state {
         // Trying anew by ourselves does not move the end, or a post that never gets through would never end.
         PostState::Scheduled if event == PostEvent::Deferred => {

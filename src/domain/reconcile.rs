@@ -27,12 +27,7 @@ use super::{
     post_state::PostEvent,
     posts,
 };
-use crate::{
-    app::App,
-    crash::{self, Commit},
-    job::UPLOADS,
-    queue::Lease,
-};
+use crate::{app::App, job::UPLOADS, queue::Lease};
 
 /// The wait before a failure of TikTok's own is tried again, times the attempts so far.
 const RETRY_STEP: Duration = Duration::from_secs(60);
@@ -129,7 +124,7 @@ async fn doubt(
     let post = apply_in_tx(app, &tx, post, change).await?;
     app.enqueue_in_tx(&tx, posts::upload_job(&post), None)
         .await?;
-    crash::commit(tx, Commit::UploadResumed).await?;
+    tx.commit().await?;
     app.announce(post.user_id).await;
     app.nudge(UPLOADS);
     Ok(post)
@@ -198,7 +193,7 @@ async fn failed(
     let wait = RETRY_STEP * failures;
     app.enqueue_in_tx(&tx, posts::upload_job(&post), Some(app.clock.now() + wait))
         .await?;
-    crash::commit(tx, Commit::TriedAgain).await?;
+    tx.commit().await?;
     app.announce(post.user_id).await;
     Ok(post)
 }
@@ -295,7 +290,7 @@ async fn apply(
     change: Change,
 ) -> Result<post::Model> {
     let post = apply_in_tx(app, &tx, post, change).await?;
-    crash::commit(tx, Commit::ProcessingConfirmed).await?;
+    tx.commit().await?;
     app.announce(post.user_id).await;
     Ok(post)
 }
@@ -351,20 +346,20 @@ pub async fn note(app: &App, post: &post::Model, kind: &'static str, data: Value
         },
     )
     .await?;
-    crash::commit(tx, Commit::EventNoted).await?;
+    tx.commit().await?;
     app.announce(post.user_id).await;
     Ok(())
 }
 
 /// Moves the deadline of a post that stays where it is.
 pub async fn extend_deadline(app: &App, post: &post::Model, by: Duration) -> Result<()> {
-    let moved = post::Entity::update_many()
+    post::Entity::update_many()
         .col_expr(
             post::Column::DeadlineAt,
             sea_orm::sea_query::Expr::value(app.clock.now() + by),
         )
         .filter(post::Column::Id.eq(post.id))
-        .exec(app.db.write());
-    crash::write(Commit::DeadlineMoved, moved).await?;
+        .exec(app.db.write())
+        .await?;
     Ok(())
 }

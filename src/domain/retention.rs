@@ -5,7 +5,7 @@ use std::time::Duration;
 use clipqueue_entities::{idempotency_key, oauth_state};
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 
-use super::{caps::marks, error::Result};
+use super::error::Result;
 use crate::app::App;
 
 /// A retried request is answered from memory for this long.
@@ -24,8 +24,6 @@ pub struct Pruned {
     pub idempotency_keys: u64,
     /// Spent or expired consents.
     pub oauth_states: u64,
-    /// Marks of caps that are free again.
-    pub budget_marks: u64,
 }
 
 /// Deletes everything that is due.
@@ -52,6 +50,5 @@ pub async fn prune(app: &App) -> Result<Pruned> {
         .exec(app.db.write())
         .await?
         .rows_affected;
-    pruned.budget_marks = marks::prune(app.db.write(), now).await?;
     Ok(pruned)
 }

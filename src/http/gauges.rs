@@ -11,7 +11,6 @@ use tokio::sync::Mutex;
 
 use crate::{
     app::App,
-    calls::breaker::{Reason, State},
     domain::{census, post_change::state_word},
     job::Jobs,
 };
@@ -35,7 +34,6 @@ impl Gauges {
         // Noted first: a database in trouble is not asked more often for it.
         *last = Some(Instant::now());
         census(app).await?;
-        breakers(app).await;
         queues(app).await
     }
 }
@@ -55,25 +53,6 @@ async fn census(app: &App) -> anyhow::Result<()> {
     }
     gauge!("clipqueue_posts_past_deadline").set(float(census.overdue));
     Ok(())
-}
-
-/// 0 is closed, 1 is half open, 2 is open. Parked is one creator alone. A refused client is an alert of its own.
-async fn breakers(app: &App) {
-    let mut refused = false;
-    for breaker in app.calls.breakers().await {
-        let state = match breaker.state {
-            // One creator alone is parked; the endpoint works.
-            _ if breaker.for_one => 0.0,
-            State::Closed => 0.0,
-            State::HalfOpen => 1.0,
-            State::Open => 2.0,
-        };
-        gauge!("clipqueue_breaker_parked", "endpoint" => breaker.endpoint.label())
-            .set(f64::from(u8::from(breaker.for_one)));
-        refused |= breaker.reason == Some(Reason::ClientRefused);
-        gauge!("clipqueue_breaker_state", "endpoint" => breaker.endpoint.label()).set(state);
-    }
-    gauge!("clipqueue_client_refused").set(f64::from(u8::from(refused)));
 }
 
 async fn queues(app: &App) -> anyhow::Result<()> {

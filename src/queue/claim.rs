@@ -16,7 +16,6 @@ use super::{
     transport::Delivery,
     work::Claimed,
 };
-use crate::crash::{self, Commit};
 
 #[derive(Serialize)]
 struct Row {
@@ -66,8 +65,7 @@ pub(super) async fn claim(
         batch::millis(until),
         batch::millis(now),
     ];
-    let claim = batch::all(core.db.write(), sql, values);
-    let mut claimed: HashMap<JobId, Claimed> = crash::write(Commit::JobsClaimed, claim)
+    let mut claimed: HashMap<JobId, Claimed> = batch::all(core.db.write(), sql, values)
         .await?
         .iter()
         .map(|row| read(row, queue, now).map(|job| (job.id, job)))

@@ -41,19 +41,19 @@ pub mod steps;
 pub mod transport;
 mod work;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use clipqueue_entities::{
-    JobId, Timestamp,
-    job::{self, JobState},
-    job_attempt,
-};
-use sea_orm::{ConnectionTrait, DbErr};
+use clipqueue_entities::{JobId, Timestamp, job, job_attempt};
+use sea_orm::DbErr;
 use tokio::sync::broadcast;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use self::{
+    core::Core,
+    ledger::{CancelOutcome, JobFilter, JobPage, PageRequest, QueueStats, RetryOutcome},
+    transport::{Signal, Transport},
+};
 pub use self::{
-    control::Mode,
     daemon::{Running, StartError},
     drain::{DrainError, Drained},
     enqueue::{Enqueued, MAX_ARGS_BYTES, enqueue, enqueue_many},
@@ -64,11 +64,6 @@ pub use self::{
     rescue::POISON_CRASHES,
     schedule::CronError,
     work::{Claimed, Failure, NewJob, Outcome, Ran, Run, Runner},
-};
-use self::{
-    core::Core,
-    ledger::{CancelOutcome, JobFilter, JobPage, PageRequest, QueueStats, RetryOutcome},
-    transport::{Signal, Transport},
 };
 use crate::{clock::Clock, db::Db};
 
@@ -193,36 +188,7 @@ impl Queue {
 
     /// Makes a discarded, cancelled, held or waiting-to-retry job due now.
     pub async fn retry(&self, id: JobId) -> Result<RetryOutcome, DbErr> {
-        let now = self.core.clock.now();
-        let outcome = ledger::retry_in(self.core.db.write(), now, id).await?;
-        if outcome == RetryOutcome::Retried
-            && let Some(job) = self.job(id).await?
-        {
-            self.announce(&[(id, job.queue, job.state)]).await;
-        }
-        Ok(outcome)
-    }
-
-    /// Tells of jobs that were put into a new state by a committed act: listeners hear of it, due
-    /// ones are picked up, running ones whose stop was asked for are told.
-    pub async fn announce(&self, jobs: &[(JobId, String, JobState)]) {
-        let mut by_queue: HashMap<&str, Vec<(JobId, JobState)>> = HashMap::new();
-        for (id, queue, state) in jobs {
-            by_queue.entry(queue).or_default().push((*id, *state));
-        }
-        for (queue, changes) in by_queue {
-            let due = |(_, state): &(JobId, JobState)| *state == JobState::Available;
-            let pick_up = changes.iter().any(due);
-            for (id, state) in &changes {
-                if *state == JobState::Running {
-                    ledger::announce_cancel(&self.core, *id).await;
-                }
-            }
-            self.core.notices.changed(queue, changes);
-            if pick_up {
-                self.nudge(queue);
-            }
-        }
+        ledger::retry(&self.core, id).await
     }
 
     /// Cancels a waiting job at once; a running one is asked to stop.
@@ -250,38 +216,14 @@ impl Queue {
     /// Stops workers from taking jobs of a queue, in every process, until it is resumed. What runs
     /// goes on.
     pub async fn pause(&self, queue: &str) -> Result<(), DbErr> {
-        self.set_mode(queue, Mode::Paused).await
+        control::set_paused(&self.core, queue, true).await
     }
 
     /// Lets workers take jobs of a queue again.
     pub async fn resume(&self, queue: &str) -> Result<(), DbErr> {
-        self.set_mode(queue, Mode::Open).await
-    }
-
-    async fn set_mode(&self, queue: &str, mode: Mode) -> Result<(), DbErr> {
-        self.set_mode_in(self.core.db.write(), queue, mode).await?;
-        self.announce_mode(queue, mode).await;
+        control::set_paused(&self.core, queue, false).await?;
+        self.nudge(queue);
         Ok(())
-    }
-
-    /// Writes whether workers may take jobs of a queue. After the commit call
-    /// [`Queue::announce_mode`].
-    pub async fn set_mode_in(
-        &self,
-        connection: &impl ConnectionTrait,
-        queue: &str,
-        mode: Mode,
-    ) -> Result<(), DbErr> {
-        control::set_in(connection, self.core.clock.now(), queue, mode).await
-    }
-
-    /// Tells every process of a committed mode. Should the word be lost, they find it within
-    /// seconds.
-    pub async fn announce_mode(&self, queue: &str, mode: Mode) {
-        control::announce(&self.core, queue, mode).await;
-        if mode == Mode::Open {
-            self.nudge(queue);
-        }
     }
 
     /// Lets held jobs go: of one lane, of one reason, or both.

@@ -19,7 +19,6 @@ use super::{
     policy::QueueSpec,
     transport::{MAX_BATCH, MAX_LANES, Pointer, TransportError},
 };
-use crate::crash::{self, Commit};
 
 /// Pointers of one queue that may wait in the transport. It is refilled at half.
 pub(super) const WINDOW: u64 = 5000;
@@ -202,8 +201,7 @@ struct Lane<'a> {
     lane: &'a str,
 }
 
-/// Marks up to `share` rows of each lane as dispatched; the new fence is the pointer's nonce. To
-/// people nothing changed: `updated_at` stays.
+/// Marks up to `share` rows of each lane as dispatched; the new fence is the pointer's nonce.
 async fn dispatch(
     core: &Core,
     queue: &str,
@@ -230,7 +228,7 @@ async fn dispatch(
     };
     let sql = format!(
         "WITH {v}, p AS MATERIALIZED ({picked}) \
-         UPDATE jobs SET fence = fence + 1, dispatched_at = $2 \
+         UPDATE jobs SET fence = fence + 1, dispatched_at = $2, updated_at = $2 \
          FROM p WHERE jobs.id = p.id RETURNING jobs.id, lane, priority, run_at, fence"
     );
     let values = vec![
@@ -239,8 +237,7 @@ async fn dispatch(
         Value::from(queue),
         Value::from(i64::try_from(share).unwrap_or(i64::MAX)),
     ];
-    let dispatch = batch::all(core.db.write(), sql, values);
-    crash::write(Commit::JobsDispatched, dispatch)
+    batch::all(core.db.write(), sql, values)
         .await?
         .iter()
         .map(pointer)

@@ -4,7 +4,6 @@
 //! ended: done, snooze, retry, hold, cancel. It never decides when a retry comes (the queue does) nor
 //! whether a change is legal (`domain` does).
 
-mod bulk_act;
 mod expire_uploads;
 mod poll_post;
 mod prune;
@@ -15,13 +14,8 @@ mod upload_post;
 
 use std::time::Duration;
 
-use clipqueue_entities::AccountId;
-use tiktok::Endpoint;
-use uuid::Uuid;
-
 use crate::{
     app::App,
-    calls::{Cause, Wait},
     domain::{self, accounts::REAUTH_REQUIRED, tokens::NoToken},
     job::Job,
     queue::{Failure, Lease, Outcome, Ran, Run},
@@ -29,8 +23,6 @@ use crate::{
 
 /// The wait for a refresh that somebody else carries out.
 const REFRESH_WAIT: Duration = Duration::from_secs(3);
-/// The part of a wait by which those who wait for the same instant are spread.
-const SPREAD_PERCENT: u32 = 20;
 
 /// Runs one claimed job.
 pub async fn run(app: App, run: Run) -> Ran {
@@ -45,7 +37,6 @@ pub async fn run(app: App, run: Run) -> Ran {
     let last_attempt = run.job.attempt >= run.job.max_attempts;
     let lease = run.lease;
     let ended = match job {
-        Job::BulkAct { bulk_act_id } => bulk_act::run(&app, &lease, bulk_act_id).await,
         Job::ExpireUploads {} => expire_uploads::run(&app).await,
         Job::PollPost { post_id, .. } => poll_post::run(&app, &lease, post_id).await,
         Job::Prune {} => prune::run(&app).await,
@@ -114,12 +105,6 @@ impl From<anyhow::Error> for Halt {
     }
 }
 
-impl From<Wait> for Halt {
-    fn from(wait: Wait) -> Self {
-        Self::snooze(spread(wait))
-    }
-}
-
 impl From<NoToken> for Halt {
     fn from(error: NoToken) -> Self {
         match error {
@@ -127,31 +112,6 @@ impl From<NoToken> for Halt {
             NoToken::Reconnect => Self::hold(REAUTH_REQUIRED, error),
             NoToken::Internal(error) => Self::retry(error),
         }
-    }
-}
-
-/// How long to snooze for `wait`: a little longer for some than for others where many wait for the same
-/// instant, so that they do not all come back in it.
-fn spread(wait: Wait) -> Duration {
-    match wait.cause {
-        // Places in a line are spread already.
-        Cause::Budget(_) => wait.wait,
-        Cause::Resting(_) | Cause::ClientRefused | Cause::Uncounted => {
-            let (_, random) = Uuid::new_v4().as_u64_pair();
-            let percent = u32::try_from(random % u64::from(SPREAD_PERCENT + 1)).unwrap_or(0);
-            wait.wait + wait.wait * percent / 100
-        }
-    }
-}
-
-/// The wait for a token: that of a refresh, or longer while refreshes themselves have to wait.
-async fn no_token(app: &App, account: AccountId, error: NoToken) -> Halt {
-    match error {
-        NoToken::Refreshing => match app.calls.trouble(Some(account), Endpoint::Token).await {
-            None => Halt::from(NoToken::Refreshing),
-            Some(wait) => Halt::from(wait),
-        },
-        other => Halt::from(other),
     }
 }
 

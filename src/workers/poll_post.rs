@@ -13,7 +13,7 @@ use clipqueue_entities::{
 };
 use tiktok::{Class, Endpoint, PublishId};
 
-use super::{Halt, Step, no_token};
+use super::{Halt, Step};
 use crate::{
     app::App,
     domain::{
@@ -60,17 +60,13 @@ async fn ask(
     wait: Duration,
 ) -> Step<post::Model> {
     let account = accounts::for_worker(app, post.account_id).await?;
-    let usable = match tokens::usable(app, &account, Duration::ZERO).await {
-        Ok(usable) => usable,
-        Err(error) => return Err(no_token(app, account.id, error).await),
-    };
+    let usable = tokens::usable(app, &account, Duration::ZERO).await?;
+    if let Some(wait) = app.budget(post.account_id, Endpoint::StatusFetch).await {
+        return Err(Halt::snooze(wait));
+    }
     let publish_id = attempt.publish_id.clone().unwrap_or_default();
     let publish_id = PublishId::parse(publish_id).map_err(anyhow::Error::from)?;
-    let endpoint = Endpoint::StatusFetch;
-    let mut permit = app.calls.ask(Some(account.id), &[endpoint]).await?;
-    let answered = app.tiktok.publish_status(&usable.token, &publish_id).await;
-    let resting = app.calls.heard(&mut permit, endpoint, &answered).await;
-    match answered {
+    match app.tiktok.publish_status(&usable.token, &publish_id).await {
         Ok(answer) => match reconcile::apply_status(app, lease, post, attempt, &answer).await {
             Ok(post) => Ok(post),
             // Somebody moved the post meanwhile: the next look sees it as it is.
@@ -94,8 +90,7 @@ async fn ask(
                 Class::ScopeMissing => Err(Halt::hold(accounts::REAUTH_REQUIRED, error)),
                 // Right after init TikTok may not know the id yet; later the plan's gaps are long enough.
                 Class::NotFoundYet | Class::Transient | Class::Ambiguous => {
-                    let rest = resting.map_or(Duration::ZERO, |resting| resting.wait);
-                    Err(Halt::snooze(wait.max(FAULT_WAIT).max(rest)))
+                    Err(Halt::snooze(wait.max(FAULT_WAIT)))
                 }
                 Class::GrantDead
                 | Class::CreatorCap

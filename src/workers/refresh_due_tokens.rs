@@ -3,8 +3,7 @@
 use super::Step;
 use crate::{
     app::App,
-    crash::{self, Commit},
-    domain::{token_life::REFRESH_AHEAD, tokens::expiring},
+    domain::tokens::{REFRESH_AHEAD, expiring},
     job::{Job, TOKENS},
 };
 
@@ -25,7 +24,7 @@ pub(super) async fn run(app: &App) -> Step {
             app.enqueue_in_tx(&tx, Job::RefreshToken { account_id }, None)
                 .await?;
         }
-        crash::commit(tx, Commit::RefreshesAsked).await?;
+        tx.commit().await?;
         app.nudge(TOKENS);
     }
 }

@@ -9,7 +9,6 @@
 
 mod api;
 mod architecture;
-mod budgets;
 mod configuration;
 mod connect;
 mod database;
@@ -17,7 +16,6 @@ mod end_to_end;
 mod graphql_protocol;
 mod http;
 mod media;
-mod operations;
 mod posts;
 mod process;
 mod queue;

@@ -166,13 +166,8 @@ async fn create_from_entities(db: &Db) {
     create(db, entities::account_key::Entity).await;
     create(db, entities::account_token::Entity).await;
     create(db, entities::api_key::Entity).await;
-    create(db, entities::audit_entry::Entity).await;
-    create(db, entities::budget_mark::Entity).await;
-    create(db, entities::bulk_act::Entity).await;
-    create(db, entities::canary::Entity).await;
     create(db, entities::creator_snapshot::Entity).await;
     create(db, entities::cron_slot::Entity).await;
-    create(db, entities::drift_report::Entity).await;
     create(db, entities::event::Entity).await;
     create(db, entities::evidence::Entity).await;
     create(db, entities::idempotency_key::Entity).await;

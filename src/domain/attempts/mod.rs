@@ -33,7 +33,6 @@ use super::{
 };
 use crate::{
     app::App,
-    crash::{self, Commit},
     job::{Job, STATUS},
     queue::Lease,
 };
@@ -93,7 +92,6 @@ pub async fn begin(
     let attempt = post_attempt::Model {
         id: AttemptId::new(),
         post_id: post.id,
-        account_id: Some(post.account_id),
         number,
         phase: AttemptPhase::InitSent,
         open_key: Some(post.id.to_string()),
@@ -121,7 +119,7 @@ pub async fn begin(
         row.bytes_sent = Set(0);
     });
     let post = apply_in_tx(app, &tx, post, change).await?;
-    crash::commit(tx, Commit::AttemptOpened).await?;
+    tx.commit().await?;
     app.announce(post.user_id).await;
     Ok((post, attempt))
 }
@@ -150,7 +148,7 @@ pub async fn accepted(
     .await?;
     let change = Change::new(PostEvent::InitAccepted, evidence.of(attempt.id));
     let post = apply_in_tx(app, &tx, post, change).await?;
-    crash::commit(tx, Commit::InitAccepted).await?;
+    tx.commit().await?;
     app.announce(post.user_id).await;
     Ok((post, attempt))
 }
@@ -193,7 +191,7 @@ pub async fn acknowledged(
         },
     )
     .await?;
-    crash::commit(tx, Commit::ChunkAcknowledged).await?;
+    tx.commit().await?;
     app.announce(post.user_id).await;
     Ok(attempt)
 }
@@ -225,7 +223,7 @@ pub async fn last_chunk_started(
         row.last_chunk_at = Set(Some(now));
     })
     .await?;
-    crash::commit(tx, Commit::LastChunkStarted).await?;
+    tx.commit().await?;
     Ok(Some(attempt))
 }
 
@@ -246,8 +244,7 @@ pub async fn sent(
     let total = post.bytes_total;
     let change = Change::new(PostEvent::BytesAcknowledged, evidence.of(attempt.id))
         .edit(|row| row.bytes_sent = Set(total));
-    let wait = Duration::from_secs(FIRST_POLL_S);
-    ask_later(app, tx, post, change, wait, Commit::BytesAcknowledged).await
+    ask_later(app, tx, post, change, Duration::from_secs(FIRST_POLL_S)).await
 }
 
 /// TikTok is seldom done sooner.
@@ -263,7 +260,7 @@ pub async fn answer_lost(
 ) -> Result<post::Model> {
     let tx = fenced(app, lease).await?;
     let change = Change::new(PostEvent::AnswerLost, evidence.of(attempt.id));
-    ask_later(app, tx, post, change, Duration::ZERO, Commit::AnswerLost).await
+    ask_later(app, tx, post, change, Duration::ZERO).await
 }
 
 async fn ask_later(
@@ -272,12 +269,11 @@ async fn ask_later(
     post: post::Model,
     change: Change,
     wait: Duration,
-    commit: Commit,
 ) -> Result<post::Model> {
     let post = apply_in_tx(app, &tx, post, change).await?;
     app.enqueue_in_tx(&tx, poll_job(&post), Some(app.clock.now() + wait))
         .await?;
-    crash::commit(tx, commit).await?;
+    tx.commit().await?;
     app.announce(post.user_id).await;
     app.nudge(STATUS);
     Ok(post)
@@ -304,7 +300,7 @@ pub async fn close(
 ) -> Result<post::Model> {
     close_in_tx(app, &tx, &post, outcome, error).await?;
     let post = apply_in_tx(app, &tx, post, change).await?;
-    crash::commit(tx, Commit::PostChanged).await?;
+    tx.commit().await?;
     app.announce(post.user_id).await;
     Ok(post)
 }

@@ -9,24 +9,15 @@ use sea_orm::{
 };
 use serde_json::json;
 
-use super::{
-    create::as_request,
-    get,
-    rules::{due, validate},
-    upload_job,
-};
+use super::{create::as_request, get, rules::validate, upload_job};
 use crate::{
     app::App,
-    crash::{self, Commit},
     domain::{
         actor::Actor,
         error::{Code, Refusal, Result},
         events::{self, NewEvent},
-        lateness::{self, LATE, Late},
-        local_time::LocalTime,
-        post_change::{Change, Evidence, apply_in_tx, insert_evidence, state_word},
+        post_change::{Evidence, insert_evidence, state_word},
         post_settings::DirectSettings,
-        post_state::PostEvent,
     },
     job::UPLOADS,
 };
@@ -46,10 +37,6 @@ pub struct PostEdit {
     pub upload_reference: Option<Option<String>>,
     /// A new time; `Some(None)` means at once.
     pub publish_at: Option<Option<Timestamp>>,
-    /// A new local time.
-    pub local: Option<LocalTime>,
-    /// A new rule for lateness; `Some(None)` means the installation's.
-    pub late: Option<Option<Late>>,
 }
 
 /// Edits a post that has not begun; `expected_version` must be the one that the caller saw.
@@ -69,7 +56,6 @@ pub async fn update(
     if edited.publish_at == before.publish_at {
         // A time that was accepted once is not judged again.
         request.publish_at = None;
-        request.local = None;
     }
     validate(app, actor, &request).await?;
 
@@ -90,8 +76,6 @@ pub async fn update(
             .into());
         }
     }
-    let late = Late::of(&edited);
-    let moved = edited.publish_at != post.publish_at;
     let mut row = edited.clone().into_active_model();
     row.id = sea_orm::ActiveValue::Unchanged(id);
     row.caption = Set(edited.caption);
@@ -99,20 +83,13 @@ pub async fn update(
     row.experiment_label = Set(edited.experiment_label);
     row.upload_reference = Set(edited.upload_reference);
     row.publish_at = Set(edited.publish_at);
-    row.local_time = Set(edited.local_time.clone());
-    row.late_policy = Set(edited.late_policy);
-    row.late_within_s = Set(edited.late_within_s);
     row.consent_version = Set(edited.consent_version);
     row.consent_at = Set(edited.consent_at);
     row.version = Set(expected_version + 1);
     row.updated_at = Set(now);
     if post.state == PostState::Scheduled {
-        row.deadline_at = Set(Some(lateness::deadline(
-            &app.config.posts,
-            late,
-            edited.publish_at,
-            now,
-        )));
+        let due = edited.publish_at.unwrap_or(now).max(now);
+        row.deadline_at = Set(Some(due + app.config.posts.late_limit));
     }
     let changed = post::Entity::update_many()
         .set(row)
@@ -138,13 +115,8 @@ pub async fn update(
         },
     )
     .await?;
-    let mut post = get(&tx, actor.user_id, id).await?;
-    if moved && post.state == PostState::Held && post.hold_reason.as_deref() == Some(LATE) {
-        // It was held because its time had passed, and has another now.
-        let change = Change::new(PostEvent::Released, Evidence::creator("updatePost"));
-        post = apply_in_tx(app, &tx, post, change).await?;
-    }
-    crash::commit(tx, Commit::PostEdited).await?;
+    let post = get(&tx, actor.user_id, id).await?;
+    tx.commit().await?;
     app.announce(actor.user_id).await;
     app.nudge(UPLOADS);
     Ok(post)
@@ -160,14 +132,14 @@ pub async fn caption_copied(app: &App, actor: &Actor, id: PostId) -> Result<post
         )
         .into());
     }
-    let note = post::Entity::update_many()
+    post::Entity::update_many()
         .col_expr(
             post::Column::CaptionCopiedAt,
             sea_orm::sea_query::Expr::value(app.clock.now()),
         )
         .filter(post::Column::Id.eq(id))
-        .exec(app.db.write());
-    crash::write(Commit::PostEdited, note).await?;
+        .exec(app.db.write())
+        .await?;
     get(app.db.read(), actor.user_id, id).await
 }
 
@@ -198,33 +170,8 @@ fn apply_edit(post: &post::Model, edit: &PostEdit, now: Timestamp) -> Result<pos
     if let Some(reference) = &edit.upload_reference {
         edited.upload_reference.clone_from(reference);
     }
-    if let Some(late) = edit.late {
-        edited.late_policy = late.map(|late| late.policy);
-        edited.late_within_s = late.and_then(|late| late.within_s);
-    }
-    match (edit.publish_at, &edit.local) {
-        (Some(_), Some(_)) => {
-            return Err(Refusal::new(
-                "publishAtLocal",
-                Code::Invalid,
-                "give either publishAt or publishAtLocal, not both",
-            )
-            .into());
-        }
-        (Some(at), None) => {
-            edited.publish_at = at;
-            edited.local_time = None;
-        }
-        (None, Some(local)) => {
-            edited.local_time = Some(serde_json::to_value(local).map_err(anyhow::Error::from)?);
-            edited.publish_at = due(&as_request(&edited)?)?;
-        }
-        // A wall clock's time stays what it was; its instant follows the zone's rules of today, unless
-        // it has come already.
-        (None, None) if edited.local_time.is_some() && edited.publish_at > Some(now) => {
-            edited.publish_at = due(&as_request(&edited)?)?;
-        }
-        (None, None) => {}
+    if let Some(at) = edit.publish_at {
+        edited.publish_at = at;
     }
     Ok(edited)
 }

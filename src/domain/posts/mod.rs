@@ -2,9 +2,8 @@
 //!
 //! A mutation writes the post, its event and its job in one transaction and answers at once; what is
 //! then done with TikTok is the workers'. Everything is selected through the owner. The rules of a
-//! request are in [`rules`], the acts in [`mod@create`], [`batch`], [`edit`] and [`stop`].
+//! request are in [`rules`], the acts in [`mod@create`], [`edit`] and [`stop`].
 
-mod batch;
 mod create;
 mod edit;
 mod rules;
@@ -16,15 +15,13 @@ use sea_orm::{
     QueryOrder as _, QuerySelect as _,
 };
 
-pub use batch::{MAX_ROWS, Row, create_many};
 pub use create::{NewPost, create, submit};
 pub use edit::{PostEdit, caption_copied, update};
 pub use rules::{check_account, check_media, duration_ms, find_media, validate};
-pub use stop::{cancel, release, retry};
+pub use stop::{cancel, retry};
 
 use super::{
     error::{Error, Result},
-    local_time::LocalTime,
     post_settings::DirectSettings,
     post_state,
 };
@@ -135,12 +132,6 @@ pub fn upload_job(post: &post::Model) -> Job {
 /// The explicit choices that are stored with a direct post.
 pub fn direct_settings(post: &post::Model) -> Result<Option<DirectSettings>> {
     Ok(serde_json::from_value(post.settings.clone()).map_err(anyhow::Error::from)?)
-}
-
-/// The local time that a post was given, if it was given one.
-pub fn local_time(post: &post::Model) -> Result<Option<LocalTime>> {
-    let stored = post.local_time.clone().map(serde_json::from_value);
-    Ok(stored.transpose().map_err(anyhow::Error::from)?)
 }
 
 /// The phase of a post, for callers outside the domain.

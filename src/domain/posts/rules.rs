@@ -10,15 +10,11 @@ use crate::{
         actor::Actor,
         creator,
         error::{Code, Error, Refusal, Result},
-        lateness::Late,
-        local_time::Unresolved,
         post_settings::{against_creator, caption_refusal},
     },
     media::{Media, MediaError, MediaState},
 };
 
-/// The field of a local time.
-const LOCAL: &str = "publishAtLocal";
 /// Longest experiment label or upload reference, in characters.
 const MAX_LABEL: usize = 200;
 /// A schedule further away than this is a typo.
@@ -26,35 +22,15 @@ const MAX_AHEAD_DAYS: u64 = 366;
 
 /// Checks a request without writing anything. Gives the media and the account that it names.
 pub async fn validate(app: &App, actor: &Actor, new: &NewPost) -> Result<(account::Model, Media)> {
-    let account = match accounts::get(app.db.read(), actor.user_id, new.account_id).await {
-        Ok(account) => Some(account),
-        Err(Error::NotFound) => None,
-        Err(error) => return Err(error),
-    };
-    let media = find_media(app, actor.user_id, new.media_id).await?;
-    let mut refusals = judge(app, new, account.as_ref(), media.as_ref());
-    if let (Some(account), true) = (&account, asks_tiktok(new, &refusals)) {
-        let known = creator::recent(app, account).await?;
-        refusals.extend(against_tiktok(new, media.as_ref(), known));
-    }
-    match (account, media) {
-        (Some(account), Some(media)) if refusals.is_empty() => Ok((account, media)),
-        _ => Err(Error::Refused(refusals)),
-    }
-}
-
-/// What is wrong with a request, as far as we know ourselves.
-pub(super) fn judge(
-    app: &App,
-    new: &NewPost,
-    account: Option<&account::Model>,
-    media: Option<&Media>,
-) -> Vec<Refusal> {
     let mut refusals = Vec::new();
-    if account.is_none() {
-        let message = "no such TikTok account";
-        refusals.push(Refusal::new("accountId", Code::NotFound, message));
-    }
+    let account = accounts::get(app.db.read(), actor.user_id, new.account_id).await;
+    let account = found(
+        account,
+        "accountId",
+        "no such TikTok account",
+        &mut refusals,
+    )?;
+    let media = find_media(app, actor.user_id, new.media_id).await?;
     if media.is_none() {
         refusals.push(Refusal::new("mediaId", Code::NotFound, "no such media"));
     }
@@ -64,57 +40,34 @@ pub(super) fn judge(
         new.upload_reference.as_deref(),
         &mut refusals,
     );
-    check_time(app, new, &mut refusals);
-    refusals.extend(new.late.and_then(Late::refusal));
+    check_time(app, new.publish_at, &mut refusals);
     if let Some(direct) = &new.direct {
         refusals.extend(direct.refusals(app.config.tiktok.audited));
         check_consent(new.creator_consent, new.keep_draft, &mut refusals);
     }
-    if let Some(media) = media {
+    if let Some(media) = &media {
         check_media(media, &mut refusals);
     }
-    if let Some(account) = account {
+    if let Some(account) = &account {
         check_account(account, new.direct.is_some(), &mut refusals);
-    }
-    refusals
-}
-
-/// Whether TikTok's word about the creator matters: only to a request that holds otherwise.
-pub(super) fn asks_tiktok(new: &NewPost, refusals: &[Refusal]) -> bool {
-    new.direct.is_some() && refusals.is_empty()
-}
-
-/// What is wrong with a request by TikTok's word about the creator.
-pub(super) fn against_tiktok(
-    new: &NewPost,
-    media: Option<&Media>,
-    known: creator::Known,
-) -> Vec<Refusal> {
-    match (&new.direct, known) {
-        (Some(direct), creator::Known::Options(options)) => {
-            against_creator(direct, &options, media.and_then(duration_ms))
+        // Asking TikTok is worth it only for a request that holds otherwise.
+        if let (Some(direct), true) = (&new.direct, refusals.is_empty()) {
+            match creator::recent(app, account).await? {
+                creator::Known::Options(options) => refusals.extend(against_creator(
+                    direct,
+                    &options,
+                    media.as_ref().and_then(duration_ms),
+                )),
+                creator::Known::CannotPost(refusal) => refusals.push(refusal),
+                // TikTok cannot be asked now: the post is accepted, and asked about again before it is sent.
+                creator::Known::Nothing => {}
+            }
         }
-        (Some(_), creator::Known::CannotPost(refusal)) => vec![refusal],
-        // TikTok cannot be asked now: the post is accepted, and asked about again before it is sent.
-        (Some(_), creator::Known::Nothing) | (None, _) => Vec::new(),
     }
-}
-
-/// When a request wants its post to be sent; at once, when absent.
-pub(super) fn due(new: &NewPost) -> Result<Option<Timestamp>, Refusal> {
-    let Some(local) = &new.local else {
-        return Ok(new.publish_at);
-    };
-    local.resolve().map(|found| Some(found.at)).map_err(|why| {
-        let part = match why {
-            Unresolved::UnknownZone(_) => "zone",
-            Unresolved::Gap(_) | Unresolved::Overlap(_) | Unresolved::OutOfRange => "at",
-        };
-        Refusal {
-            field: vec!["input", LOCAL, part],
-            ..Refusal::whole(Code::Invalid, why.to_string())
-        }
-    })
+    match (account, media) {
+        (Some(account), Some(media)) if refusals.is_empty() => Ok((account, media)),
+        _ => Err(Error::Refused(refusals)),
+    }
 }
 
 /// How long the video lasts, as far as its container says.
@@ -128,6 +81,22 @@ pub async fn find_media(app: &App, user: UserId, id: MediaId) -> Result<Option<M
         Ok(media) => Ok(Some(media)),
         Err(MediaError::NotFound) => Ok(None),
         Err(error) => Err(Error::Internal(error.into())),
+    }
+}
+
+fn found<T>(
+    result: Result<T>,
+    field: &'static str,
+    message: &str,
+    refusals: &mut Vec<Refusal>,
+) -> Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(Error::NotFound) => {
+            refusals.push(Refusal::new(field, Code::NotFound, message));
+            Ok(None)
+        }
+        Err(error) => Err(error),
     }
 }
 
@@ -151,36 +120,19 @@ fn check_texts(
     }
 }
 
-fn check_time(app: &App, new: &NewPost, refusals: &mut Vec<Refusal>) {
-    if new.publish_at.is_some() && new.local.is_some() {
-        refusals.push(Refusal::new(
-            LOCAL,
-            Code::Invalid,
-            "give either publishAt or publishAtLocal, not both",
-        ));
-        return;
-    }
-    let field = if new.local.is_some() {
-        LOCAL
-    } else {
-        "publishAt"
-    };
-    let at = match due(new) {
-        Ok(Some(at)) => at,
-        Ok(None) => return,
-        Err(refusal) => return refusals.push(refusal),
-    };
+fn check_time(app: &App, at: Option<Timestamp>, refusals: &mut Vec<Refusal>) {
+    let Some(at) = at else { return };
     let now = app.clock.now();
     if at < now {
         refusals.push(Refusal::new(
-            field,
+            "publishAt",
             Code::Invalid,
             "lies in the past; leave it out to post at once",
         ));
     }
     if at > now + std::time::Duration::from_secs(MAX_AHEAD_DAYS * 86_400) {
         refusals.push(Refusal::new(
-            field,
+            "publishAt",
             Code::Invalid,
             "lies more than a year ahead",
         ));

@@ -5,16 +5,14 @@ use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, DatabaseTransaction, EntityTrait as _, QueryFilter as _,
 };
 
-use super::{create::as_request, get, get_locked, rules::validate, upload_job};
+use super::{create::as_request, get, rules::validate, upload_job};
 use crate::{
     app::App,
-    crash::{self, Commit},
     domain::{
         actor::Actor,
         attempts,
         error::{Code, Refusal, Result},
         idempotency::{Request, Seen},
-        lateness::LATE,
         post_change::{Change, Evidence, apply_in_tx, insert_evidence},
         post_state::PostEvent,
     },
@@ -37,7 +35,7 @@ pub async fn cancel(app: &App, actor: &Actor, id: PostId) -> Result<post::Model>
             app.cancel_job_in_tx(&tx, &upload_job(&post)).await?;
             let change = Change::new(PostEvent::Cancelled, Evidence::creator("cancelPost"));
             let post = apply_in_tx(app, &tx, post, change).await?;
-            crash::commit(tx, Commit::PostStopped).await?;
+            tx.commit().await?;
             app.announce(actor.user_id).await;
             Ok(post)
         }
@@ -94,7 +92,7 @@ async fn cancel_sending(
     }
     if outcome == CancelOutcome::Requested {
         insert_evidence(&tx, now, &post, Evidence::creator("cancelPost")).await?;
-        crash::commit(tx, Commit::PostStopped).await?;
+        tx.commit().await?;
         if let Some(job) = job {
             app.queue.announce_cancel(job, outcome).await?;
         }
@@ -103,7 +101,7 @@ async fn cancel_sending(
     attempts::close_in_tx(app, &tx, &post, "cancelled", None).await?;
     let change = Change::new(PostEvent::Cancelled, Evidence::creator("cancelPost"));
     let post = apply_in_tx(app, &tx, post, change).await?;
-    crash::commit(tx, Commit::PostStopped).await?;
+    tx.commit().await?;
     app.announce(user).await;
     Ok(post)
 }
@@ -113,54 +111,6 @@ fn too_late() -> Refusal {
         Code::WrongState,
         "TikTok has the whole video, so the post can no longer be stopped here; delete it in the TikTok app",
     )
-}
-
-/// Sends a post now that is held because its time passed. One that is on its way already stays as it is.
-pub async fn release(app: &App, actor: &Actor, id: PostId) -> Result<post::Model> {
-    let post = get(app.db.read(), actor.user_id, id).await?;
-    if on_its_way(post.state) {
-        return Ok(post);
-    }
-    check_late(&post)?;
-    let mut asked = as_request(&post)?;
-    asked.publish_at = None;
-    asked.local = None;
-    validate(app, actor, &asked).await?;
-    let tx = app.db.begin().await?;
-    // Jobs are locked before posts everywhere.
-    if !app.reschedule_in_tx(&tx, &upload_job(&post), None).await? {
-        tx.rollback().await?;
-        return get(app.db.read(), actor.user_id, id).await;
-    }
-    let post = get_locked(&tx, actor.user_id, id).await?;
-    check_late(&post)?;
-    let change = Change::new(PostEvent::Released, Evidence::creator("releasePost")).edit(|row| {
-        row.publish_at = Set(None);
-        row.local_time = Set(None);
-    });
-    let post = apply_in_tx(app, &tx, post, change).await?;
-    crash::commit(tx, Commit::PostEdited).await?;
-    app.announce(actor.user_id).await;
-    app.nudge(UPLOADS);
-    Ok(post)
-}
-
-fn on_its_way(state: PostState) -> bool {
-    matches!(
-        state,
-        PostState::Scheduled | PostState::Preflight | PostState::InitSent | PostState::Uploading
-    )
-}
-
-fn check_late(post: &post::Model) -> Result<()> {
-    if post.state == PostState::Held && post.hold_reason.as_deref() == Some(LATE) {
-        return Ok(());
-    }
-    Err(Refusal::whole(
-        Code::WrongState,
-        "only a post that is HELD because it is late can be released; nextAction says what this one waits for",
-    )
-    .into())
 }
 
 /// Tries a FAILED, MISSED or CANCELLED post again, when that can help.
@@ -187,7 +137,6 @@ pub async fn retry(
     }
     let mut asked = as_request(&post)?;
     asked.publish_at = None;
-    asked.local = None;
     validate(app, actor, &asked).await?;
     let tx = app.db.begin().await?;
     if let Seen::Before(id) = request.record_in_tx(&tx, app.clock.now(), id.0).await? {
@@ -197,13 +146,12 @@ pub async fn retry(
     let post = get(&tx, actor.user_id, id).await?;
     let change = Change::new(PostEvent::Retried, Evidence::creator("retryPost")).edit(|row| {
         row.publish_at = Set(None);
-        row.local_time = Set(None);
         row.cancel_requested = Set(false);
         row.bytes_sent = Set(0);
     });
     let post = apply_in_tx(app, &tx, post, change).await?;
     app.enqueue_in_tx(&tx, upload_job(&post), None).await?;
-    crash::commit(tx, Commit::PostRetried).await?;
+    tx.commit().await?;
     app.announce(actor.user_id).await;
     app.nudge(UPLOADS);
     Ok(post)

@@ -1,7 +1,6 @@
 //! What can be done. Each mutation takes one `input` and gives a payload with `userErrors`: what its
 //! caller can put right is there, and `errors` holds what is about the key or about us.
 
-mod bulk;
 mod connect;
 mod keys;
 mod media;
@@ -20,5 +19,4 @@ pub struct Mutation(
     posts::PostMutations,
     keys::Keys,
     ops::OperatorMutations,
-    bulk::BulkMutations,
 );

@@ -5,17 +5,13 @@ use clipqueue_entities::{AccountId, MediaId, Timestamp, post};
 
 use crate::{
     domain::{
-        error::{Code, Error, Refusal},
-        posts::{NewPost, PostEdit, Row},
+        error::Error,
+        posts::{NewPost, PostEdit},
     },
     graphql::{
         ids::Global as _,
         scalars::DateTime,
-        types::{
-            direct::DirectPostInput,
-            post::Post,
-            when::{LateInput, LocalTimeInput},
-        },
+        types::{direct::DirectPostInput, post::Post},
         user_error::{UserError, settle},
     },
 };
@@ -26,34 +22,6 @@ pub(crate) struct CreatePostInput {
     /// A text of your choice, such as a fresh UUID. The same key with the same request gives the same
     /// post again; with another request it is refused.
     pub(super) idempotency_key: String,
-    /// The post itself.
-    #[graphql(flatten)]
-    pub(super) post: PostInput,
-    /// Only check the request: nothing is written and `post` is null.
-    #[graphql(default)]
-    pub(super) validate_only: bool,
-}
-
-/// Several posts to make.
-#[derive(Clone, Debug, InputObject)]
-pub(crate) struct CreatePostsInput {
-    /// A text of your choice, such as a fresh UUID. It stands for all rows together: with other rows
-    /// it is refused. Each row makes one post at most. Repeated, the request gives the posts that were
-    /// made, as they are now, and tries the rows that were refused again.
-    pub(super) idempotency_key: String,
-    /// The posts, 1 to 500. A body may have 1 MiB.
-    pub(super) posts: Vec<PostInput>,
-    /// Make all or none; otherwise each row that is good is made.
-    #[graphql(default)]
-    pub(super) all_or_nothing: bool,
-    /// Only check the rows: nothing is written.
-    #[graphql(default)]
-    pub(super) validate_only: bool,
-}
-
-/// A post as one row of `createPosts`.
-#[derive(Clone, Debug, InputObject)]
-pub(crate) struct PostInput {
     /// The creator's account.
     account_id: ID,
     /// The video; it must be READY.
@@ -74,18 +42,16 @@ pub(crate) struct PostInput {
     upload_reference: Option<String>,
     /// When to post; at once, when left out.
     publish_at: Option<DateTime>,
-    /// The same as a local time in a zone; give one of the two.
-    publish_at_local: Option<LocalTimeInput>,
-    /// What becomes of it when it cannot be sent at its time. When left out, it is sent within
-    /// `posts.late_limit` (6 hours by default), not counting what the creator keeps it waiting.
-    late: Option<LateInput>,
     /// Keep it as an editable DRAFT; `submitPost` sends it on its way.
     #[graphql(default)]
     keep_draft: bool,
+    /// Only check the request: nothing is written and `post` is null.
+    #[graphql(default)]
+    pub(super) validate_only: bool,
 }
 
-impl From<PostInput> for NewPost {
-    fn from(input: PostInput) -> Self {
+impl From<CreatePostInput> for NewPost {
+    fn from(input: CreatePostInput) -> Self {
         Self {
             account_id: AccountId::from_global(&input.account_id),
             media_id: MediaId::from_global(&input.media_id),
@@ -95,8 +61,6 @@ impl From<PostInput> for NewPost {
             experiment_label: input.experiment_label,
             upload_reference: input.upload_reference,
             publish_at: input.publish_at.map(|at| at.0),
-            local: input.publish_at_local.map(Into::into),
-            late: input.late.map(Into::into),
             keep_draft: input.keep_draft,
         }
     }
@@ -129,11 +93,6 @@ pub(crate) struct PostChanges {
     upload_reference: MaybeUndefined<String>,
     /// A new time; null means at once.
     publish_at: MaybeUndefined<DateTime>,
-    /// A new local time in a zone. A local time that stays is turned into an instant anew, by the zone's
-    /// rules of today.
-    publish_at_local: Option<LocalTimeInput>,
-    /// A new rule for lateness; null means the installation's.
-    late: MaybeUndefined<LateInput>,
 }
 
 fn edit<T>(value: MaybeUndefined<T>) -> Option<Option<T>> {
@@ -154,8 +113,6 @@ impl From<PostChanges> for PostEdit {
             experiment_label: edit(changes.experiment_label),
             upload_reference: edit(changes.upload_reference),
             publish_at: edit(changes.publish_at).map(instant),
-            local: changes.publish_at_local.map(Into::into),
-            late: edit(changes.late).map(|late| late.map(Into::into)),
         }
     }
 }
@@ -174,13 +131,6 @@ pub(crate) struct CancelPostInput {
     pub(super) id: ID,
 }
 
-/// A late post to send now.
-#[derive(Clone, Debug, InputObject)]
-pub(crate) struct ReleasePostInput {
-    /// The post.
-    pub(super) id: ID,
-}
-
 /// A post to try again.
 #[derive(Clone, Debug, InputObject)]
 pub(crate) struct RetryPostInput {
@@ -195,81 +145,6 @@ pub(crate) struct RetryPostInput {
 pub(crate) struct MarkCaptionCopiedInput {
     /// The post.
     pub(super) id: ID,
-}
-
-/// What became of one row of `createPosts`.
-#[derive(Clone, Debug, SimpleObject)]
-pub(crate) struct CreatePostsRow {
-    /// The place of the row in the request, from 0.
-    row: i32,
-    /// The post as it is now; null when the row was refused or nothing was to be made.
-    post: Option<Post>,
-    /// Why the row was refused, with paths such as `["input", "posts", "3", "caption"]`.
-    user_errors: Vec<UserError>,
-}
-
-/// What became of several posts.
-#[derive(Clone, Debug, SimpleObject)]
-pub(crate) struct CreatePostsPayload {
-    /// One entry a row, in the order of the request; empty when the request was refused as a whole.
-    rows: Vec<CreatePostsRow>,
-    /// How many rows have a post.
-    created: i32,
-    /// How many rows were refused.
-    refused: i32,
-    /// What is wrong with the request as a whole; when it is not empty, nothing was done. What is wrong
-    /// with a row is in the row.
-    user_errors: Vec<UserError>,
-}
-
-impl CreatePostsPayload {
-    /// From what the domain gave.
-    pub(super) fn of(result: Result<Vec<Row>, Error>, all_or_nothing: bool) -> Result<Self> {
-        let (rows, mut user_errors) = settle("idempotencyKey", result)?;
-        let rows: Vec<CreatePostsRow> = rows
-            .unwrap_or_default()
-            .into_iter()
-            .enumerate()
-            .map(|(index, row)| {
-                let (post, refusals) = match row {
-                    Row::Made(post) => (Some(Post(*post)), Vec::new()),
-                    Row::Refused(refusals) => (None, refusals),
-                    Row::Good => (None, Vec::new()),
-                };
-                CreatePostsRow {
-                    row: count(index),
-                    post,
-                    user_errors: refusals
-                        .into_iter()
-                        .map(|refusal| UserError::of_row(refusal, index))
-                        .collect(),
-                }
-            })
-            .collect();
-        let created = rows.iter().filter(|row| row.post.is_some()).count();
-        let refused = rows
-            .iter()
-            .filter(|row| !row.user_errors.is_empty())
-            .count();
-        if all_or_nothing && refused > 0 && created == 0 {
-            let refusal = Refusal::new(
-                "posts",
-                Code::BatchRefused,
-                format!("{refused} rows are refused, so none was made; see the errors of the rows"),
-            );
-            user_errors.push(refusal.into());
-        }
-        Ok(Self {
-            created: count(created),
-            refused: count(refused),
-            rows,
-            user_errors,
-        })
-    }
-}
-
-fn count(number: usize) -> i32 {
-    i32::try_from(number).unwrap_or(i32::MAX)
 }
 
 /// The post that a mutation was about.

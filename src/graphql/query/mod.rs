@@ -1,21 +1,11 @@
 //! What can be asked.
 
-mod audit;
-mod bulk;
 mod node;
 mod ops;
 mod tenant;
 
 use async_graphql::MergedObject;
 
-pub(crate) use self::ops::JobFilter;
-
 /// What can be asked. Ids are opaque; another user's objects answer as if they did not exist.
 #[derive(Debug, Default, MergedObject)]
-pub struct Query(
-    node::Nodes,
-    tenant::Tenant,
-    ops::OperatorQueries,
-    bulk::BulkQueries,
-    audit::AuditQueries,
-);
+pub struct Query(node::Nodes, tenant::Tenant, ops::OperatorQueries);

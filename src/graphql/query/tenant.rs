@@ -7,7 +7,7 @@ use crate::{
     domain::{
         accounts,
         actor::Scope,
-        api_keys, creator, post_state, posting_budget,
+        api_keys, creator, post_state,
         posts::{self, Page, PostFilter as Filter},
         preflight, uploads,
     },
@@ -24,7 +24,6 @@ use crate::{
             media::Media,
             post::Post,
             post_state::{PostPhase, PostState},
-            posting_budget::PostingBudget,
             preflight::Preflight,
         },
         user_error::raise,
@@ -33,8 +32,6 @@ use crate::{
 
 /// What a question to TikTok costs beside its fields.
 const ASK_TIKTOK: usize = 10;
-/// What counting a creator's budgets costs beside their fields.
-const BUDGET: usize = 10;
 /// The length of a list of keys or accounts that a cost assumes.
 const SHORT_LIST: usize = 10;
 
@@ -132,24 +129,6 @@ impl Tenant {
         let account = AccountId::from_global(&account_id);
         let view = creator::view(app(ctx), actor(ctx)?.user_id, account).await;
         view.map(CreatorInfo)
-            .map_err(|error| raise("TikTok account", error))
-    }
-
-    /// What TikTok still lets a creator do, and which posts wait for more. Needs the scope
-    /// `posts:read`.
-    #[graphql(
-        guard = "Needs(Scope::PostsRead)",
-        complexity = "BUDGET + child_complexity"
-    )]
-    async fn posting_budget(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The creator's account.")] account_id: ID,
-    ) -> Result<PostingBudget> {
-        let account = AccountId::from_global(&account_id);
-        let budget = posting_budget::of(app(ctx), actor(ctx)?.user_id, account).await;
-        budget
-            .map(PostingBudget)
             .map_err(|error| raise("TikTok account", error))
     }
 

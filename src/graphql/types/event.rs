@@ -94,7 +94,7 @@ impl Event {
     }
 
     /// What happened, as a dotted word: `post.created`, `post.edited`, `post.state`,
-    /// `post.progress`, `post.waiting`. More may come.
+    /// `post.progress`. More may come.
     async fn kind(&self) -> &str {
         &self.0.kind
     }
@@ -128,12 +128,12 @@ impl Event {
         self.text("reason")
     }
 
-    /// The code of the failure, or of why it was MISSED.
+    /// The code of the failure.
     async fn code(&self) -> Option<&str> {
         self.text("code")
     }
 
-    /// A sentence about the failure, or about a time that was missed: what happened and what to do.
+    /// A sentence about the failure.
     async fn message(&self) -> Option<&str> {
         self.text("message")
     }

@@ -11,8 +11,6 @@ use super::{
     media::Media,
     post_parts::{CaptionHandoff, Consent, NextAction, PostFailure, Progress},
     post_state::{PostMode, PostPhase, PostState},
-    posting_budget::{PLACE, PostWait},
-    when::{PostLateRule, PostLocalTime},
 };
 use crate::{
     domain::{actor::Scope, next_action, post_history, posts},
@@ -104,16 +102,6 @@ impl Post {
         self.0.publish_at.map(DateTime)
     }
 
-    /// The local time that `publishAt` was made of; null when it was given as an instant.
-    async fn publish_at_local(&self) -> Result<Option<PostLocalTime>> {
-        PostLocalTime::of(&self.0).map_err(|error| raise("Post", error))
-    }
-
-    /// What becomes of it when it cannot be sent at its time.
-    async fn late(&self, ctx: &Context<'_>) -> PostLateRule {
-        PostLateRule::of(&self.0, app(ctx).config.posts.late_limit.as_secs())
-    }
-
     /// Where it stands.
     async fn state(&self) -> PostState {
         self.0.state.into()
@@ -135,7 +123,7 @@ impl Post {
     }
 
     /// Why it is HELD, as a word: `reauth_required`, `scope_missing`, `pending_drafts_cap`,
-    /// `creator_cap`, `app_user_cap`, `late`. More may come.
+    /// `creator_cap`, `app_user_cap`. More may come.
     async fn hold_reason(&self) -> Option<&str> {
         self.0.hold_reason.as_deref()
     }
@@ -145,7 +133,7 @@ impl Post {
         self.0.hold_until.map(DateTime)
     }
 
-    /// Why it FAILED or was MISSED, and what to do.
+    /// Why it FAILED.
     async fn failure(&self) -> Option<PostFailure> {
         PostFailure::of(&self.0)
     }
@@ -165,13 +153,6 @@ impl Post {
         let account = load(ctx, self.0.user_id, self.0.account_id).await?;
         let action = account.and_then(|account| next_action::next_action(&self.0, &account));
         Ok(action.map(NextAction::from))
-    }
-
-    /// Why it does not go although it is due, until when, and in which place; null when it waits for
-    /// nothing but its time.
-    #[graphql(complexity = "PLACE + child_complexity")]
-    async fn waits_for(&self, ctx: &Context<'_>) -> Result<Option<PostWait>> {
-        PostWait::of(ctx, &self.0).await
     }
 
     /// What was sent of it to TikTok, first to last.

@@ -42,17 +42,6 @@ pub enum RetryOutcome {
     NotFound,
 }
 
-/// What a release did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReleaseOutcome {
-    /// It waits for its time, or is due.
-    Released,
-    /// It is not held.
-    NotHeld(JobState),
-    /// There is no such job.
-    NotFound,
-}
-
 /// Cancels a job, or asks it to stop when it runs. After the commit call
 /// [`Queue::announce_cancel`](crate::queue::Queue::announce_cancel), so that a running handler
 /// hears of it at once.
@@ -100,44 +89,27 @@ pub(in crate::queue) async fn announce_cancel(core: &Core, job: JobId) {
 }
 
 /// Makes a discarded, cancelled, held or waiting-to-retry job due now, with at least one attempt
-/// left. Its unique key stays cleared. Announce it after the commit.
-pub async fn retry_in(
-    connection: &impl ConnectionTrait,
-    now: Timestamp,
-    job: JobId,
-) -> Result<RetryOutcome, DbErr> {
+/// left. Its unique key stays cleared.
+pub(in crate::queue) async fn retry(core: &Core, job: JobId) -> Result<RetryOutcome, DbErr> {
+    let now = core.clock.now();
     let sql = "UPDATE jobs SET state = 'available', run_at = $2, crashes = 0, hold_reason = NULL, \
                max_attempts = CASE WHEN attempt >= max_attempts THEN attempt + 1 \
                  ELSE max_attempts END, \
                dispatched_at = NULL, finished_at = NULL, cancel_requested = false, updated_at = $2 \
-               WHERE id = $1 AND state IN ('discarded', 'cancelled', 'held', 'retryable')";
+               WHERE id = $1 AND state IN ('discarded', 'cancelled', 'held', 'retryable') \
+               RETURNING queue";
     let values = vec![Value::from(job.0), batch::millis(now)];
-    if batch::run(connection, sql.to_owned(), values).await? == 1 {
+    let rows = batch::all(core.db.write(), sql.to_owned(), values).await?;
+    if let Some(row) = rows.first() {
+        let queue: String = row.try_get("", "queue")?;
+        core.notices
+            .changed(&queue, vec![(job, JobState::Available)]);
+        core.nudge(&queue);
         return Ok(RetryOutcome::Retried);
     }
-    Ok(match state(connection, job).await? {
+    Ok(match state(core.db.read(), job).await? {
         Some(state) => RetryOutcome::NotRetryable(state),
         None => RetryOutcome::NotFound,
-    })
-}
-
-/// Lets one held job go; it keeps its due time. Announce it after the commit.
-pub async fn release_in(
-    connection: &impl ConnectionTrait,
-    now: Timestamp,
-    job: JobId,
-) -> Result<ReleaseOutcome, DbErr> {
-    let sql = "UPDATE jobs SET \
-               state = CASE WHEN run_at <= $2 THEN 'available' ELSE 'scheduled' END, \
-               hold_reason = NULL, dispatched_at = NULL, updated_at = $2 \
-               WHERE id = $1 AND state = 'held'";
-    let values = vec![Value::from(job.0), batch::millis(now)];
-    if batch::run(connection, sql.to_owned(), values).await? == 1 {
-        return Ok(ReleaseOutcome::Released);
-    }
-    Ok(match state(connection, job).await? {
-        Some(state) => ReleaseOutcome::NotHeld(state),
-        None => ReleaseOutcome::NotFound,
     })
 }
 

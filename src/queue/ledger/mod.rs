@@ -6,17 +6,12 @@
 mod acts;
 mod keys;
 mod list;
-mod matching;
 mod prune;
 mod stats;
 
-pub use acts::{
-    CancelOutcome, ReleaseOutcome, RetryOutcome, cancel_in, cancel_lane, hold_lane, release_held,
-    release_in, retry_in,
-};
+pub use acts::{CancelOutcome, RetryOutcome, cancel_in, cancel_lane, hold_lane, release_held};
 pub use keys::live;
 pub use list::{JobFilter, JobPage, PageRequest};
-pub use matching::{Matching, count, pick};
 pub use stats::{Count, QueueStats};
 
 pub(super) use acts::release_known_kinds;
@@ -24,4 +19,4 @@ pub(super) use list::{attempts, get, list, queues};
 pub(super) use prune::prune;
 pub(super) use stats::stats;
 
-pub(super) use acts::announce_cancel;
+pub(super) use acts::{announce_cancel, retry};

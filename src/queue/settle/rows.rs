@@ -7,12 +7,9 @@ use sea_orm::{ActiveEnum, ConnectionTrait, DbErr};
 use serde::Serialize;
 
 use super::{Settlement, Verdict};
-use crate::{
-    crash::{self, Commit},
-    queue::{
-        batch::{self, Type},
-        core::Core,
-    },
+use crate::queue::{
+    batch::{self, Type},
+    core::Core,
 };
 
 #[derive(Serialize)]
@@ -78,8 +75,7 @@ pub(super) async fn settle(
         .iter()
         .partition(|one| one.verdict == Verdict::Completed);
     if rest.is_empty() {
-        let complete = complete(core.db.write(), &done, now);
-        return crash::write(Commit::JobsSettled, complete).await;
+        return complete(core.db.write(), &done, now).await;
     }
     let tx = core.db.begin().await?;
     let mut states = update(&tx, &rest, now).await?;
@@ -87,7 +83,7 @@ pub(super) async fn settle(
     if !done.is_empty() {
         states.extend(complete(&tx, &done, now).await?);
     }
-    crash::commit(tx, Commit::JobsSettled).await?;
+    tx.commit().await?;
     Ok(states)
 }
 

@@ -1,30 +1,33 @@
 //! Before anything is sent: is the account connected, the video there, and does TikTok still offer
 //! the creator what the post asks for?
 
+use std::time::Duration;
+
 use clipqueue_entities::{
     account,
-    post::{self, PostMode, PostState},
+    post::{self, PostState},
 };
-use tiktok::Endpoint;
 
 use super::super::{Halt, Step};
-use super::verdict::{self, Ended};
+use super::verdict;
 use crate::{
     app::App,
-    calls::{Cause, Permit, Wait, budgets},
     domain::{
-        accounts, attempts, caps, creator,
+        accounts, attempts, creator,
         creator::Unavailable,
         error::Refusal,
         post_change::{Change, Evidence, Failure},
         post_settings::{DirectSettings, against_creator},
         post_state::PostEvent,
-        posts, token_life,
+        posts,
         tokens::{self, NoToken, Usable},
     },
     media::Media,
     queue::Lease,
 };
+
+/// The token must outlive the sending: nothing is begun with one that is about to end.
+const TOKEN_NEEDED: Duration = Duration::from_secs(10 * 60);
 
 /// Everything that init needs.
 pub(super) struct Ready {
@@ -32,10 +35,6 @@ pub(super) struct Ready {
     pub(super) media: Media,
     pub(super) settings: Option<DirectSettings>,
     pub(super) token: Usable,
-    /// The init to call.
-    pub(super) endpoint: Endpoint,
-    /// Leave to call it.
-    pub(super) permit: Permit,
 }
 
 pub(super) async fn run(app: &App, lease: &Lease, post: post::Model) -> Step<Ready> {
@@ -65,11 +64,7 @@ pub(super) async fn run(app: &App, lease: &Lease, post: post::Model) -> Step<Rea
     if let Some(refusal) = refusals.into_iter().next() {
         return Err(refuse(app, lease, post, failure_of(&refusal)).await);
     }
-    if let Some(full) = caps::full(app, &post).await? {
-        return Err(verdict::park(app, lease, post, full).await);
-    }
-    let needed = token_life::needed_for(media.size);
-    let token = match tokens::usable(app, &account, needed).await {
+    let token = match tokens::usable(app, &account, TOKEN_NEEDED).await {
         Ok(token) => token,
         Err(NoToken::Reconnect) => {
             let message = "the creator must connect TikTok again";
@@ -77,81 +72,17 @@ pub(super) async fn run(app: &App, lease: &Lease, post: post::Model) -> Step<Rea
                 verdict::hold(app, lease, post, accounts::REAUTH_REQUIRED, None, message).await,
             );
         }
-        Err(error) => return Err(no_token(app, lease, &post, error).await),
-    };
-    let endpoint = match &settings {
-        Some(_) => Endpoint::VideoInit,
-        None => Endpoint::InboxVideoInit,
-    };
-    let mut permit = match leave(app, &post, endpoint).await? {
-        Ok(permit) => permit,
-        Err(wait) => return Err(verdict::waits(app, lease, &post, wait).await),
+        Err(error) => return Err(error.into()),
     };
     if let Some(direct) = &settings {
-        let asked = ask_creator(
-            app,
-            lease,
-            &post,
-            &account,
-            direct,
-            &media,
-            &token,
-            &mut permit,
-        );
-        if let Err(halt) = asked.await {
-            app.calls.unused(permit).await;
-            return Err(halt);
-        }
+        ask_creator(app, lease, &post, &account, direct, &media).await?;
     }
     Ok(Ready {
         post,
         media,
         settings,
         token,
-        endpoint,
-        permit,
     })
-}
-
-/// Leave for the whole way up to the first byte, or what it waits for. Nothing is begun that would be
-/// stopped half way: not the question without the init, not the init without a host for the bytes.
-async fn leave(
-    app: &App,
-    post: &post::Model,
-    init: Endpoint,
-) -> Step<std::result::Result<Permit, Wait>> {
-    if let Some(limit) = budgets::per_minute(init)
-        && let Some(at) = caps::init_fits_at(app, post, limit).await?
-    {
-        return Ok(Err(Wait {
-            cause: Cause::Budget(init),
-            wait: at.since(app.clock.now()),
-        }));
-    }
-    if let Err(wait) = app
-        .calls
-        .resting(Some(post.account_id), Endpoint::ChunkUpload)
-        .await
-    {
-        return Ok(Err(wait));
-    }
-    let both = [init, Endpoint::CreatorInfo];
-    let calls = match post.mode {
-        PostMode::Direct => &both[..],
-        PostMode::Inbox => &both[..1],
-    };
-    Ok(app.calls.ask(Some(post.account_id), calls).await)
-}
-
-/// Waits for a token: for moments as a rule, and visibly while refreshes themselves have to wait.
-async fn no_token(app: &App, lease: &Lease, post: &post::Model, error: NoToken) -> Halt {
-    let account = Some(post.account_id);
-    match app.calls.trouble(account, Endpoint::Token).await {
-        Some(wait) if matches!(error, NoToken::Refreshing) => {
-            verdict::waits(app, lease, post, wait).await
-        }
-        _ => error.into(),
-    }
 }
 
 async fn start(app: &App, lease: &Lease, post: post::Model) -> Step<post::Model> {
@@ -172,10 +103,8 @@ async fn ask_creator(
     account: &account::Model,
     direct: &DirectSettings,
     media: &Media,
-    token: &Usable,
-    permit: &mut Permit,
 ) -> Step {
-    match creator::fetch_with(app, account, token, permit).await {
+    match creator::fetch(app, account).await {
         Ok((options, _)) => {
             let refusals = against_creator(direct, &options, posts::duration_ms(media));
             match refusals.into_iter().next() {
@@ -184,16 +113,10 @@ async fn ask_creator(
             }
         }
         Err(Unavailable::Token(error)) => Err(error.into()),
-        Err(Unavailable::Wait(wait)) => Err(verdict::waits(app, lease, post, wait).await),
+        Err(Unavailable::Wait(wait)) => Err(Halt::snooze(wait)),
         Err(Unavailable::Internal(error)) => Err(error.into()),
         Err(Unavailable::Tiktok(error)) => {
-            let ended = Ended {
-                endpoint: Endpoint::CreatorInfo,
-                error: *error,
-                generation: None,
-                resting: None,
-            };
-            Err(verdict::attempt_ended(app, lease, post.clone(), ended).await)
+            Err(verdict::before_init(app, lease, post.clone(), "creator_info", *error).await)
         }
     }
 }

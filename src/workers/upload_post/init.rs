@@ -3,15 +3,12 @@
 use clipqueue_entities::{post, post_attempt};
 use serde_json::json;
 use tiktok::{
-    Answer, PrivacyLevel, chunks,
+    Answer, Endpoint, PrivacyLevel, chunks,
     publish::{Disclosure, VideoInit, VideoPost, VideoSource},
 };
 
 use super::super::{Halt, Step, prove};
-use super::{
-    check::Ready,
-    verdict::{self, Ended},
-};
+use super::{check::Ready, verdict};
 use crate::{
     app::App,
     domain::{
@@ -32,9 +29,15 @@ pub(super) async fn run(
         media,
         settings,
         token,
-        endpoint,
-        mut permit,
     } = ready;
+    let endpoint = if settings.is_some() {
+        Endpoint::VideoInit
+    } else {
+        Endpoint::InboxVideoInit
+    };
+    if let Some(wait) = app.budget(post.account_id, endpoint).await {
+        return Err(Halt::snooze(wait));
+    }
     let plan = chunks::plan(media.size).map_err(anyhow::Error::from)?;
     let (post, attempt) = attempts::begin(app, lease, post, &plan).await?;
     prove(lease, app).await?;
@@ -47,17 +50,12 @@ pub(super) async fn run(
         }
         None => app.tiktok.init_inbox_video(&token.token, &source).await,
     };
-    let resting = app.calls.heard(&mut permit, endpoint, &answered).await;
     match answered {
         Ok(answer) => accept(app, lease, post, attempt, answer).await,
         Err(error) => {
-            let ended = Ended {
-                endpoint,
-                error,
-                generation: Some(token.generation),
-                resting,
-            };
-            Err(verdict::attempt_ended(app, lease, post, ended).await)
+            let call = endpoint.label();
+            let generation = Some(token.generation);
+            Err(verdict::attempt_ended(app, lease, post, call, error, generation).await)
         }
     }
 }

@@ -28,7 +28,6 @@ use crate::{
     domain::{
         accounts::REAUTH_REQUIRED,
         attempts,
-        lateness::{self, LATE},
         post_change::{Change, Evidence},
         post_state::PostEvent,
         sweep,
@@ -79,7 +78,8 @@ async fn advance(app: &App, lease: &Lease, id: PostId) -> Step {
             return Err(Halt::cancel(STOPPED));
         }
         if past_deadline(app, &post) {
-            return Err(miss(app, lease, post).await);
+            miss(app, lease, post).await?;
+            return Err(Halt::cancel("the post's time has passed"));
         }
         match post.state {
             PostState::Held => match post.hold_until {
@@ -151,19 +151,11 @@ fn past_deadline(app: &App, post: &post::Model) -> bool {
         .is_some_and(|deadline| deadline <= app.clock.now())
 }
 
-/// Ends a post that is too late, or holds it for its owner.
-async fn miss(app: &App, lease: &Lease, post: post::Model) -> Halt {
-    let held = lateness::holds(&post);
-    let change = lateness::overdue(&post, app.clock.now());
-    let ended = async {
-        let tx = attempts::fenced(app, lease).await?;
-        attempts::close(app, tx, post, "missed", None, change).await
-    };
-    match ended.await {
-        Ok(_) if held => Halt::hold(LATE, anyhow::anyhow!("the post is late")),
-        Ok(_) => Halt::cancel("the post's time has passed"),
-        Err(error) => error.into(),
-    }
+async fn miss(app: &App, lease: &Lease, post: post::Model) -> Step {
+    let tx = attempts::fenced(app, lease).await?;
+    let change = Change::new(PostEvent::DeadlinePassed, Evidence::own("deadline.passed"));
+    attempts::close(app, tx, post, "missed", None, change).await?;
+    Ok(())
 }
 
 async fn release(app: &App, lease: &Lease, post: post::Model) -> Step {

@@ -6,21 +6,14 @@
 use std::time::Duration;
 
 use clipqueue_entities::{Timestamp, post};
-use tiktok::{Class, Endpoint};
+use tiktok::Class;
 
 use super::super::Halt;
 use crate::{
     app::App,
-    calls::{Cause, Wait, budgets},
-    crash::{self, Commit},
     domain::{
         accounts, attempts,
-        caps::{
-            Full, Name,
-            marks::{self, PENDING_DRAFTS_WAIT},
-        },
-        error::{Error, Result},
-        line,
+        error::Result,
         post_change::{Change, Evidence, Failure},
         post_state::PostEvent,
         tokens,
@@ -32,8 +25,8 @@ use crate::{
 const RATE_LIMIT_WAIT: Duration = Duration::from_secs(61);
 /// A refresh takes some seconds.
 const TOKEN_WAIT: Duration = Duration::from_secs(3);
-/// However long a post waits for its turn, it looks after this long whether the turn has come closer.
-const LOOK_AGAIN: Duration = Duration::from_secs(15 * 60);
+/// Drafts free their places when the creator finishes them; look again now and then.
+const PENDING_DRAFTS_WAIT: Duration = Duration::from_secs(15 * 60);
 /// TikTok's daily windows.
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -69,19 +62,19 @@ fn decide(class: Class) -> Decision {
             "The creator must connect again and leave the switch for posting on.",
         ),
         Class::CreatorCap => Decision::Hold(
-            Name::PostsPerDay.hold_reason(),
+            "creator_cap",
             Some(DAY),
-            Name::PostsPerDay.explanation(),
+            "The creator has posted too much today for TikTok.",
         ),
         Class::PendingDraftsCap => Decision::Hold(
-            Name::PendingDrafts.hold_reason(),
+            "pending_drafts_cap",
             Some(PENDING_DRAFTS_WAIT),
-            Name::PendingDrafts.explanation(),
+            "Five drafts wait in the creator's TikTok inbox already.",
         ),
         Class::AppUserCap => Decision::Hold(
-            Name::CreatorsPerDay.hold_reason(),
+            "app_user_cap",
             Some(DAY),
-            Name::CreatorsPerDay.explanation(),
+            "The app has reached TikTok's daily number of creators.",
         ),
         Class::CreatorBanned => Decision::Fail(
             "creator",
@@ -111,50 +104,58 @@ fn decide(class: Class) -> Decision {
     }
 }
 
-/// A call that ended in an error.
-pub(super) struct Ended {
-    /// What was called.
-    pub(super) endpoint: Endpoint,
-    /// How it ended.
-    pub(super) error: tiktok::Error,
-    /// The token's generation, to be replaced when TikTok rejected it.
-    pub(super) generation: Option<i64>,
-    /// Its endpoint is left alone for so long.
-    pub(super) resting: Option<Wait>,
+/// Acts on an error of a call that came before init.
+pub(super) async fn before_init(
+    app: &App,
+    lease: &Lease,
+    post: post::Model,
+    call: &'static str,
+    error: tiktok::Error,
+) -> Halt {
+    act(app, lease, post, call, error, None).await
 }
 
-/// Acts on an error of a call before init, of init, or of an upload before its last chunk; one that
-/// ends the attempt, if there is one.
+/// Acts on an error of init, or of an upload before its last chunk, that ends the attempt.
+/// `generation` is the token's, to be replaced when TikTok rejected it.
 pub(super) async fn attempt_ended(
     app: &App,
     lease: &Lease,
     post: post::Model,
-    ended: Ended,
+    call: &'static str,
+    error: tiktok::Error,
+    generation: Option<i64>,
 ) -> Halt {
-    let acted = carry_out(app, lease, post, ended).await;
+    act(app, lease, post, call, error, generation).await
+}
+
+async fn act(
+    app: &App,
+    lease: &Lease,
+    post: post::Model,
+    call: &'static str,
+    error: tiktok::Error,
+    generation: Option<i64>,
+) -> Halt {
+    let acted = carry_out(app, lease, post, call, error, generation).await;
     acted.unwrap_or_else(Halt::from)
 }
 
-async fn carry_out(app: &App, lease: &Lease, post: post::Model, ended: Ended) -> Result<Halt> {
-    let Ended {
-        endpoint,
-        error,
-        generation,
-        resting,
-    } = ended;
-    let call = match endpoint {
-        Endpoint::ChunkUpload => "upload.chunk",
-        other => other.label(),
-    };
+async fn carry_out(
+    app: &App,
+    lease: &Lease,
+    post: post::Model,
+    call: &'static str,
+    error: tiktok::Error,
+    generation: Option<i64>,
+) -> Result<Halt> {
     tracing::info!(post.id = %post.id, call, %error, "TikTok did not take a post");
     let evidence = Evidence::error(call, &error);
     let account_id = post.account_id;
     let outcome = error.code().to_owned();
     match decide(error.class()) {
         Decision::Wait(wait) => {
-            let post = defer(app, lease, post, &outcome, &error, evidence).await?;
-            let cause = Cause::Budget(endpoint);
-            Ok(waits(app, lease, &post, Wait { cause, wait }).await)
+            defer(app, lease, post, &outcome, &error, evidence).await?;
+            Ok(Halt::snooze(wait))
         }
         Decision::NewToken => {
             defer(app, lease, post, &outcome, &error, evidence).await?;
@@ -170,12 +171,8 @@ async fn carry_out(app: &App, lease: &Lease, post: post::Model, ended: Ended) ->
             })
         }
         Decision::Again => {
-            let post = defer(app, lease, post, &outcome, &error, evidence).await?;
-            // TikTok is in trouble, and not with this post: no attempt is spent on that.
-            Ok(match resting {
-                Some(wait) => waits(app, lease, &post, wait).await,
-                None => Halt::retry(error),
-            })
+            defer(app, lease, post, &outcome, &error, evidence).await?;
+            Ok(Halt::retry(error))
         }
         Decision::Alert => {
             defer(app, lease, post, &outcome, &error, evidence).await?;
@@ -187,7 +184,6 @@ async fn carry_out(app: &App, lease: &Lease, post: post::Model, ended: Ended) ->
             let change =
                 Change::new(PostEvent::Held, evidence.with("message", message)).hold(reason, until);
             let tx = attempts::fenced(app, lease).await?;
-            marks::learn_in_tx(app, &tx, account_id, &error).await?;
             attempts::close(app, tx, post, &outcome, Some(&error), change).await?;
             Ok(match wait {
                 Some(wait) => Halt::snooze(wait),
@@ -216,7 +212,7 @@ async fn defer(
     outcome: &str,
     error: &tiktok::Error,
     evidence: Evidence,
-) -> Result<post::Model> {
+) -> Result<()> {
     let event = match post.state {
         post::PostState::Uploading => PostEvent::AttemptAbandoned,
         _ => PostEvent::Deferred,
@@ -230,55 +226,8 @@ async fn defer(
         Some(error),
         Change::new(event, evidence),
     )
-    .await
-}
-
-/// Writes down that a post waits, and snoozes its job until its turn may have come.
-pub(super) async fn waits(app: &App, lease: &Lease, post: &post::Model, wait: Wait) -> Halt {
-    let noted = async {
-        let wait = match wait.cause {
-            Cause::Budget(endpoint) => {
-                let place = line::place(app, post).await?;
-                let limit = budgets::per_minute(endpoint).unwrap_or(1);
-                let window = tiktok::limits::RATE_WINDOW;
-                Wait {
-                    wait: line::turn(wait.wait, place, limit, window),
-                    ..wait
-                }
-            }
-            Cause::Resting(_) | Cause::ClientRefused | Cause::Uncounted => wait,
-        };
-        let until = app.clock.now() + wait.wait;
-        let tx = attempts::fenced(app, lease).await?;
-        line::note_in_tx(app, &tx, post, wait.cause.word(), until).await?;
-        crash::commit(tx, Commit::EventNoted).await?;
-        app.announce(post.user_id).await;
-        Ok::<_, Error>(wait)
-    };
-    match noted.await {
-        Ok(wait) => Wait {
-            // Those in front may leave the line: it is looked at again now and then.
-            wait: wait.wait.min(LOOK_AGAIN),
-            ..wait
-        }
-        .into(),
-        Err(error) => error.into(),
-    }
-}
-
-/// Holds a post until a cap has room again. No attempt is spent, and TikTok is not asked.
-pub(super) async fn park(app: &App, lease: &Lease, post: post::Model, full: Full) -> Halt {
-    let Full { name, until } = full;
-    let held = async {
-        let tx = attempts::fenced(app, lease).await?;
-        let evidence = Evidence::own("cap.counted").with("message", name.explanation());
-        let change = Change::new(PostEvent::Held, evidence).hold(name.hold_reason(), Some(until));
-        attempts::close(app, tx, post, "not_begun", None, change).await
-    };
-    match held.await {
-        Ok(_) => Halt::snooze(until.since(app.clock.now())),
-        Err(error) => error.into(),
-    }
+    .await?;
+    Ok(())
 }
 
 /// Holds a post for a person, and its job with it.

@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod batch;
-mod budgets;
 mod fixture;
 mod http;
 mod keys;

@@ -46,27 +46,17 @@ fn names_nothing(answer: &Value, field: &str, path: &str) -> bool {
         return true;
     }
     let value = &answer["data"][field];
-    // A request for several posts has errors for each row.
-    let rows = value["rows"].as_array().map_or(&[][..], Vec::as_slice);
-    if rows.iter().any(|row| refers_to(&row["userErrors"], path)) {
-        return true;
-    }
     let list = value.get("userErrors").or_else(|| value.get("checks"));
     match list {
-        Some(entries) => refers_to(entries, path),
+        Some(entries) => entries.as_array().unwrap().iter().any(|entry| {
+            entry["code"] == "NOT_FOUND"
+                && entry["field"].as_array().unwrap().last().unwrap()
+                    == path.rsplit('.').next().unwrap()
+        }),
         None => {
             answer["errors"] == Value::Null && (*value == Value::Null || *value == json!([null]))
         }
     }
-}
-
-/// Whether one of the errors says that what the field names is not there.
-fn refers_to(entries: &Value, path: &str) -> bool {
-    entries.as_array().unwrap().iter().any(|entry| {
-        entry["code"] == "NOT_FOUND"
-            && entry["field"].as_array().unwrap().last().unwrap()
-                == path.rsplit('.').next().unwrap()
-    })
 }
 
 #[tokio::test]
@@ -129,13 +119,9 @@ async fn every_id_of_another_tenant_is_not_found_everywhere() {
         "node.id",
         "nodes.ids",
         "creatorInfo.accountId",
-        "postingBudget.accountId",
         "posts.filter.accountId",
         "preflight.input.mediaId",
         "createPost.input.accountId",
-        "createPosts.input.posts.accountId",
-        "createPosts.input.posts.mediaId",
-        "releasePost.input.id",
         "cancelPost.input.id",
         "revokeApiKey.input.id",
         "deleteMedia.input.id",

@@ -6,7 +6,6 @@ mod clients;
 mod cut;
 mod ending;
 mod fixture;
-mod s3;
 mod senders;
 mod store;
 mod tus;

@@ -21,7 +21,6 @@ async fn a_server_answers_its_probes() {
         "transport",
         "migrations",
         "master_key",
-        "media",
         "draining",
     ] {
         assert_eq!(body["checks"][name], "ok");

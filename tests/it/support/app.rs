@@ -219,8 +219,6 @@ impl TestApp {
             experiment_label: None,
             upload_reference: None,
             publish_at: None,
-            local: None,
-            late: None,
             keep_draft: false,
         }
     }

@@ -2,7 +2,6 @@
 
 pub mod app;
 pub mod flows;
-pub mod s3;
 pub mod servers;
 
 use std::time::Duration;

@@ -1,11 +1,10 @@
 //! The transport for one process: pointers in memory. Nothing is lost with it, since the rows are
 //! the truth; a new process starts with a new epoch and the relay delivers again.
 
-mod budgets;
 mod lanes;
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, VecDeque},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -14,13 +13,10 @@ use async_trait::async_trait;
 use clipqueue_entities::{JobId, Timestamp};
 use tokio::sync::broadcast;
 
-use self::{
-    budgets::Windows,
-    lanes::{Held, Lanes, Place},
-};
+use self::lanes::{Held, Lanes, Place};
 use super::{
     Acquired, Budget, Channel, Delivery, Depth, FIRST, MAX_BATCH, Pointer, RedisReport,
-    SIGNAL_BUFFER, Signal, Standing, Taken, Transport, TransportError, Use, Used,
+    SIGNAL_BUFFER, Signal, Taken, Transport, TransportError,
 };
 use crate::clock::Clock;
 
@@ -35,8 +31,7 @@ pub struct MemoryTransport {
 #[derive(Debug, Default)]
 struct State {
     queues: HashMap<String, Lanes>,
-    windows: Windows,
-    notes: HashMap<String, (String, Timestamp)>,
+    budgets: HashMap<String, VecDeque<Timestamp>>,
 }
 
 impl MemoryTransport {
@@ -243,73 +238,30 @@ impl Transport for MemoryTransport {
         now: Option<Timestamp>,
     ) -> Result<Acquired, TransportError> {
         let now = now.unwrap_or_else(|| self.clock.now());
-        Ok(self.state().windows.acquire(budgets, now))
-    }
-
-    async fn settle_use(
-        &self,
-        keys: &[String],
-        of: Use,
-        used: Used,
-        now: Option<Timestamp>,
-    ) -> Result<(), TransportError> {
-        let now = now.unwrap_or_else(|| self.clock.now());
-        self.state().windows.settle(keys, of, used, now);
-        Ok(())
-    }
-
-    async fn spend(
-        &self,
-        budget: &Budget,
-        wait: Duration,
-        now: Option<Timestamp>,
-    ) -> Result<(), TransportError> {
-        let now = now.unwrap_or_else(|| self.clock.now());
-        self.state().windows.spend(budget, wait, now);
-        Ok(())
-    }
-
-    async fn standing(
-        &self,
-        budgets: &[Budget],
-        now: Option<Timestamp>,
-    ) -> Result<Vec<Standing>, TransportError> {
-        let now = now.unwrap_or_else(|| self.clock.now());
-        Ok(self.state().windows.standing(budgets, now))
-    }
-
-    async fn notes(&self, names: &[String]) -> Result<Vec<Option<String>>, TransportError> {
-        let now = self.clock.now();
-        let state = self.state();
-        let read = |name: &String| {
-            let (text, until) = state.notes.get(name)?;
-            (*until > now).then(|| text.clone())
-        };
-        Ok(names.iter().map(read).collect())
-    }
-
-    async fn swap_note(
-        &self,
-        name: &str,
-        old: Option<&str>,
-        new: Option<&str>,
-        life: Duration,
-    ) -> Result<bool, TransportError> {
-        let now = self.clock.now();
-        let notes = &mut self.state().notes;
-        notes.retain(|_, (_, until)| *until > now);
-        if notes.get(name).map(|(text, _)| text.as_str()) != old {
-            return Ok(false);
-        }
-        match new {
-            Some(new) => {
-                notes.insert(name.to_owned(), (new.to_owned(), now + life));
+        let mut state = self.state();
+        let mut wait = Duration::ZERO;
+        for budget in budgets {
+            let uses = state.budgets.entry(budget.key.clone()).or_default();
+            while uses.front().is_some_and(|at| *at <= now - budget.window) {
+                uses.pop_front();
             }
-            None => {
-                notes.remove(name);
+            let limit = budget.limit as usize;
+            if limit == 0 {
+                wait = wait.max(budget.window);
+            } else if uses.len() >= limit {
+                let free = uses[uses.len() - limit] + budget.window;
+                wait = wait.max(free.since(now)).max(Duration::from_millis(1));
             }
         }
-        Ok(true)
+        if !wait.is_zero() {
+            return Ok(Acquired::Wait(wait));
+        }
+        for budget in budgets {
+            if let Some(uses) = state.budgets.get_mut(&budget.key) {
+                uses.push_back(now);
+            }
+        }
+        Ok(Acquired::Granted)
     }
 
     async fn publish(&self, topic: &str, payload: &str) -> Result<(), TransportError> {

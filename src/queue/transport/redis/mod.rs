@@ -17,7 +17,6 @@
 //! | `cq:{q}:busy` | hash | lane → pointers in flight |
 //! | `cq:{q}:turn`, `…:epoch`, `…:paused` | string | next turn, epoch, pause |
 //! | `cq:{budget}:<key>` | sorted set | uses within the window |
-//! | `cq:{note}:<name>` | string | a small text that processes share |
 
 mod link;
 mod listen;
@@ -36,7 +35,7 @@ pub use self::report::RedisReport;
 use self::{link::Link, listen::listen};
 use super::{
     Acquired, Budget, Channel, Delivery, Depth, FIRST, MAX_BATCH, MAX_EXPIRED, Pointer,
-    SIGNAL_BUFFER, Signal, Standing, Taken, Transport, TransportError, Use, Used,
+    SIGNAL_BUFFER, Signal, Taken, Transport, TransportError,
 };
 
 /// How long a connection attempt may take.
@@ -70,10 +69,6 @@ struct Scripts {
     give_back: Script,
     epoch: Script,
     acquire: Script,
-    settle_use: Script,
-    spend: Script,
-    standing: Script,
-    swap_note: Script,
 }
 
 impl RedisTransport {
@@ -103,10 +98,6 @@ impl RedisTransport {
                 give_back: Script::new(include_str!("../../lua/give_back.lua")),
                 epoch: Script::new(include_str!("../../lua/epoch.lua")),
                 acquire: Script::new(include_str!("../../lua/acquire.lua")),
-                settle_use: Script::new(include_str!("../../lua/settle_use.lua")),
-                spend: Script::new(include_str!("../../lua/spend.lua")),
-                standing: Script::new(include_str!("../../lua/standing.lua")),
-                swap_note: Script::new(include_str!("../../lua/swap_note.lua")),
             },
             signals,
             _listener: stop.drop_guard(),
@@ -364,8 +355,8 @@ impl Transport for RedisTransport {
         for budget in budgets {
             call.key(self.key("budget", &budget.key));
         }
-        let of = Use::new();
-        call.arg(given(now)).arg(of.0.as_bytes().as_slice());
+        call.arg(now.map(|now| now.to_string()).unwrap_or_default())
+            .arg(Uuid::new_v4().as_bytes().as_slice());
         for budget in budgets {
             call.arg(budget.limit).arg(millis(budget.window));
         }
@@ -376,111 +367,9 @@ impl Transport for RedisTransport {
             })
             .await?;
         Ok(match wait {
-            0 => Acquired::Granted(of),
+            0 => Acquired::Granted,
             wait => Acquired::Wait(Duration::from_millis(wait)),
         })
-    }
-
-    async fn settle_use(
-        &self,
-        keys: &[String],
-        of: Use,
-        used: Used,
-        now: Option<Timestamp>,
-    ) -> Result<(), TransportError> {
-        let mut call = self.scripts.settle_use.prepare_invoke();
-        for key in keys {
-            call.key(self.key("budget", key));
-        }
-        call.arg(given(now))
-            .arg(of.0.as_bytes().as_slice())
-            .arg(i32::from(used == Used::Made));
-        self.link
-            .call("settle a use", async |connection| {
-                call.invoke_async::<()>(connection).await
-            })
-            .await
-    }
-
-    async fn spend(
-        &self,
-        budget: &Budget,
-        wait: Duration,
-        now: Option<Timestamp>,
-    ) -> Result<(), TransportError> {
-        let mut call = self.scripts.spend.prepare_invoke();
-        call.key(self.key("budget", &budget.key))
-            .arg(given(now))
-            .arg(Use::new().0.as_bytes().as_slice())
-            .arg(budget.limit)
-            .arg(millis(budget.window))
-            .arg(millis(wait));
-        self.link
-            .call("spend a budget", async |connection| {
-                call.invoke_async::<()>(connection).await
-            })
-            .await
-    }
-
-    async fn standing(
-        &self,
-        budgets: &[Budget],
-        now: Option<Timestamp>,
-    ) -> Result<Vec<Standing>, TransportError> {
-        let mut call = self.scripts.standing.prepare_invoke();
-        for budget in budgets {
-            call.key(self.key("budget", &budget.key));
-        }
-        call.arg(given(now));
-        for budget in budgets {
-            call.arg(budget.limit).arg(millis(budget.window));
-        }
-        let flat: Vec<i64> = self
-            .link
-            .call("read budgets", async |connection| {
-                call.invoke_async(connection).await
-            })
-            .await?;
-        Ok(flat
-            .chunks_exact(2)
-            .map(|pair| Standing {
-                used: u32::try_from(pair[0]).unwrap_or_default(),
-                next_in: u64::try_from(pair[1]).ok().map(Duration::from_millis),
-            })
-            .collect())
-    }
-
-    async fn notes(&self, names: &[String]) -> Result<Vec<Option<String>>, TransportError> {
-        let mut command = redis::cmd("MGET");
-        for name in names {
-            command.arg(self.key("note", name));
-        }
-        self.link
-            .call("read notes", async |connection| {
-                command.query_async(connection).await
-            })
-            .await
-    }
-
-    async fn swap_note(
-        &self,
-        name: &str,
-        old: Option<&str>,
-        new: Option<&str>,
-        life: Duration,
-    ) -> Result<bool, TransportError> {
-        let mut call = self.scripts.swap_note.prepare_invoke();
-        call.key(self.key("note", name));
-        for text in [old, new] {
-            call.arg(i32::from(text.is_some()))
-                .arg(text.unwrap_or_default());
-        }
-        call.arg(millis(life));
-        self.link
-            .call("write a note", async |connection| {
-                call.invoke_async::<bool>(connection).await
-            })
-            .await
     }
 
     async fn publish(&self, topic: &str, payload: &str) -> Result<(), TransportError> {
@@ -513,11 +402,6 @@ impl Transport for RedisTransport {
         let theirs = time.0 * 1000 + time.1 / 1000;
         Ok(Some(RedisReport::read(&info, theirs - now.as_millis())))
     }
-}
-
-/// The caller's time as a script reads it; nothing stands for the server's own.
-fn given(now: Option<Timestamp>) -> String {
-    now.map(|now| now.to_string()).unwrap_or_default()
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -1,6 +1,0 @@
-//! What operators do to the queue, and how the installation watches itself.
-
-mod audit;
-mod bulk;
-mod drain;
-mod support;
