@@ -15,15 +15,14 @@ use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, DatabaseTransaction, EntityTrait as _, QueryFilter as _,
 };
 use serde_json::{Value, json};
-use tiktok::{
-    Answer, ChunkPlan, FailReason, PublishState, PublishStatus, error::Retry, error::Who,
-};
+use tiktok::{Answer, ChunkPlan, FailReason, PublishState, PublishStatus};
 
 use super::{
     attempts,
     error::Result,
     events::{self, NewEvent},
-    post_change::{Change, Evidence, Failure, apply_in_tx, takes},
+    fail_reason::failure,
+    post_change::{Change, Evidence, apply_in_tx, takes},
     post_state::PostEvent,
     posts,
     videos::{self, Found, Weight},
@@ -252,65 +251,6 @@ async fn failures_at_tiktok(
         .filter(|outcome| FailReason::from_wire(outcome).retryable())
         .count();
     Ok(u32::try_from(failed).unwrap_or(u32::MAX - 1))
-}
-
-/// What a reason of TikTok's means for the owner of the post.
-pub fn failure(reason: &FailReason) -> Failure {
-    let class = match reason.who() {
-        Who::Creator => "creator",
-        Who::TikTok => "tiktok",
-        Who::Operator => "operator",
-        Who::Time => "time",
-        Who::Nobody => "nobody",
-    };
-    let message = match reason {
-        FailReason::FileFormat => {
-            "TikTok cannot read the file. Export a video as MP4 with H.264, a photo as JPEG, and upload it again."
-        }
-        FailReason::Duration => {
-            "TikTok does not take a video of this length. Change its length and upload it again."
-        }
-        FailReason::FrameRate => {
-            "TikTok takes 23 to 60 frames a second. Export the video anew and upload it again."
-        }
-        FailReason::PictureSize => {
-            "TikTok refuses the size of the pictures: a video has 360 to 4096 pixels on each side, a photo at most 1080 on the shorter one and 20 MB. Export it anew and upload it again."
-        }
-        FailReason::Internal => {
-            "TikTok failed to process the video and says that trying again can help."
-        }
-        FailReason::VideoPull | FailReason::PhotoPull => {
-            "TikTok could not fetch the media within an hour. Each attempt shows what it fetched; see whether this server can be reached from outside."
-        }
-        FailReason::Cancelled => "The post was cancelled at TikTok.",
-        FailReason::AuthRemoved => {
-            "The creator removed the app's access while the video was on its way. Connect the account again, then retry the post."
-        }
-        FailReason::TooManyPosts => {
-            "The creator has posted too much within a day for TikTok. Retry the post tomorrow."
-        }
-        FailReason::UserBanned => {
-            "TikTok does not let this creator post. The creator must settle that with TikTok."
-        }
-        FailReason::RiskyText => {
-            "TikTok takes the caption for spam. Make a new post with another caption."
-        }
-        FailReason::Risky => "TikTok takes the post for risky and does not post it.",
-        FailReason::Unknown(_) => {
-            "TikTok failed the post for a reason that its documents do not name."
-        }
-    };
-    Failure {
-        class,
-        code: reason.as_str().to_owned(),
-        message: message.to_owned(),
-        retryable: match (reason, reason.retry()) {
-            // What must change is the grant, not the post.
-            (FailReason::AuthRemoved, _) => true,
-            (_, Retry::Now | Retry::AfterWindow | Retry::OnRequest) => true,
-            (_, Retry::AfterChange | Retry::Never) => false,
-        },
-    }
 }
 
 /// Closes the attempt with a change that ends it.
