@@ -22,7 +22,7 @@ use super::{
     error::Result,
     events::{self, NewEvent},
     fail_reason::failure,
-    post_change::{Change, Evidence, apply_in_tx, takes},
+    post_change::{Change, Evidence, Failure, apply_in_tx, takes},
     post_state::PostEvent,
     posts,
     videos::{self, Found, Weight},
