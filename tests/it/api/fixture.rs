@@ -30,6 +30,8 @@ const START: i64 = 1_800_000_000_000;
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 /// How often a test moves the clock before it only waits.
 const STEPS: u32 = 5;
+/// How long the next result is waited for before the clock moves on.
+const MOMENT: Duration = Duration::from_millis(50);
 /// A playable video that passes TikTok's rules.
 pub(super) const CLIP: &[u8] = include_bytes!("../../media/clip.mp4");
 
@@ -235,18 +237,14 @@ pub(super) async fn next_by(
     step: Duration,
     stream: &mut (impl Stream<Item = Value> + Unpin),
 ) -> Value {
-    let ticking = async {
-        // The first steps may come before anybody waits for the clock.
-        for _ in 0..STEPS {
-            clock.advance(step);
-            tokio::time::sleep(Duration::from_millis(50)).await;
+    // The first steps may come before anybody waits for the clock, so each is given a moment.
+    for _ in 0..STEPS {
+        clock.advance(step);
+        if let Ok(value) = tokio::time::timeout(MOMENT, stream.next()).await {
+            return value.expect("the stream ended");
         }
-        std::future::pending::<()>().await;
-    };
-    tokio::select! {
-        value = next(stream) => value,
-        () = ticking => unreachable!("it waits for ever"),
     }
+    next(stream).await
 }
 
 fn to_json(response: Response) -> Value {
