@@ -1,7 +1,7 @@
 # Thin on purpose: every target is one command that can be typed by hand.
 # Cargo's own environment variables (CARGO_TARGET_DIR, CARGO_BUILD_JOBS …) work as usual.
 
-.PHONY: demo test lint fmt deny install-test-tools schema
+.PHONY: demo test torture lint fmt deny bench install-test-tools schema
 
 # Posts a video through the whole product against the simulator. EXIT=1 ends by itself.
 demo:
@@ -15,6 +15,12 @@ test: install-test-tools
 install-test-tools:
 	./tests/install-tools.sh
 
+# Ten minutes of seeded faults on each stack; SEED=n begins elsewhere.
+torture:
+	cargo build --locked --release
+	./target/release/clipqueue torture --seed $(or $(SEED),1) --minutes 10
+	./target/release/clipqueue torture --seed $(or $(SEED),1) --minutes 10 --db postgres --transport redis
+
 lint:
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
@@ -24,6 +30,12 @@ lint:
 deny:
 	command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
 	cargo deny --all-features check bans licenses sources
+
+# The queue's figures on SQLite + Redis and on PostgreSQL + Redis, with servers of its own.
+bench:
+	cargo build --locked --release
+	./target/release/clipqueue bench queue --db sqlite --transport redis
+	./target/release/clipqueue bench queue --db postgres --transport redis
 
 fmt:
 	cargo fmt --all

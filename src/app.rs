@@ -4,34 +4,32 @@
 //! in the product's words what the domain needs of the queue, so that the domain names jobs and not
 //! rows.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use anyhow::Context as _;
-use clipqueue_entities::{AccountId, Timestamp, UserId};
+use clipqueue_entities::{Timestamp, UserId};
 use sea_orm::{ConnectionTrait, DbErr};
 use secrecy::{ExposeSecret as _, SecretBox};
-use tiktok::{Endpoint, limits::RATE_WINDOW};
 use url::Url;
 
 use crate::{
+    calls::Calls,
     clock::Clock,
-    config::{Config, TransportKind},
+    config::{Config, MediaPlace, TransportKind},
     db::Db,
     job::Job,
-    media::{Capabilities, MediaSettings, MediaStore, Storage},
+    media::{Capabilities, MediaSettings, MediaStore, S3Address, Storage, StorageError},
     queue::{
         self, Queue,
-        ledger::{self, CancelOutcome},
-        transport::{Acquired, Budget, Transport, memory::MemoryTransport, redis::RedisTransport},
+        ledger::{self, CancelOutcome, Hastened},
+        transport::{Transport, memory::MemoryTransport, redis::RedisTransport},
     },
+    remote::Tiktok,
     secrets::Vault,
 };
 
 /// Where TikTok sends the creator's browser back to, below `http.public_url`.
 pub const CALLBACK_PATH: &str = "/oauth/tiktok/callback";
-
-/// The wait for a budget that cannot be asked for: outages of Redis are over in seconds.
-const UNCOUNTED_WAIT: Duration = Duration::from_secs(5);
 
 /// The application.
 #[derive(Clone, Debug)]
@@ -45,7 +43,9 @@ pub struct App {
     /// Keys.
     pub vault: Vault,
     /// TikTok.
-    pub tiktok: tiktok::Client,
+    pub tiktok: Tiktok,
+    /// Leave to call TikTok.
+    pub calls: Calls,
     /// The queue.
     pub queue: Queue,
     /// Uploaded files.
@@ -62,8 +62,8 @@ impl App {
         )
         .await
         .context("connecting to the database; check database.url")?;
-        let tiktok = tiktok::Client::new(tiktok_config(&config))
-            .context("setting up the client of TikTok's API")?;
+        let tiktok =
+            Tiktok::new(tiktok_config(&config)).context("setting up the client of TikTok's API")?;
         let transport = match &config.transport.kind {
             TransportKind::Memory => {
                 Arc::new(MemoryTransport::new(clock.clone())) as Arc<dyn Transport>
@@ -74,8 +74,7 @@ impl App {
             ),
         };
         let queue = Queue::new(db.clone(), clock.clone(), transport);
-        let storage = Storage::open(&config.media.directory.to_string_lossy())
-            .context("opening media.url")?;
+        let storage = storage(&config.media.place).context("opening media.url")?;
         let media = MediaStore::new(
             db.clone(),
             storage,
@@ -89,12 +88,14 @@ impl App {
                 ..MediaSettings::default()
             },
         );
+        let calls = Calls::new(queue.clone(), clock.clone());
         Ok(Self {
             config: Arc::new(config),
             db,
             clock,
             vault,
             tiktok,
+            calls,
             queue,
             media,
         })
@@ -132,6 +133,21 @@ impl App {
         Ok(())
     }
 
+    /// The same for several jobs, each with its time.
+    pub async fn enqueue_many_in_tx(
+        &self,
+        tx: &impl ConnectionTrait,
+        jobs: Vec<(Job, Option<Timestamp>)>,
+    ) -> Result<(), DbErr> {
+        let now = self.clock.now();
+        let new = jobs
+            .into_iter()
+            .map(|(job, run_at)| job.to_new(run_at.unwrap_or(now)))
+            .collect();
+        queue::enqueue_many(tx, now, new).await?;
+        Ok(())
+    }
+
     /// Moves the waiting `job` to another time, enqueuing it when it is not there. False, and nothing
     /// to be committed, when it runs already.
     pub async fn reschedule_in_tx(
@@ -163,6 +179,21 @@ impl App {
         }
     }
 
+    /// Makes the waiting `job` due now, enqueuing it when it is not there. One that runs or is held is
+    /// left alone, and the answer says so.
+    pub async fn hasten_in_tx(
+        &self,
+        tx: &impl ConnectionTrait,
+        job: &Job,
+    ) -> Result<Hastened, DbErr> {
+        let now = self.clock.now();
+        let hastened = ledger::hasten_in(tx, now, &job.unique_key()).await?;
+        if hastened == Hastened::Absent {
+            self.enqueue_in_tx(tx, job.clone(), None).await?;
+        }
+        Ok(hastened)
+    }
+
     /// Due jobs of `queue` may have been committed: look at once.
     pub fn nudge(&self, queue: &str) {
         self.queue.nudge(queue);
@@ -175,32 +206,26 @@ impl App {
             tracing::debug!(%error, "subscriptions could not be woken");
         }
     }
-
-    /// Takes one call of `endpoint` out of the account's budget, or says how long to wait for it.
-    /// While the transport is away nobody counts, so nobody calls: that is a wait too.
-    pub async fn budget(&self, account: AccountId, endpoint: Endpoint) -> Option<Duration> {
-        let limit = endpoint.per_minute()?;
-        let budget = Budget {
-            key: format!("{}:{account}", endpoint.label()),
-            limit,
-            window: RATE_WINDOW,
-        };
-        // Redis counts by its own clock; a clock that a test moves counts for itself.
-        let now = matches!(self.clock, Clock::Manual(_)).then(|| self.clock.now());
-        match self.queue.transport().acquire(&[budget], now).await {
-            Ok(Acquired::Granted) => None,
-            Ok(Acquired::Wait(wait)) => Some(wait),
-            Err(error) => {
-                tracing::warn!(%error, "calls to TikTok cannot be counted and have to wait");
-                Some(UNCOUNTED_WAIT)
-            }
-        }
-    }
 }
 
 /// The topic on which the transport wakes a tenant's subscriptions.
 pub fn events_topic(user: UserId) -> String {
     format!("events:{user}")
+}
+
+fn storage(place: &MediaPlace) -> Result<Storage, StorageError> {
+    match place {
+        MediaPlace::Directory(path) => Storage::open(&path.to_string_lossy()),
+        MediaPlace::S3(s3) => Storage::s3(&S3Address {
+            bucket: s3.bucket.clone(),
+            prefix: s3.prefix.clone(),
+            endpoint: s3.endpoint.clone(),
+            region: s3.region.clone(),
+            access_key_id: s3.access_key_id.clone(),
+            secret_access_key: s3.secret_access_key.clone(),
+            path_style: s3.path_style,
+        }),
+    }
 }
 
 fn tiktok_config(config: &Config) -> tiktok::Config {

@@ -17,6 +17,9 @@ use sea_orm::{
 
 /// How long a writer waits for its turn.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
+/// A connection to a server that was idle for this long is tried before it is used. It is tried each
+/// time that it is given back anyway, so that more would double the calls of a busy process.
+const TESTED_AFTER: Duration = Duration::from_secs(1);
 /// How long SQLite waits for another process's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Readers beside the one writer of SQLite.
@@ -47,6 +50,7 @@ impl Db {
             options
                 .max_connections(max_connections)
                 .acquire_timeout(ACQUIRE_TIMEOUT)
+                .test_before_acquire_if_idle_for(TESTED_AFTER)
                 .sqlx_logging(false)
                 .map_sqlx_postgres_opts(|options| {
                     options.application_name("clipqueue").options([
@@ -128,6 +132,8 @@ async fn sqlite(url: &str, connections: u32) -> Result<DatabaseConnection, DbErr
         .max_connections(connections)
         .min_connections(1)
         .acquire_timeout(ACQUIRE_TIMEOUT)
+        // A file does not hang up.
+        .test_before_acquire(false)
         .sqlx_logging(false)
         .map_sqlx_sqlite_opts(|options| {
             options

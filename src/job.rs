@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use clipqueue_entities::{AccountId, PostId, Timestamp};
+use clipqueue_entities::{AccountId, BulkActId, NoticeId, PostId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -22,11 +22,32 @@ pub const STATUS: &str = "status";
 pub const TOKENS: &str = "tokens";
 /// The queue of clean-up.
 pub const PURGE: &str = "purge";
+/// The queue of what operators start and of what watches the installation.
+pub const OPS: &str = "ops";
 
 /// One unit of work.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "args", rename_all = "snake_case")]
 pub enum Job {
+    /// Sees to it that what TikTok told by a webhook becomes known of a post or an account.
+    ApplyNotice {
+        /// The notice.
+        notice_id: NoticeId,
+        /// The account that it names, if that is connected; it is the lane.
+        account_id: Option<AccountId>,
+    },
+    /// Compares rows, transport and TikTok.
+    AuditDrift {},
+    /// Carries an operator's act on many jobs out.
+    BulkAct {
+        /// The act.
+        bulk_act_id: BulkActId,
+    },
+    /// Proves that a queue runs what it is given.
+    Canary {
+        /// The queue.
+        queue: String,
+    },
     /// Ends uploads that nobody finished.
     ExpireUploads {},
     /// Asks TikTok how a post fares, until there is nothing left to learn.
@@ -58,7 +79,11 @@ pub enum Job {
 
 impl Job {
     /// The word of every kind.
-    pub const KINDS: [&'static str; 7] = [
+    pub const KINDS: [&'static str; 11] = [
+        "apply_notice",
+        "audit_drift",
+        "bulk_act",
+        "canary",
         "expire_uploads",
         "poll_post",
         "prune",
@@ -71,6 +96,10 @@ impl Job {
     /// The fixed word of the kind, as stored.
     pub const fn kind(&self) -> &'static str {
         match self {
+            Self::ApplyNotice { .. } => "apply_notice",
+            Self::AuditDrift {} => "audit_drift",
+            Self::BulkAct { .. } => "bulk_act",
+            Self::Canary { .. } => "canary",
             Self::ExpireUploads {} => "expire_uploads",
             Self::PollPost { .. } => "poll_post",
             Self::Prune {} => "prune",
@@ -84,10 +113,14 @@ impl Job {
     /// At most one live job has this key.
     pub fn unique_key(&self) -> String {
         match self {
-            Self::ExpireUploads {}
+            Self::BulkAct { bulk_act_id } => format!("bulk:{bulk_act_id}"),
+            Self::Canary { queue } => format!("canary:{queue}"),
+            Self::AuditDrift {}
+            | Self::ExpireUploads {}
             | Self::Prune {}
             | Self::RefreshDueTokens {}
             | Self::SweepPosts {} => self.kind().to_owned(),
+            Self::ApplyNotice { notice_id, .. } => format!("notice:{notice_id}"),
             Self::PollPost { post_id, .. } => format!("poll:{post_id}"),
             Self::RefreshToken { account_id } => format!("token:{account_id}"),
             Self::UploadPost { post_id, .. } => format!("upload:{post_id}"),
@@ -97,10 +130,16 @@ impl Job {
     /// Whose turn it uses.
     fn lane(&self) -> String {
         match self {
+            Self::ApplyNotice { account_id, .. } => {
+                account_id.map(|id| id.to_string()).unwrap_or_default()
+            }
             Self::PollPost { account_id, .. }
             | Self::RefreshToken { account_id }
             | Self::UploadPost { account_id, .. } => account_id.to_string(),
-            Self::ExpireUploads {}
+            Self::AuditDrift {}
+            | Self::BulkAct { .. }
+            | Self::Canary { .. }
+            | Self::ExpireUploads {}
             | Self::Prune {}
             | Self::RefreshDueTokens {}
             | Self::SweepPosts {} => String::new(),
@@ -115,8 +154,12 @@ impl Job {
             Ok(serde_json::Value::Object(mut map)) => map.remove("args").unwrap_or_default(),
             Ok(_) | Err(_) => serde_json::Value::Null,
         };
+        let queue = match self {
+            Self::Canary { queue } => queue.clone(),
+            _ => policy.queue,
+        };
         NewJob {
-            queue: policy.queue,
+            queue,
             kind: self.kind().to_owned(),
             args,
             lane: self.lane(),
@@ -146,12 +189,18 @@ fn policy(kind: &str, lease: Duration) -> Option<Policy> {
         // An upload of 4 GB at 10 Mbit/s takes an hour; TikTok's upload address lives no longer.
         "upload_post" => (UPLOADS, 12, seconds(5), seconds(600), seconds(2 * 3600)),
         "poll_post" => (STATUS, 20, seconds(10), seconds(900), seconds(60)),
+        // It calls nobody; its tries are for a database that is away.
+        "apply_notice" => (STATUS, 20, seconds(5), seconds(300), seconds(30)),
         // A creator's grant hangs on it, so it tries for hours.
         "refresh_token" => (TOKENS, 30, seconds(5), seconds(600), seconds(60)),
         "refresh_due_tokens" => (TOKENS, 5, seconds(5), seconds(60), seconds(120)),
         "sweep_posts" | "expire_uploads" | "prune" => {
             (PURGE, 5, seconds(10), seconds(300), seconds(600))
         }
+        "audit_drift" => (OPS, 3, seconds(10), seconds(60), seconds(240)),
+        // It runs in the queue that it is for.
+        "canary" => (OPS, 5, seconds(1), seconds(10), seconds(30)),
+        "bulk_act" => (OPS, 10, seconds(1), seconds(60), seconds(600)),
         _ => return None,
     };
     Some(Policy {
@@ -189,6 +238,7 @@ impl Jobs {
                 queue(STATUS, config.status),
                 queue(TOKENS, config.tokens),
                 queue(PURGE, config.purge),
+                queue(OPS, config.ops),
             ],
             crons: crons(),
             lease: config.lease,
@@ -196,7 +246,15 @@ impl Jobs {
     }
 
     /// The names of all queues.
-    pub const QUEUES: [&'static str; 4] = [UPLOADS, STATUS, TOKENS, PURGE];
+    pub const QUEUES: [&'static str; 5] = [UPLOADS, STATUS, TOKENS, PURGE, OPS];
+}
+
+/// When canaries are sent: once a minute, away from the other crons.
+const CANARY: &str = "20 * * * * *";
+
+fn canary(queue: &str, at: Timestamp) -> NewJob {
+    let queue = queue.to_owned();
+    Job::Canary { queue }.to_new(at)
 }
 
 /// What runs by itself, and when (seconds first). Each slot fires once, whatever the number of
@@ -211,6 +269,14 @@ fn crons() -> Vec<CronSpec> {
         }
     }
     vec![
+        cron("audit_drift", "40 */5 * * * *", |at| {
+            Job::AuditDrift {}.to_new(at)
+        }),
+        cron("canary_uploads", CANARY, |at| canary(UPLOADS, at)),
+        cron("canary_status", CANARY, |at| canary(STATUS, at)),
+        cron("canary_tokens", CANARY, |at| canary(TOKENS, at)),
+        cron("canary_purge", CANARY, |at| canary(PURGE, at)),
+        cron("canary_ops", CANARY, |at| canary(OPS, at)),
         cron("expire_uploads", "0 */10 * * * *", |at| {
             Job::ExpireUploads {}.to_new(at)
         }),
@@ -245,6 +311,17 @@ mod tests {
     fn one_of_each() -> Vec<Job> {
         let (post_id, account_id) = (PostId::new(), AccountId::new());
         vec![
+            Job::ApplyNotice {
+                notice_id: NoticeId::new(),
+                account_id: Some(account_id),
+            },
+            Job::AuditDrift {},
+            Job::BulkAct {
+                bulk_act_id: BulkActId::new(),
+            },
+            Job::Canary {
+                queue: UPLOADS.to_owned(),
+            },
             Job::ExpireUploads {},
             Job::PollPost {
                 post_id,
@@ -270,6 +347,16 @@ mod tests {
         }
         let kinds: Vec<&str> = one_of_each().iter().map(Job::kind).collect();
         assert_eq!(kinds, Job::KINDS);
+    }
+
+    #[test]
+    fn every_queue_has_its_canary() {
+        let crons = crons();
+        for queue in Jobs::QUEUES {
+            let name = format!("canary_{queue}");
+            let cron = crons.iter().find(|cron| cron.name == name).unwrap();
+            assert_eq!((cron.job)(Timestamp::from_millis(5)).queue, queue);
+        }
     }
 
     #[test]

@@ -145,7 +145,9 @@ pub struct Vault {
     wrapping: Key,
     application: Key,
     api_keys: Key,
+    sessions: Key,
     uploads: Key,
+    pulls: Key,
 }
 
 impl Vault {
@@ -167,7 +169,9 @@ impl Vault {
             wrapping: key("clipqueue/wrap-account-keys"),
             application: key("clipqueue/application"),
             api_keys: key("clipqueue/api-keys"),
+            sessions: key("clipqueue/console-sessions"),
             uploads: key("clipqueue/upload-addresses"),
+            pulls: key("clipqueue/pull-addresses"),
         })
     }
 
@@ -186,6 +190,16 @@ impl Vault {
         &self.uploads
     }
 
+    /// The signature of an address that TikTok fetches from.
+    pub fn sign_pull(&self, body: &[u8]) -> [u8; 32] {
+        self.pulls.mac(body)
+    }
+
+    /// Whether `signature` is that of `body`, in constant time.
+    pub fn pull_is_signed(&self, body: &[u8], signature: &[u8]) -> bool {
+        self.pulls.mac(body).as_slice().ct_eq(signature).into()
+    }
+
     /// What is stored of an API key's secret.
     pub fn api_key_hash(&self, secret: &[u8]) -> Sealed {
         Sealed(self.api_keys.mac(secret).to_vec())
@@ -193,11 +207,17 @@ impl Vault {
 
     /// Whether `secret` belongs to a stored hash, in constant time.
     pub fn api_key_matches(&self, secret: &[u8], stored: &Sealed) -> bool {
-        self.api_keys
-            .mac(secret)
-            .as_slice()
-            .ct_eq(stored.0.as_slice())
-            .into()
+        matches(&self.api_keys, secret, stored)
+    }
+
+    /// What is stored of a console session's secret.
+    pub fn session_hash(&self, secret: &[u8]) -> Sealed {
+        Sealed(self.sessions.mac(secret).to_vec())
+    }
+
+    /// Whether `secret` belongs to a stored hash, in constant time.
+    pub fn session_matches(&self, secret: &[u8], stored: &Sealed) -> bool {
+        matches(&self.sessions, secret, stored)
     }
 
     /// A new data key for an account, and its wrapped form to store.
@@ -215,6 +235,10 @@ impl Vault {
         let key: [u8; 32] = bytes.as_slice().try_into().map_err(|_| CannotOpen)?;
         Ok(Key(key))
     }
+}
+
+fn matches(key: &Key, secret: &[u8], stored: &Sealed) -> bool {
+    key.mac(secret).as_slice().ct_eq(stored.0.as_slice()).into()
 }
 
 fn wrapped_place(row: &str) -> Place<'_> {

@@ -34,6 +34,13 @@ const JOB_BUCKETS: [f64; 12] = [
     0.005, 0.02, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 7200.0,
 ];
 
+/// The histogram of canaries.
+pub const CANARY_SECONDS: &str = "clipqueue_canary_seconds";
+/// Bounds of its buckets: milliseconds in health, a minute when something is wrong.
+const CANARY_BUCKETS: [f64; 11] = [
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 15.0, 60.0, 300.0,
+];
+
 /// The filter does not parse.
 #[derive(Debug, thiserror::Error)]
 #[error("log.filter is not a filter such as `info` or `clipqueue=debug,info`")]
@@ -93,6 +100,7 @@ fn filter(directives: &str) -> Result<EnvFilter, tracing_subscriber::filter::Par
 pub fn install_metrics() -> Result<Arc<PrometheusHandle>, BuildError> {
     let handle = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Full(JOB_SECONDS.to_owned()), &JOB_BUCKETS)?
+        .set_buckets_for_metric(Matcher::Full(CANARY_SECONDS.to_owned()), &CANARY_BUCKETS)?
         .install_recorder()?;
     describe();
     Ok(Arc::new(handle))
@@ -113,6 +121,22 @@ fn describe() {
     );
     describe_gauge!("clipqueue_posts", "Posts by state.");
     describe_gauge!(
+        "clipqueue_breaker_state",
+        "Whether calls of an endpoint of TikTok go through: 0 closed, 1 half open, 2 open."
+    );
+    describe_gauge!(
+        "clipqueue_breaker_parked",
+        "Whether an endpoint of TikTok is left alone for one creator, whose calls alone fail."
+    );
+    describe_gauge!(
+        "clipqueue_client_refused",
+        "Whether TikTok refuses the app's own key or secret."
+    );
+    describe_counter!(
+        "clipqueue_budget_corrections_total",
+        "Refusals of TikTok's because a budget was used up, by budget."
+    );
+    describe_gauge!(
         "clipqueue_posts_past_deadline",
         "Posts whose state has lasted longer than it may."
     );
@@ -124,9 +148,18 @@ fn describe() {
         JOB_SECONDS,
         "How long attempts of jobs took, in seconds, by kind and by how they ended."
     );
+    describe_operations();
     describe_counter!(
         "clipqueue_token_refreshes_total",
         "Refreshes of TikTok tokens by outcome."
+    );
+    describe_counter!(
+        "clipqueue_webhooks_total",
+        "Deliveries of TikTok's webhooks by what was answered."
+    );
+    describe_counter!(
+        "clipqueue_notices_settled_total",
+        "Notices of TikTok's webhooks by what became of them."
     );
     describe_counter!(
         "clipqueue_posts_overdue_total",
@@ -135,6 +168,49 @@ fn describe() {
     describe_counter!(
         "clipqueue_posts_orphaned_total",
         "Posts that the sweep found without the job that should care for them."
+    );
+}
+
+fn describe_operations() {
+    describe_gauge!(
+        "clipqueue_queue_draining",
+        "1 when the queue is paused in order to be emptied, else 0."
+    );
+    describe_gauge!(
+        "clipqueue_overdue",
+        "What is past its deadline, by kind (post, job, lease, token); 0 in health."
+    );
+    describe_gauge!(
+        "clipqueue_drift",
+        "What the last drift audit found and could not mend or did mend, by kind; 0 in health."
+    );
+    describe_gauge!(
+        "clipqueue_lost",
+        "Accepted posts that nothing would move again, as the last drift audit found; 0 always."
+    );
+    describe_gauge!(
+        "clipqueue_duplicate",
+        "Posts that TikTok has more than once, as the last drift audit found; 0 always."
+    );
+    describe_gauge!(
+        "clipqueue_drift_audit_age_seconds",
+        "How long ago the drift auditor last finished; 0 before its first run."
+    );
+    describe_gauge!(
+        "clipqueue_canary_age_seconds",
+        "How long a queue has not proved that it runs; above 300 the canary is stale."
+    );
+    describe_gauge!(
+        "clipqueue_canary_stale",
+        "1 when no canary of the queue came back within five minutes, else 0."
+    );
+    describe_gauge!(
+        "clipqueue_canary_last_seconds",
+        "From the enqueuing of the queue's last canary until a worker had it."
+    );
+    describe_histogram!(
+        CANARY_SECONDS,
+        "From the enqueuing of a canary until a worker had it, in seconds, by queue."
     );
 }
 

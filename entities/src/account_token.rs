@@ -44,6 +44,8 @@ pub struct Model {
     pub state: TokenState,
     /// When the pair was stored.
     pub refreshed_at: Timestamp,
+    /// Somebody needs a token that lives until then, so a refresh is due earlier than usual.
+    pub wanted_until: Option<Timestamp>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -95,6 +95,26 @@ typed_id! {
     EvidenceId
 }
 typed_id! {
+    /// An operator's session in the console.
+    ConsoleSessionId
+}
+typed_id! {
     /// One unit of work in the queue.
     JobId
+}
+typed_id! {
+    /// One notice that TikTok sent us.
+    NoticeId
+}
+typed_id! {
+    /// One recorded act of an operator.
+    AuditId
+}
+typed_id! {
+    /// One act on many jobs.
+    BulkActId
+}
+typed_id! {
+    /// What one run of the drift auditor found.
+    DriftReportId
 }

@@ -8,8 +8,15 @@ pub mod account;
 pub mod account_key;
 pub mod account_token;
 pub mod api_key;
+pub mod attempt_photo;
+pub mod audit_entry;
+pub mod budget_mark;
+pub mod bulk_act;
+pub mod canary;
+pub mod console_session;
 pub mod creator_snapshot;
 pub mod cron_slot;
+pub mod drift_report;
 pub mod event;
 pub mod evidence;
 pub mod idempotency_key;
@@ -19,16 +26,20 @@ pub mod job_attempt;
 pub mod master_key;
 pub mod media;
 pub mod media_segment;
+pub mod notice;
 pub mod oauth_state;
 pub mod post;
 pub mod post_attempt;
+pub mod post_photo;
+pub mod post_video;
 pub mod queue_control;
 pub mod sealed;
 pub mod time;
 pub mod user;
 
 pub use ids::{
-    AccountId, ApiKeyId, AttemptId, EvidenceId, IdParseError, JobId, MediaId, PostId, UserId,
+    AccountId, ApiKeyId, AttemptId, AuditId, BulkActId, ConsoleSessionId, DriftReportId,
+    EvidenceId, IdParseError, JobId, MediaId, NoticeId, PostId, UserId,
 };
 pub use sealed::Sealed;
 pub use time::Timestamp;

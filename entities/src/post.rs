@@ -16,6 +16,34 @@ pub enum PostMode {
     Direct,
 }
 
+/// What is posted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "String(StringLen::N(8))")]
+pub enum PostKind {
+    /// One video, whose bytes are sent to TikTok.
+    #[sea_orm(string_value = "video")]
+    Video,
+    /// One to 35 photos, which TikTok fetches.
+    #[sea_orm(string_value = "photo")]
+    Photo,
+}
+
+/// What becomes of a post that could not be sent at its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, serde::Serialize)]
+#[sea_orm(rs_type = "String", db_type = "String(StringLen::N(8))")]
+#[serde(rename_all = "snake_case")]
+pub enum LatePolicy {
+    /// It is sent as soon as it can be, however late.
+    #[sea_orm(string_value = "post_now")]
+    PostNow,
+    /// It is sent within some time, and missed afterwards.
+    #[sea_orm(string_value = "within")]
+    Within,
+    /// It is held until its owner decides.
+    #[sea_orm(string_value = "hold")]
+    Hold,
+}
+
 /// Where the post stands. The rules between the states are `domain::post_state`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(16))")]
@@ -76,12 +104,21 @@ pub struct Model {
     pub user_id: UserId,
     /// The creator's account.
     pub account_id: AccountId,
-    /// The video.
+    /// The video, or the first photo.
     pub media_id: MediaId,
+    /// What is posted.
+    pub kind: PostKind,
     /// How it reaches TikTok.
     pub mode: PostMode,
-    /// The caption; for inbox posts it is handed to the creator by us.
+    /// The caption, which TikTok calls the description of photos; for inbox videos it is handed to the
+    /// creator by us.
     pub caption: String,
+    /// The title of photos.
+    pub title: Option<String>,
+    /// Which of the photos is the cover, from zero.
+    pub cover_index: Option<i32>,
+    /// Whether TikTok adds music to photos.
+    pub auto_add_music: Option<bool>,
     /// The explicit choices for a direct post.
     pub settings: Json,
     /// A label that joins posts of one experiment.
@@ -100,6 +137,12 @@ pub struct Model {
     pub hold_reason: Option<String>,
     /// When a held post is tried again by itself.
     pub hold_until: Option<Timestamp>,
+    /// Why it waits although it is due: a budget, TikTok's trouble, a cap.
+    pub wait_reason: Option<String>,
+    /// When it is tried again.
+    pub wait_until: Option<Timestamp>,
+    /// When it was due, which is its place among those of its account that wait.
+    pub wait_due: Option<Timestamp>,
     /// The class of the failure.
     pub failure_class: Option<String>,
     /// TikTok's or our code of the failure.
@@ -116,7 +159,7 @@ pub struct Model {
     pub share_url: Option<String>,
     /// Bytes that TikTok has taken in the current attempt.
     pub bytes_sent: i64,
-    /// All bytes of the video.
+    /// All bytes of the video or the photos.
     pub bytes_total: i64,
     /// When the creator copied the caption of an inbox post.
     pub caption_copied_at: Option<Timestamp>,
@@ -130,6 +173,16 @@ pub struct Model {
     pub created_at: Timestamp,
     /// When the row last changed.
     pub updated_at: Timestamp,
+    /// The local time and zone that `publish_at` was made of.
+    pub local_time: Option<Json>,
+    /// What becomes of it when it is late; the installation's rule, when absent.
+    pub late_policy: Option<LatePolicy>,
+    /// For `Within`: how many seconds after its time it may still be sent.
+    pub late_within_s: Option<i64>,
+    /// The request that made it together with others.
+    pub batch_id: Option<Uuid>,
+    /// Its place in that request.
+    pub batch_row: Option<i32>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

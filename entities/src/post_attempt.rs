@@ -3,7 +3,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::{AttemptId, PostId, Sealed, Timestamp};
+use crate::{AccountId, AttemptId, PostId, Sealed, Timestamp};
 
 /// How far the attempt has come. The order of the variants is the order of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, DeriveActiveEnum)]
@@ -18,7 +18,11 @@ pub enum AttemptPhase {
     /// The last chunk may have been sent: the commit point is passed.
     #[sea_orm(string_value = "last_chunk")]
     LastChunk,
-    /// TikTok acknowledged every byte.
+    /// Init of photos may have been sent, which TikTok fetches by itself: the commit point is passed, and
+    /// no publish id is known.
+    #[sea_orm(string_value = "pull_sent")]
+    PullSent,
+    /// TikTok acknowledged every byte, or accepted to fetch the photos.
     #[sea_orm(string_value = "sent")]
     Sent,
     /// Over, in one way or another; see `outcome`.
@@ -36,6 +40,8 @@ pub struct Model {
     pub id: AttemptId,
     /// The post.
     pub post_id: PostId,
+    /// The post's account, whose budgets it uses; absent in rows of an older version.
+    pub account_id: Option<AccountId>,
     /// Counts from one within the post.
     pub number: i32,
     /// How far it has come.
@@ -49,7 +55,9 @@ pub struct Model {
     pub upload_url_sealed: Option<Sealed>,
     /// When the upload address ends.
     pub upload_url_expires_at: Option<Timestamp>,
-    /// Size of the video in bytes.
+    /// When the addresses of the photos end.
+    pub pull_ends_at: Option<Timestamp>,
+    /// Size of the video, or of all photos, in bytes.
     pub video_size: i64,
     /// Size of each chunk but the last, in bytes.
     pub chunk_size: i64,

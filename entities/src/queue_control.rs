@@ -14,6 +14,8 @@ pub struct Model {
     pub queue: String,
     /// Whether workers leave it alone.
     pub paused: bool,
+    /// Whether it is paused in order to be emptied: pointers are taken back too.
+    pub draining: bool,
     /// When it was paused.
     pub paused_at: Option<Timestamp>,
     /// The transport's epoch under which rows were last dispatched; another one means that the

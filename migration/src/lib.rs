@@ -11,6 +11,13 @@ mod m20261121_000001_identity;
 mod m20261121_000002_media;
 mod m20261121_000003_posts;
 mod m20261121_000004_queue;
+mod m20261124_000010_evidence;
+mod m20261124_000020_photos;
+mod m20261124_000030_budgets;
+mod m20261124_000040_schedules;
+mod m20261124_000050_operations;
+mod m20261124_000050_queue_drain;
+mod m20261124_000060_console;
 
 /// Runs the migrations in order.
 #[derive(Debug)]
@@ -24,6 +31,13 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000002_media::Migration),
             Box::new(m20261121_000003_posts::Migration),
             Box::new(m20261121_000004_queue::Migration),
+            Box::new(m20261124_000010_evidence::Migration),
+            Box::new(m20261124_000020_photos::Migration),
+            Box::new(m20261124_000030_budgets::Migration),
+            Box::new(m20261124_000040_schedules::Migration),
+            Box::new(m20261124_000050_operations::Migration),
+            Box::new(m20261124_000050_queue_drain::Migration),
+            Box::new(m20261124_000060_console::Migration),
         ]
     }
 }

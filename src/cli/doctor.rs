@@ -29,6 +29,13 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
                     report.line("redis", Some(format!("{:#}", anyhow::Error::from(error))));
                 }
             }
+            let written = app.media.storage().prove().await;
+            report.line(
+                "media can be written, read, listed and deleted",
+                written
+                    .err()
+                    .map(|error| format!("{:#}", anyhow::Error::from(error))),
+            );
             app.db.close().await?;
         }
     }

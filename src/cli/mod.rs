@@ -60,6 +60,8 @@ enum Command {
     Demo(crate::demo::Options),
     /// Run the TikTok simulator as a process of its own.
     Sim(roles::SimOptions),
+    /// Break everything by a seed, on this machine, and let the simulator judge.
+    Torture(crate::torture::Options),
     /// Apply, take back or list database migrations.
     #[command(subcommand)]
     Migrate(migrate::Command),
@@ -73,6 +75,9 @@ enum Command {
     Config(check::Command),
     /// Check everything that the server needs, and say what to do about what is wrong.
     Doctor,
+    /// Measure the queue.
+    #[command(subcommand)]
+    Bench(crate::bench::Command),
     /// Ask the server of this configuration whether it is ready; fails when it is not. For containers.
     Healthcheck(health::Options),
 }
@@ -95,12 +100,14 @@ async fn dispatch(cli: Cli) -> anyhow::Result<()> {
         }
         Command::Sim(sim) => roles::sim(sim).await,
         Command::Demo(demo) => crate::demo::run(demo).await,
+        Command::Torture(torture) => Box::pin(crate::torture::run(torture)).await,
         Command::Config(command) => check::run(&command, &options),
         Command::Serve => roles::serve(load_to_stay(&options)?).await,
         Command::Api => roles::api(load_to_stay(&options)?).await,
         Command::Worker { queues } => roles::worker(load_to_stay(&options)?, queues).await,
         Command::Migrate(command) => migrate::run(&load(&options)?, command).await,
         Command::Key(command) => key::run(load(&options)?, command).await,
+        Command::Bench(command) => crate::bench::run(command).await,
         Command::Doctor => doctor::run(load(&options)?).await,
         Command::Healthcheck(ask) => health::run(&load(&options)?, &ask).await,
     }

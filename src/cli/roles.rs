@@ -6,8 +6,9 @@ use anyhow::Context as _;
 use clap::Args;
 
 use crate::{
-    clock::Clock,
+    clock::{Clock, SteeredClock},
     config::{self, Config},
+    crash,
     job::Jobs,
     service::{self, Role},
 };
@@ -60,8 +61,18 @@ async fn start(config: Config, role: Role) -> anyhow::Result<()> {
     } else {
         None
     };
+    let clock = match &config.debug.clock {
+        None => Clock::System,
+        Some(file) => Clock::Steered(
+            SteeredClock::open(file.clone())
+                .with_context(|| format!("reading debug.clock {}", file.display()))?,
+        ),
+    };
+    if let Some(at) = config.debug.crash_at {
+        crash::arm(at);
+    }
     let app = tokio::select! {
-        prepared = service::prepare(&config, &role, Clock::System) => prepared?,
+        prepared = service::prepare(&config, &role, clock) => prepared?,
         // It may wait for a lock that another process holds for long.
         () = &mut stop => {
             tracing::info!("stopped before it started");

@@ -5,6 +5,7 @@ use std::str::FromStr as _;
 
 use sea_orm::sqlx::{postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
 use secrecy::ExposeSecret as _;
+use tiktok::limits::PULL_LIFE;
 use url::{Host, Url};
 
 use super::{
@@ -37,6 +38,12 @@ pub(super) fn check(config: &Config, r: &mut Reader<'_>) {
             "must be at least 3s, or a slow moment loses it",
         );
     }
+    if config.posts.photo_address_life < PULL_LIFE && !r.has_problem("posts.photo_address_life") {
+        r.problem(
+            "posts.photo_address_life",
+            "must be at least 1h, which TikTok may take to fetch photos",
+        );
+    }
     // Port 0 is any free port, so two of them differ.
     if config.http.listen.port() != 0 && config.http.admin_listen == Some(config.http.listen) {
         r.problem("http.admin_listen", "must differ from http.listen");
@@ -49,6 +56,7 @@ pub(super) fn check(config: &Config, r: &mut Reader<'_>) {
             "is not a filter such as info or clipqueue=debug,info",
         );
     }
+    debug(config, r);
     public_server(config, r);
 }
 
@@ -105,6 +113,25 @@ fn tiktok(config: &Config, r: &mut Reader<'_>) {
     ] {
         if empty && !r.has_problem(key) {
             r.problem(key, "must name at least one");
+        }
+    }
+}
+
+/// Faults can be asked for on this machine and against the simulator only.
+fn debug(config: &Config, r: &mut Reader<'_>) {
+    let harmless = config.http.listen.ip().is_loopback()
+        && is_loopback(&config.http.public_url)
+        && is_loopback(&config.tiktok.api_base)
+        && config.tiktok.client_key == DEMO_CLIENT_KEY;
+    for (key, set) in [
+        ("debug.crash_at", config.debug.crash_at.is_some()),
+        ("debug.clock", config.debug.clock.is_some()),
+    ] {
+        if set && !harmless {
+            r.problem(
+                key,
+                "is for tests: only a server on this machine that talks to the simulator may have it",
+            );
         }
     }
 }

@@ -6,8 +6,9 @@ use secrecy::ExposeSecret as _;
 use url::Url;
 
 use super::{
-    Config, Database, Graphql, Http, Log, LogFormat, Media, Posts, Problems, Queue, Secrets,
-    Tiktok, Transport, TransportKind, check::check, layers::Layers, reader::Reader,
+    Config, Console, Database, Debug, Graphql, Http, Log, LogFormat, Media, Operations, Posts,
+    Problems, Queue, Secrets, Tiktok, Transport, TransportKind, check::check, layers::Layers,
+    place::media_place, reader::Reader,
 };
 
 /// The reference, compiled in.
@@ -115,13 +116,7 @@ fn read(r: &mut Reader<'_>) -> Config {
                 .unwrap_or_default(),
         },
         media: Media {
-            directory: r
-                .parsed(
-                    "media.url",
-                    "a directory, as a path or as file:///absolute/path",
-                    directory,
-                )
-                .unwrap_or_default(),
+            place: media_place(r),
             max_file_bytes: r.number("media.max_file_bytes", 1),
             user_quota_bytes: r.number("media.user_quota_bytes", 1),
             user_quota_files: r.number("media.user_quota_files", 1),
@@ -140,9 +135,13 @@ fn read(r: &mut Reader<'_>) -> Config {
                 |text| text.parse().ok(),
             ),
             audited: r.flag("tiktok.audited"),
+            posts_per_day: cap(r, "tiktok.posts_per_day"),
+            pending_drafts: u32::try_from(r.number("tiktok.pending_drafts", 1)).unwrap_or(u32::MAX),
+            creators_per_day: cap(r, "tiktok.creators_per_day"),
             scopes: r.parsed_list("tiktok.scopes", "a scope such as video.publish", scope),
             timeout: r.duration("tiktok.timeout"),
             stall_timeout: r.duration("tiktok.stall_timeout"),
+            webhook_max_age: r.duration("tiktok.webhook_max_age"),
         },
         secrets: Secrets {
             master_key: r.secret("secrets.master_key"),
@@ -152,6 +151,7 @@ fn read(r: &mut Reader<'_>) -> Config {
             status: r.count("queue.status", 1),
             tokens: r.count("queue.tokens", 1),
             purge: r.count("queue.purge", 1),
+            ops: r.count("queue.ops", 1),
             per_creator: r.count("queue.per_creator", 1),
             lease: r.duration("queue.lease"),
             grace: r.duration("queue.grace"),
@@ -159,16 +159,27 @@ fn read(r: &mut Reader<'_>) -> Config {
         },
         posts: Posts {
             late_limit: r.duration("posts.late_limit"),
+            late_tolerance: r.duration("posts.late_tolerance"),
             processing_deadline: r.duration("posts.processing_deadline"),
             inbox_deadline: r.duration("posts.inbox_deadline"),
+            photo_address_life: r.duration("posts.photo_address_life"),
             held_deadline: r.duration("posts.held_deadline"),
             max_attempts: u32::try_from(r.number("posts.max_attempts", 1)).unwrap_or(u32::MAX),
+        },
+        operations: Operations {
+            drift_sample: r.number("operations.drift_sample", 0),
+            keep_audit: r.duration("operations.keep_audit"),
         },
         graphql: Graphql {
             introspection: r.flag("graphql.introspection"),
             max_depth: r.count("graphql.max_depth", 5),
             max_cost: r.count("graphql.max_cost", 50),
             timeout: r.duration("graphql.timeout"),
+        },
+        console: Console {
+            enabled: r.flag("console.enabled"),
+            session_idle: r.duration("console.session_idle"),
+            session_life: r.duration("console.session_life"),
         },
         log: Log {
             format: r
@@ -179,6 +190,21 @@ fn read(r: &mut Reader<'_>) -> Config {
                 })
                 .unwrap_or(LogFormat::Pretty),
             filter: r.text("log.filter"),
+        },
+        debug: Debug {
+            crash_at: r
+                .parsed(
+                    "debug.crash_at",
+                    "empty, or a crash point such as after.call.video_init:1",
+                    |text| match text {
+                        "" => Some(None),
+                        text => text.parse().ok().map(Some),
+                    },
+                )
+                .flatten(),
+            clock: Some(r.text("debug.clock"))
+                .filter(|path| !path.is_empty())
+                .map(PathBuf::from),
         },
         warnings: Vec::new(),
     }
@@ -198,6 +224,14 @@ fn address(r: &mut Reader<'_>, key: &str) -> Url {
     .unwrap_or_else(|| Url::parse("https://127.0.0.1").expect("a constant address parses"))
 }
 
+/// A number of which zero means that there is none.
+fn cap(r: &mut Reader<'_>, key: &str) -> Option<u32> {
+    match r.number(key, 0) {
+        0 => None,
+        number => Some(u32::try_from(number).unwrap_or(u32::MAX)),
+    }
+}
+
 fn web_address(text: &str) -> Option<Url> {
     Url::parse(text)
         .ok()
@@ -210,13 +244,6 @@ fn origin(text: &str) -> Option<String> {
     let origin = url.origin().ascii_serialization();
     // Anything behind the port would be ignored, so that more would be allowed than was meant.
     (url.as_str().trim_end_matches('/') == origin).then_some(origin)
-}
-
-fn directory(text: &str) -> Option<PathBuf> {
-    if text.starts_with("file:") {
-        return Url::parse(text).ok()?.to_file_path().ok();
-    }
-    (!text.is_empty() && !text.contains("://")).then(|| PathBuf::from(text))
 }
 
 fn scope(text: &str) -> Option<String> {

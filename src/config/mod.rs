@@ -7,6 +7,7 @@
 mod check;
 mod layers;
 mod load;
+mod place;
 mod reader;
 mod units;
 
@@ -15,6 +16,8 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use secrecy::SecretString;
 use tiktok::HostRule;
 use url::Url;
+
+use crate::crash::CrashAt;
 
 pub use load::{DEMO_CLIENT_KEY, DEMO_CLIENT_SECRET, Sources, known_keys, load};
 pub use reader::{Problem, Problems};
@@ -39,10 +42,16 @@ pub struct Config {
     pub queue: Queue,
     /// Rules for posts.
     pub posts: Posts,
+    /// Watches over the installation.
+    pub operations: Operations,
     /// Limits of the GraphQL endpoint.
     pub graphql: Graphql,
+    /// The operators' console.
+    pub console: Console,
     /// Logs.
     pub log: Log,
+    /// Faults that tests ask for.
+    pub debug: Debug,
     /// What is allowed and yet unwise; to be logged once logs exist.
     pub warnings: Vec<Problem>,
 }
@@ -96,8 +105,8 @@ pub enum TransportKind {
 /// `[media]`
 #[derive(Clone, Debug)]
 pub struct Media {
-    /// A directory.
-    pub directory: PathBuf,
+    /// Where files are kept.
+    pub place: MediaPlace,
     /// Largest file, bytes.
     pub max_file_bytes: u64,
     /// Bytes one user may store.
@@ -110,6 +119,34 @@ pub struct Media {
     pub upload_ttl: Duration,
     /// Life of an upload address.
     pub upload_url_ttl: Duration,
+}
+
+/// Where uploaded files are kept.
+#[derive(Clone, Debug)]
+pub enum MediaPlace {
+    /// In this directory.
+    Directory(PathBuf),
+    /// In this bucket.
+    S3(S3),
+}
+
+/// A bucket of an S3-compatible store.
+#[derive(Clone, Debug)]
+pub struct S3 {
+    /// The bucket.
+    pub bucket: String,
+    /// What stands before every key; may be empty.
+    pub prefix: String,
+    /// The store's address; AWS's own, when absent.
+    pub endpoint: Option<Url>,
+    /// The region.
+    pub region: String,
+    /// The id of the key.
+    pub access_key_id: SecretString,
+    /// The key.
+    pub secret_access_key: SecretString,
+    /// Whether the bucket stands in the path.
+    pub path_style: bool,
 }
 
 /// `[tiktok]`
@@ -127,12 +164,20 @@ pub struct Tiktok {
     pub upload_hosts: Vec<HostRule>,
     /// Whether the app is audited.
     pub audited: bool,
+    /// Direct posts of a creator and day, if the operator caps them.
+    pub posts_per_day: Option<u32>,
+    /// Drafts that may wait in a creator's inbox.
+    pub pending_drafts: u32,
+    /// Creators of an audited app and day, if known.
+    pub creators_per_day: Option<u32>,
     /// Scopes to ask for.
     pub scopes: Vec<String>,
     /// Per call.
     pub timeout: Duration,
     /// Per silence during an upload.
     pub stall_timeout: Duration,
+    /// How old the signature of a webhook may be.
+    pub webhook_max_age: Duration,
 }
 
 /// `[secrets]`
@@ -153,6 +198,8 @@ pub struct Queue {
     pub tokens: usize,
     /// Concurrent clean-up jobs.
     pub purge: usize,
+    /// Concurrent acts of operators and watches.
+    pub ops: usize,
     /// Concurrent jobs per creator and queue.
     pub per_creator: usize,
     /// Lease of a running job.
@@ -168,14 +215,27 @@ pub struct Queue {
 pub struct Posts {
     /// How late a post may still go.
     pub late_limit: Duration,
+    /// How late a post that is held when late may still go.
+    pub late_tolerance: Duration,
     /// Deadline of PROCESSING.
     pub processing_deadline: Duration,
     /// Deadline of IN_INBOX.
     pub inbox_deadline: Duration,
+    /// How long TikTok may fetch the photos of a post.
+    pub photo_address_life: Duration,
     /// Deadline of HELD.
     pub held_deadline: Duration,
     /// Attempts that start by themselves.
     pub max_attempts: u32,
+}
+
+/// `[operations]`
+#[derive(Clone, Debug)]
+pub struct Operations {
+    /// Posts held against TikTok's word by one drift audit.
+    pub drift_sample: u64,
+    /// Retention of the audit log.
+    pub keep_audit: Duration,
 }
 
 /// `[graphql]`
@@ -189,6 +249,26 @@ pub struct Graphql {
     pub max_cost: usize,
     /// Longest run.
     pub timeout: Duration,
+}
+
+/// `[console]`
+#[derive(Clone, Debug)]
+pub struct Console {
+    /// Whether it is served.
+    pub enabled: bool,
+    /// How long a session lasts without use.
+    pub session_idle: Duration,
+    /// How long it lasts at most.
+    pub session_life: Duration,
+}
+
+/// `[debug]`: off, and refused for a server that is not on this machine with the simulator.
+#[derive(Clone, Debug)]
+pub struct Debug {
+    /// Where the process shall die.
+    pub crash_at: Option<CrashAt>,
+    /// The file that steers the process's clock.
+    pub clock: Option<PathBuf>,
 }
 
 /// `[log]`

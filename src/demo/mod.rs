@@ -1,8 +1,8 @@
 //! `clipqueue demo`: the whole product against the simulator, in one command.
 //!
 //! It starts TikTok's simulator and the daemon, then does what a front end does, over the wire:
-//! connects a creator through the consent page, uploads a video by tus, asks for an inbox draft, a
-//! direct post and a scheduled one, and shows their timelines from a GraphQL subscription. With
+//! connects a creator through the consent page, uploads a video and a photo by tus, asks for an inbox
+//! draft, a direct post, a photo post and a scheduled one, and shows their timelines from a GraphQL subscription. With
 //! `--exit` it ends by itself, with an error unless every post ended as it should and the simulator
 //! saw no broken rule.
 //!

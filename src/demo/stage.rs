@@ -14,6 +14,7 @@ use crate::{
     clock::Clock,
     config::{self, Sources},
     domain::{actor::Scope, api_keys},
+    http,
     service::{self, Role},
     telemetry,
 };
@@ -38,7 +39,7 @@ impl Stage {
             .with_context(|| format!("making {}", directory.display()))?;
         let listener = listen(options.port).await?;
         let api = listener.local_addr()?;
-        let sim = simulator(options.port.wrapping_add(1)).await?;
+        let sim = simulator(options.port.wrapping_add(1), api).await?;
         let settings = settings(options, &directory, api, &sim);
         let config = config::load(&Sources {
             settings,
@@ -74,6 +75,10 @@ impl Stage {
     pub(super) fn introduce(&self) {
         println!(
             "  GraphQL    http://{}/graphql  (and WebSocket, and /graphql/stream)",
+            self.api
+        );
+        println!(
+            "  Console    http://{}/ops  (sign in with the API key)",
             self.api
         );
         println!("  API key    {}", self.key.expose_secret());
@@ -112,12 +117,16 @@ async fn listen(port: u16) -> anyhow::Result<TcpListener> {
     }
 }
 
-async fn simulator(port: u16) -> anyhow::Result<Sim> {
-    let knobs = SimConfig {
+async fn simulator(port: u16, api: SocketAddr) -> anyhow::Result<Sim> {
+    let mut knobs = SimConfig {
         client_key: config::DEMO_CLIENT_KEY.to_owned(),
         client_secret: config::DEMO_CLIENT_SECRET.to_owned(),
         ..SimConfig::default()
     };
+    knobs.webhooks.url = Some(format!("http://{api}{}", http::webhooks::PATH));
+    // Photos are fetched from the daemon, which has no certificate here.
+    knobs.pulls.allow = true;
+    knobs.pulls.loopback_http = true;
     let sim = Sim::start_on(knobs, listen(port).await?).context("starting the simulator")?;
     sim.account(CREATOR, AccountPatch::default());
     Ok(sim)

@@ -16,27 +16,38 @@ use super::{
 
 /// The video that the repository ships: H.264 and AAC, 720x1280, three seconds.
 const CLIP: &[u8] = include_bytes!("../../tests/media/clip.mp4");
+/// The photo that the repository ships: a JPEG of 540x720.
+const PHOTO: &[u8] = include_bytes!("../../tests/media/photo.jpg");
 /// How far ahead the scheduled post is.
 const AHEAD_S: i64 = 5;
 
-/// One of the three posts.
+/// One of the posts.
 struct Plan {
     label: &'static str,
     ends: &'static str,
+    photo: bool,
 }
 
-const PLANS: [Plan; 3] = [
+const PLANS: [Plan; 4] = [
     Plan {
         label: "inbox draft",
         ends: "IN_INBOX",
+        photo: false,
     },
     Plan {
         label: "direct post",
         ends: "PUBLISHED",
+        photo: false,
+    },
+    Plan {
+        label: "photo post",
+        ends: "PUBLISHED",
+        photo: true,
     },
     Plan {
         label: "scheduled",
         ends: "PUBLISHED",
+        photo: false,
     },
 ];
 
@@ -45,7 +56,8 @@ pub(super) async fn tell(stage: &Stage) -> anyhow::Result<()> {
     let client = stage.client()?;
     let started = Instant::now();
     let account = connect(stage, &client).await?;
-    let media = upload(&client).await?;
+    let video = upload(&client, "video", "clip.mp4", CLIP).await?;
+    let photo = upload(&client, "photo", "photo.jpg", PHOTO).await?;
     // The subscription starts at the beginning of the log, so it cannot miss an event.
     let events = client
         .subscribe(
@@ -56,7 +68,7 @@ pub(super) async fn tell(stage: &Stage) -> anyhow::Result<()> {
         )
         .await
         .context("subscribing to the events of posts")?;
-    let posts = ask_for_posts(stage, &client, &account, &media).await?;
+    let posts = ask_for_posts(stage, &client, &account, &video, &photo).await?;
     watch(events, &posts, started).await?;
     show(&client, &posts).await
 }
@@ -93,10 +105,15 @@ async fn connect(stage: &Stage, client: &Client) -> anyhow::Result<String> {
     text(&data, "/tiktokAccounts/0/id")
 }
 
-async fn upload(client: &Client) -> anyhow::Result<String> {
+async fn upload(
+    client: &Client,
+    what: &str,
+    filename: &str,
+    bytes: &'static [u8],
+) -> anyhow::Result<String> {
     println!(
-        "Uploading a video of {} kB by tus, in two pieces",
-        CLIP.len() / 1000
+        "Uploading a {what} of {} kB by tus, in two pieces",
+        bytes.len() / 1000
     );
     let data = client
         .run(
@@ -104,13 +121,13 @@ async fn upload(client: &Client) -> anyhow::Result<String> {
                media { id } uploadUrl userErrors { message } } }",
             json!({ "input": {
                 "idempotencyKey": Uuid::now_v7().to_string(),
-                "filename": "clip.mp4",
-                "size": CLIP.len().to_string(),
+                "filename": filename,
+                "size": bytes.len().to_string(),
             } }),
         )
         .await?;
     let url = text(&data, "/createUpload/uploadUrl")?;
-    client.upload(&url, CLIP).await?;
+    client.upload(&url, bytes).await?;
     let id = text(&data, "/createUpload/media/id")?;
     let data = client
         .run(
@@ -132,19 +149,26 @@ async fn ask_for_posts(
     stage: &Stage,
     client: &Client,
     account: &str,
-    media: &str,
+    video: &str,
+    photo: &str,
 ) -> anyhow::Result<BTreeMap<String, &'static Plan>> {
-    println!("Asking for an inbox draft, a direct post, and one in {AHEAD_S} seconds\n");
+    println!(
+        "Asking for an inbox draft, a direct post, a photo post, and one in {AHEAD_S} seconds\n"
+    );
     let now = DateTime::from_timestamp_millis(stage.sim.clock().now_ms()).unwrap_or_default();
     let mut posts = BTreeMap::new();
     for plan in &PLANS {
         let mut input = json!({
             "idempotencyKey": Uuid::now_v7().to_string(),
             "accountId": account,
-            "mediaId": media,
             "caption": format!("Posted by Clipqueue: {} #demo", plan.label),
             "uploadReference": plan.label,
         });
+        if plan.photo {
+            input["photos"] = json!({ "mediaIds": [photo], "autoAddMusic": true });
+        } else {
+            input["mediaId"] = json!(video);
+        }
         if plan.ends == "PUBLISHED" {
             input["creatorConsent"] = json!(true);
             input["direct"] = json!({

@@ -26,6 +26,7 @@ use super::{
 };
 use crate::{
     app::App,
+    crash::{self, Commit},
     job::{STATUS, UPLOADS},
     queue::ledger,
 };
@@ -141,7 +142,7 @@ pub async fn require_reauth(app: &App, id: AccountId, generation: i64, reason: &
         )
         .await?;
     }
-    tx.commit().await?;
+    crash::commit(tx, Commit::GrantEnded).await?;
     app.announce(account.user_id).await;
     Ok(())
 }

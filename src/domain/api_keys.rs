@@ -78,6 +78,19 @@ pub async fn authenticate(app: &App, text: &str) -> Result<std::result::Result<A
     if !app.vault.api_key_matches(&secret, &key.hash) {
         return Ok(Err(KeyRefused::Invalid));
     }
+    admit(app, key).await
+}
+
+/// Who bears the key of that id, for a caller that has shown its text before.
+pub async fn still(app: &App, id: ApiKeyId) -> Result<std::result::Result<Actor, KeyRefused>> {
+    match api_key::Entity::find_by_id(id).one(app.db.read()).await? {
+        Some(key) => admit(app, key).await,
+        None => Ok(Err(KeyRefused::Invalid)),
+    }
+}
+
+/// The bearer of a key whose text was checked, unless the key has ended.
+async fn admit(app: &App, key: api_key::Model) -> Result<std::result::Result<Actor, KeyRefused>> {
     let now = app.clock.now();
     if key.revoked_at.is_some() || key.expires_at.is_some_and(|at| at <= now) {
         return Ok(Err(KeyRefused::Ended));
@@ -95,7 +108,7 @@ pub async fn authenticate(app: &App, text: &str) -> Result<std::result::Result<A
                 api_key::Column::LastUsedAt,
                 sea_orm::sea_query::Expr::value(now),
             )
-            .filter(api_key::Column::Id.eq(id))
+            .filter(api_key::Column::Id.eq(key.id))
             .exec(app.db.write())
             .await?;
     }

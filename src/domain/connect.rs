@@ -18,7 +18,7 @@ use sea_orm::{
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 use tiktok::{
-    Class, Scopes,
+    Class, Endpoint, Scopes,
     oauth::{Authorize, Callback, CsrfToken, PkceCodeVerifier},
     user::UserFields,
 };
@@ -27,12 +27,14 @@ use url::Url;
 use super::{
     accounts,
     actor::Actor,
+    creator,
     error::{Code, Error, Refusal, Result},
     events::{self, NewEvent},
     tokens,
 };
 use crate::{
     app::App,
+    calls::Wait,
     secrets::{Place, sha256},
 };
 
@@ -88,6 +90,9 @@ pub enum ConnectError {
     /// TikTok could not be reached.
     #[error("TikTok cannot be reached")]
     Unavailable(#[source] Box<tiktok::Error>),
+    /// TikTok may not be asked now.
+    #[error("TikTok is left alone for a while")]
+    Paused(#[source] Wait),
     /// Something inside failed.
     #[error("an internal error")]
     Internal(#[source] anyhow::Error),
@@ -154,18 +159,29 @@ pub async fn finish(app: &App, query: &str) -> std::result::Result<Connected, Co
             Err(ConnectError::Denied)
         }
         Ok(Callback::Granted { code, state, .. }) => {
-            let pending = spend(app, &state).await?;
+            // Asked for first, so that the creator may load the page again.
+            let asked = app.calls.ask(None, &[Endpoint::Token]).await;
+            let mut permit = asked.map_err(ConnectError::Paused)?;
+            let pending = match spend(app, &state).await {
+                Ok(pending) => pending,
+                Err(error) => {
+                    app.calls.unused(permit).await;
+                    return Err(error);
+                }
+            };
             let verifier = app
                 .vault
                 .application()
                 .open_text(place(&pending.state_hash), &pending.verifier_sealed)
                 .map_err(|error| ConnectError::Internal(error.into()))?;
             let verifier = PkceCodeVerifier::new(verifier.expose_secret().to_owned());
-            let answer = app
+            let answered = app
                 .tiktok
                 .exchange_code(&code, &app.redirect_uri(), &verifier)
-                .await
-                .map_err(tiktok_error)?;
+                .await;
+            let calls = &app.calls;
+            calls.heard(&mut permit, Endpoint::Token, &answered).await;
+            let answer = answered.map_err(tiktok_error)?;
             save(app, pending, answer.value).await
         }
     }
@@ -209,18 +225,8 @@ async fn save(
         .unwrap_or_else(|| Scopes::parse(&pending.scopes));
     let profile = match UserFields::covered_by(&granted) {
         None => None,
-        Some(fields) => match app
-            .tiktok
-            .user_info(&connected.tokens.access_token, &fields)
-            .await
-        {
-            Ok(answer) => Some(answer.value),
-            // The grant is worth more than the picture: it is kept, and the profile comes later.
-            Err(error) => {
-                tracing::warn!(%error, "the profile of a new TikTok account cannot be read");
-                None
-            }
-        },
+        // The grant is worth more than the picture: it is kept, and the profile comes later.
+        Some(fields) => creator::profile(app, &connected.tokens.access_token, &fields).await,
     };
     let now = app.clock.now();
     let open_id = connected.open_id.to_string();

@@ -12,15 +12,22 @@ use sea_orm::{
     ColumnTrait as _, EntityTrait as _, QueryFilter as _,
     sea_query::{Expr, OnConflict},
 };
-use tiktok::{Class, Endpoint};
+use tiktok::{
+    AccessToken, Class, Endpoint,
+    user::{UserFields, UserInfo},
+};
 
 use super::{
     accounts,
     error::{Code, Refusal, Result},
     post_settings::CreatorOptions,
-    tokens::{self, NoToken},
+    tokens::{self, NoToken, Usable},
 };
-use crate::app::App;
+use crate::{
+    app::App,
+    calls::{Permit, Wait},
+    crash::{self, Commit},
+};
 
 /// An answer this young still speaks for the account when a post is accepted. Before a post is sent
 /// the question is asked anew in any case.
@@ -43,9 +50,9 @@ pub enum Unavailable {
     /// No usable token.
     #[error("there is no usable access token")]
     Token(#[source] NoToken),
-    /// Too many questions; ask again then.
-    #[error("TikTok may not be asked so soon again")]
-    Wait(Duration),
+    /// TikTok may not be asked now.
+    #[error(transparent)]
+    Wait(#[from] Wait),
     /// TikTok refused or could not be reached.
     #[error("TikTok did not give the creator's options")]
     Tiktok(#[source] Box<tiktok::Error>),
@@ -54,7 +61,7 @@ pub enum Unavailable {
     Internal(#[source] anyhow::Error),
 }
 
-/// Asks TikTok.
+/// Asks TikTok, if it may be asked now.
 pub async fn fetch(
     app: &App,
     account: &account::Model,
@@ -62,11 +69,26 @@ pub async fn fetch(
     let usable = tokens::usable(app, account, Duration::ZERO)
         .await
         .map_err(Unavailable::Token)?;
-    if let Some(wait) = app.budget(account.id, Endpoint::CreatorInfo).await {
-        return Err(Unavailable::Wait(wait));
-    }
-    let answer = match app.tiktok.creator_info(&usable.token).await {
+    let mut permit = app
+        .calls
+        .ask(Some(account.id), &[Endpoint::CreatorInfo])
+        .await?;
+    fetch_with(app, account, &usable, &mut permit).await
+}
+
+/// Asks TikTok with leave that was given.
+pub async fn fetch_with(
+    app: &App,
+    account: &account::Model,
+    usable: &Usable,
+    permit: &mut Permit,
+) -> std::result::Result<(CreatorOptions, Timestamp), Unavailable> {
+    let answered = app.tiktok.creator_info(&usable.token).await;
+    let calls = &app.calls;
+    let resting = calls.heard(permit, Endpoint::CreatorInfo, &answered).await;
+    let answer = match answered {
         Ok(answer) => answer,
+        Err(_) if let Some(wait) = resting => return Err(wait.into()),
         Err(error) => {
             if error.class() == Class::TokenRejected {
                 tokens::suspect(app, account.id, usable.generation)
@@ -101,6 +123,29 @@ pub async fn fetch(
     Ok((options, now))
 }
 
+/// The profile of a new account, if TikTok gives it now.
+pub async fn profile(app: &App, token: &AccessToken, fields: &UserFields) -> Option<UserInfo> {
+    let mut permit = match app.calls.ask(None, &[Endpoint::UserInfo]).await {
+        Ok(permit) => permit,
+        Err(wait) => {
+            tracing::warn!(%wait, "the profile of a new TikTok account has to wait");
+            return None;
+        }
+    };
+    let answered = app.tiktok.user_info(token, fields).await;
+    let calls = &app.calls;
+    calls
+        .heard(&mut permit, Endpoint::UserInfo, &answered)
+        .await;
+    match answered {
+        Ok(answer) => Some(answer.value),
+        Err(error) => {
+            tracing::warn!(%error, "the profile of a new TikTok account cannot be read");
+            None
+        }
+    }
+}
+
 async fn store(
     app: &App,
     account: &account::Model,
@@ -108,7 +153,7 @@ async fn store(
     now: Timestamp,
 ) -> Result<()> {
     let info = serde_json::to_value(options).map_err(anyhow::Error::from)?;
-    creator_snapshot::Entity::insert(creator_snapshot::ActiveModel {
+    let remember = creator_snapshot::Entity::insert(creator_snapshot::ActiveModel {
         account_id: Set(account.id),
         info: Set(info),
         fetched_at: Set(now),
@@ -121,18 +166,18 @@ async fn store(
             ])
             .to_owned(),
     )
-    .exec_without_returning(app.db.write())
-    .await?;
+    .exec_without_returning(app.db.write());
+    crash::write(Commit::CreatorRemembered, remember).await?;
     if !options.username.is_empty() && account.username.as_ref() != Some(&options.username) {
         // Without the scope for profiles this answer is the only one that names the handle.
-        account::Entity::update_many()
+        let name = account::Entity::update_many()
             .col_expr(
                 account::Column::Username,
                 Expr::value(options.username.clone()),
             )
             .filter(account::Column::Id.eq(account.id))
-            .exec(app.db.write())
-            .await?;
+            .exec(app.db.write());
+        crash::write(Commit::CreatorRemembered, name).await?;
     }
     Ok(())
 }
@@ -198,7 +243,7 @@ pub async fn view(app: &App, user: UserId, id: AccountId) -> Result<View> {
         }
         Err(Unavailable::Internal(error)) => return Err(error.into()),
         Err(Unavailable::Tiktok(error)) => cannot_post(app, &error).unwrap_or_else(|| silent(None)),
-        Err(Unavailable::Wait(wait)) => silent(Some(app.clock.now() + wait)),
+        Err(Unavailable::Wait(wait)) => silent(Some(app.clock.now() + wait.wait)),
         Err(Unavailable::Token(_)) if account.status != AccountStatus::Active => Refusal::new(
             "accountId",
             Code::ReconnectRequired,

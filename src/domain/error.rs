@@ -76,6 +76,8 @@ pub enum Code {
     QuotaExceeded,
     /// A key cannot grant what its maker may not do.
     ScopeNotHeld,
+    /// Other rows of the request are refused, and it was all or nothing.
+    BatchRefused,
     /// The server's disk is nearly full.
     StorageFull,
     /// TikTok cannot be asked now.
@@ -104,6 +106,7 @@ impl Code {
             | Self::MediaUnfit
             | Self::MediaNotReady
             | Self::QuotaExceeded
+            | Self::BatchRefused
             | Self::ScopeNotHeld => false,
         }
     }

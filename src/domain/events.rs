@@ -16,6 +16,9 @@ use serde_json::Value;
 /// First key of the advisory locks that order one tenant's events; any constant of our own.
 const LOCK_CLASS: i32 = 0x4351_4556;
 
+/// Events of one insert.
+const CHUNK: usize = 500;
+
 /// What to append.
 #[derive(Clone, Debug)]
 pub struct NewEvent {
@@ -39,8 +42,32 @@ pub async fn append_in_tx(
     now: Timestamp,
     new: NewEvent,
 ) -> Result<i64, DbErr> {
+    lock_log(tx, new.user_id).await?;
+    let inserted = event::Entity::insert(row(now, new)).exec(tx).await?;
+    Ok(inserted.last_insert_id)
+}
+
+/// Appends several events of one tenant, in their order.
+pub async fn append_many_in_tx(
+    tx: &impl ConnectionTrait,
+    now: Timestamp,
+    user: UserId,
+    new: Vec<NewEvent>,
+) -> Result<(), DbErr> {
+    lock_log(tx, user).await?;
+    let rows: Vec<event::ActiveModel> = new.into_iter().map(|new| row(now, new)).collect();
+    for some in rows.chunks(CHUNK) {
+        event::Entity::insert_many(some.to_vec())
+            .exec_without_returning(tx)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Keeps others from drawing a number of the tenant's log until the transaction ends.
+async fn lock_log(tx: &impl ConnectionTrait, user: UserId) -> Result<(), DbErr> {
     if tx.get_database_backend() == DatabaseBackend::Postgres {
-        let (_, low) = new.user_id.0.as_u64_pair();
+        let (_, low) = user.0.as_u64_pair();
         // The low 32 bits are random in a UUIDv7; two tenants sharing a lock only wait for each other.
         let key = u32::try_from(low & 0xFFFF_FFFF)
             .unwrap_or_default()
@@ -52,7 +79,11 @@ pub async fn append_in_tx(
         ))
         .await?;
     }
-    let inserted = event::Entity::insert(event::ActiveModel {
+    Ok(())
+}
+
+fn row(now: Timestamp, new: NewEvent) -> event::ActiveModel {
+    event::ActiveModel {
         seq: NotSet,
         user_id: Set(new.user_id),
         account_id: Set(new.account_id),
@@ -61,10 +92,7 @@ pub async fn append_in_tx(
         data: Set(new.data),
         evidence_id: Set(new.evidence_id),
         created_at: Set(now),
-    })
-    .exec(tx)
-    .await?;
-    Ok(inserted.last_insert_id)
+    }
 }
 
 /// At most `limit` events of a tenant after a cursor, oldest first; of one post, when given.

@@ -3,7 +3,9 @@
 //! the work does.
 
 use clipqueue_entities::{Timestamp, UserId, idempotency_key};
-use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait as _, sea_query::OnConflict};
+use sea_orm::{
+    ActiveValue::Set, ConnectionTrait, EntityTrait as _, QuerySelect as _, sea_query::OnConflict,
+};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -73,6 +75,15 @@ impl Request {
             )
             .into()),
         }
+    }
+
+    /// Keeps others who repeat the request waiting until the transaction ends. The key must be recorded.
+    pub async fn lock_in_tx(&self, tx: &impl ConnectionTrait) -> Result<()> {
+        idempotency_key::Entity::find_by_id((self.user_id, self.key.clone()))
+            .lock_exclusive()
+            .one(tx)
+            .await?;
+        Ok(())
     }
 
     /// Records the key with what the request made. When another transaction recorded it first, the

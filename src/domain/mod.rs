@@ -5,35 +5,60 @@
 //! GraphQL nor HTTP nor how jobs are run. `_in_tx` in a name means that the caller's transaction
 //! must carry it.
 //!
-//! - Who: [`actor`], [`api_keys`]
-//! - TikTok accounts: [`connect`], [`accounts`], [`tokens`], [`creator`]
-//! - Posts: [`posts`], [`post_settings`], [`post_state`], [`post_change`], [`preflight`],
-//!   [`attempts`], [`reconcile`], [`poll_plan`], [`next_action`], [`post_history`], [`sweep`]
-//! - Files: [`uploads`]. The installation: [`operators`]
+//! - Who: [`actor`], [`api_keys`], [`console_sessions`]
+//! - TikTok accounts: [`connect`], [`accounts`], [`tokens`], [`token_life`], [`creator`]
+//! - Posts: [`posts`], [`post_settings`], [`post_state`], [`post_change`], [`post_birth`],
+//!   [`preflight`], [`local_time`], [`lateness`], [`attempts`], [`caps`], [`line`], [`reconcile`], [`fail_reason`],
+//!   [`notices`], [`doubt`], [`videos`], [`video_search`], [`video_link`], [`poll_plan`],
+//!   [`next_action`], [`post_history`], [`posting_budget`], [`sweep`]
+//! - Files: [`uploads`], and photos that TikTok fetches: [`pulls`]
+//! - The installation: [`operators`], [`inspect`], [`bulk`], [`audit`], [`drift`], [`canaries`],
+//!   [`overdue`]
 //! - Across: [`key_canary`], [`events`], [`idempotency`], [`retention`], [`census`], [`error`]
 
 pub mod accounts;
 pub mod actor;
 pub mod api_keys;
 pub mod attempts;
+pub mod audit;
+pub mod bulk;
+pub mod canaries;
+pub mod caps;
 pub mod census;
 pub mod connect;
+pub mod console_sessions;
 pub mod creator;
+pub mod doubt;
+pub mod drift;
 pub mod error;
 pub mod events;
+pub mod fail_reason;
 pub mod idempotency;
+pub mod inspect;
 pub mod key_canary;
+pub mod lateness;
+pub mod line;
+pub mod local_time;
 pub mod next_action;
+pub mod notices;
 pub mod operators;
+pub mod overdue;
 pub mod poll_plan;
+pub mod post_birth;
 pub mod post_change;
 pub mod post_history;
 pub mod post_settings;
 pub mod post_state;
+pub mod posting_budget;
 pub mod posts;
 pub mod preflight;
+pub mod pulls;
 pub mod reconcile;
 pub mod retention;
 pub mod sweep;
+pub mod token_life;
 pub mod tokens;
 pub mod uploads;
+pub mod video_link;
+pub mod video_search;
+pub mod videos;

@@ -14,6 +14,9 @@ const BIG_FILE: i64 = 700_000_000;
 /// A public post id may come hours after the post; after a day nobody waits for it.
 const WAIT_FOR_POST_ID: Duration = Duration::from_secs(24 * 3600);
 
+/// A doubt must be settled within a quarter of an hour once there is evidence.
+const DOUBT: Duration = minutes(10);
+
 const fn minutes(minutes: u64) -> Duration {
     Duration::from_secs(minutes * 60)
 }
@@ -24,7 +27,8 @@ const fn minutes(minutes: u64) -> Duration {
 /// still lacks the public id that it will get.
 pub fn gap(state: PostState, age: Duration, size: i64, wants_post_id: bool) -> Option<Duration> {
     match state {
-        PostState::Processing | PostState::Unconfirmed => Some(processing_gap(age, size)),
+        PostState::Processing => Some(processing_gap(age, size)),
+        PostState::Unconfirmed => Some(processing_gap(age, size).min(DOUBT)),
         PostState::InInbox => Some(match age {
             _ if age < minutes(10) => Duration::from_secs(30),
             _ if age < minutes(60) => minutes(2),
@@ -56,6 +60,11 @@ pub fn gap(state: PostState, age: Duration, size: i64, wants_post_id: bool) -> O
     }
 }
 
+/// The gap while TikTok may still contradict a person who said that nothing was posted.
+pub fn after_word(age: Duration) -> Option<Duration> {
+    (age < WAIT_FOR_POST_ID).then_some(minutes(15))
+}
+
 fn processing_gap(age: Duration, size: i64) -> Duration {
     let first = if size > BIG_FILE { 20 } else { 5 };
     let seconds = match age.as_secs() {
@@ -76,7 +85,11 @@ mod tests {
     /// Two hours of asking stay far below the budget, and the first minute is answered quickly.
     #[test]
     fn the_gaps_grow_and_fit_the_budget() {
-        for state in [PostState::Processing, PostState::InInbox] {
+        for state in [
+            PostState::Processing,
+            PostState::Unconfirmed,
+            PostState::InInbox,
+        ] {
             let mut at = Duration::ZERO;
             let mut asked = Vec::new();
             while at < minutes(120) {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use clipqueue_entities::{
-    AttemptId, EvidenceId, Timestamp,
+    AttemptId, EvidenceId, PostId, Timestamp,
     evidence::{self, EvidenceSource},
     post::{self, PostState},
 };
@@ -16,7 +16,9 @@ use serde_json::{Map, Value, json};
 use super::{
     error::{Code, Refusal, Result},
     events::{self, NewEvent},
-    post_state::{self, PostEvent},
+    lateness::{self, Late},
+    line,
+    post_state::{self, Delivery, PostEvent},
 };
 use crate::{app::App, config};
 
@@ -48,6 +50,19 @@ impl Evidence {
             log_id: None,
             body: json!({}),
         }
+    }
+
+    /// A signed webhook of TikTok's.
+    pub fn webhook(kind: &str, facts: Value) -> Self {
+        Self {
+            body: facts,
+            ..Self::new(EvidenceSource::TiktokWebhook, kind)
+        }
+    }
+
+    /// An operator's recorded act.
+    pub fn operator(act: &'static str) -> Self {
+        Self::new(EvidenceSource::Operator, act)
     }
 
     /// The owner's own request.
@@ -88,6 +103,27 @@ impl Evidence {
         self
     }
 
+    /// The row that keeps it.
+    pub(super) fn row(
+        &self,
+        id: EvidenceId,
+        post: PostId,
+        now: Timestamp,
+    ) -> evidence::ActiveModel {
+        evidence::ActiveModel {
+            id: Set(id),
+            post_id: Set(post),
+            attempt_id: Set(self.attempt_id),
+            source: Set(self.source),
+            subject: Set(self.subject.clone()),
+            http_status: Set(self.http_status),
+            code: Set(self.code.clone()),
+            log_id: Set(self.log_id.clone()),
+            body: Set(self.body.clone()),
+            created_at: Set(now),
+        }
+    }
+
     /// Adds a particular.
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         if let Value::Object(map) = &mut self.body {
@@ -125,6 +161,7 @@ pub struct Change {
     evidence: Evidence,
     hold: Option<(String, Option<Timestamp>)>,
     failure: Option<Failure>,
+    notice: Option<String>,
     edits: post::ActiveModel,
 }
 
@@ -136,6 +173,7 @@ impl Change {
             evidence,
             hold: None,
             failure: None,
+            notice: None,
             edits: post::ActiveModel::default(),
         }
     }
@@ -152,11 +190,22 @@ impl Change {
         self
     }
 
+    /// A sentence for the owner, shown with the event.
+    pub fn notice(mut self, text: impl Into<String>) -> Self {
+        self.notice = Some(text.into());
+        self
+    }
+
     /// Further columns that change with it.
     pub fn edit(mut self, edit: impl FnOnce(&mut post::ActiveModel)) -> Self {
         edit(&mut self.edits);
         self
     }
+}
+
+/// Whether the rules let `event` happen to `post` as it stands.
+pub fn takes(post: &post::Model, event: PostEvent) -> bool {
+    post_state::next(Delivery::of(post.kind), post.state, event).is_ok()
 }
 
 /// Carries out `change` on `post` as it was read; refuses when the rules or another writer forbid it.
@@ -166,9 +215,19 @@ pub async fn apply_in_tx(
     post: post::Model,
     change: Change,
 ) -> Result<post::Model> {
+    // On the heap, since every caller's future would carry it.
+    Box::pin(carry_out(app, tx, post, change)).await
+}
+
+async fn carry_out(
+    app: &App,
+    tx: &impl ConnectionTrait,
+    post: post::Model,
+    change: Change,
+) -> Result<post::Model> {
     let now = app.clock.now();
     let from = post.state;
-    let to = post_state::next(from, change.event)?;
+    let to = post_state::next(Delivery::of(post.kind), from, change.event)?;
     let evidence_id = insert_evidence(tx, now, &post, change.evidence).await?;
 
     let mut data = Map::new();
@@ -181,7 +240,21 @@ pub async fn apply_in_tx(
     row.updated_at = Set(now);
     if to != from {
         row.state_since = Set(now);
-        row.deadline_at = Set(deadline(&app.config.posts, &post, change.event, to, now));
+        let publish_at = match &row.publish_at {
+            Set(edited) => *edited,
+            _ => post.publish_at,
+        };
+        row.deadline_at = Set(deadline(
+            &app.config.posts,
+            &post,
+            publish_at,
+            change.event,
+            to,
+            now,
+        ));
+    }
+    if let Some(text) = change.notice {
+        data.insert("message".into(), text.into());
     }
     let (reason, until) = match change.hold {
         Some((reason, until)) => {
@@ -190,6 +263,10 @@ pub async fn apply_in_tx(
         }
         None => (None, None),
     };
+    // What is tried again by itself stands in line; every other change ends the waiting.
+    row.wait_reason = Set(reason.clone().filter(|_| until.is_some()));
+    row.wait_until = Set(until);
+    row.wait_due = Set(until.map(|_| line::due(&post)));
     row.hold_reason = Set(reason);
     row.hold_until = Set(until);
     if let Some(failure) = change.failure {
@@ -245,32 +322,22 @@ pub async fn insert_evidence(
     proof: Evidence,
 ) -> Result<EvidenceId> {
     let id = EvidenceId::new();
-    evidence::Entity::insert(evidence::ActiveModel {
-        id: Set(id),
-        post_id: Set(post.id),
-        attempt_id: Set(proof.attempt_id),
-        source: Set(proof.source),
-        subject: Set(proof.subject),
-        http_status: Set(proof.http_status),
-        code: Set(proof.code),
-        log_id: Set(proof.log_id),
-        body: Set(proof.body),
-        created_at: Set(now),
-    })
-    .exec_without_returning(tx)
-    .await?;
+    evidence::Entity::insert(proof.row(id, post.id, now))
+        .exec_without_returning(tx)
+        .await?;
     Ok(id)
 }
 
 /// When a post that comes into `state` by `event` is overdue.
-fn deadline(
+pub(super) fn deadline(
     rules: &config::Posts,
     post: &post::Model,
+    publish_at: Option<Timestamp>,
     event: PostEvent,
     state: PostState,
     now: Timestamp,
 ) -> Option<Timestamp> {
-    let in_time = || post.publish_at.unwrap_or(now).max(now) + rules.late_limit;
+    let in_time = || lateness::deadline(rules, Late::of(post), publish_at, now);
     match state {
         // Trying anew by ourselves does not move the end, or a post that never gets through would never end.
         PostState::Scheduled if event == PostEvent::Deferred => {

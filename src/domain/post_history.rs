@@ -1,6 +1,9 @@
 //! What happened to a post, for its owner to read: attempts, the log of events, and the proofs.
 
-use clipqueue_entities::{EvidenceId, PostId, UserId, event, evidence, post, post_attempt};
+use clipqueue_entities::{
+    AttemptId, EvidenceId, PostId, UserId, attempt_photo, event, evidence, post, post_attempt,
+    post_photo,
+};
 use sea_orm::{
     ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
     QueryTrait as _, sea_query::SelectStatement,
@@ -29,6 +32,37 @@ pub async fn attempts(
         .filter(post_attempt::Column::PostId.in_subquery(owned(user)))
         .order_by_asc(post_attempt::Column::PostId)
         .order_by_asc(post_attempt::Column::Number)
+        .all(app.db.read())
+        .await?)
+}
+
+/// The photos of several posts of `user`, in order within a post.
+pub async fn photos(app: &App, user: UserId, posts: &[PostId]) -> Result<Vec<post_photo::Model>> {
+    Ok(post_photo::Entity::find()
+        .filter(post_photo::Column::PostId.is_in(posts.iter().copied()))
+        .filter(post_photo::Column::PostId.in_subquery(owned(user)))
+        .order_by_asc(post_photo::Column::PostId)
+        .order_by_asc(post_photo::Column::Position)
+        .all(app.db.read())
+        .await?)
+}
+
+/// What was fetched of the photos of several attempts at posts of `user`, in order within an attempt.
+pub async fn fetched(
+    app: &App,
+    user: UserId,
+    attempts: &[AttemptId],
+) -> Result<Vec<attempt_photo::Model>> {
+    let of_user = post_attempt::Entity::find()
+        .select_only()
+        .column(post_attempt::Column::Id)
+        .filter(post_attempt::Column::PostId.in_subquery(owned(user)))
+        .into_query();
+    Ok(attempt_photo::Entity::find()
+        .filter(attempt_photo::Column::AttemptId.is_in(attempts.iter().copied()))
+        .filter(attempt_photo::Column::AttemptId.in_subquery(of_user))
+        .order_by_asc(attempt_photo::Column::AttemptId)
+        .order_by_asc(attempt_photo::Column::Position)
         .all(app.db.read())
         .await?)
 }

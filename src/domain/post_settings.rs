@@ -5,8 +5,9 @@
 //! creator: a missing choice is refused. The rules are pure; what a particular creator may choose is
 //! checked by [`against_creator`].
 
+use clipqueue_entities::post::PostKind;
 use serde::{Deserialize, Serialize};
-use tiktok::limits::VIDEO_TITLE_UTF16;
+use tiktok::limits::{PHOTO_DESCRIPTION_UTF16, VIDEO_TITLE_UTF16};
 
 use super::error::{Code, Refusal};
 
@@ -227,15 +228,19 @@ fn duration_seconds(millis: u64) -> f64 {
 
 /// Refuses a caption that TikTok would not take. It is counted as TikTok counts, in UTF-16 units,
 /// and never cut.
-pub fn caption_refusal(caption: &str) -> Option<Refusal> {
+pub fn caption_refusal(caption: &str, kind: PostKind) -> Option<Refusal> {
+    let limit = match kind {
+        PostKind::Video => VIDEO_TITLE_UTF16,
+        PostKind::Photo => PHOTO_DESCRIPTION_UTF16,
+    };
     let units = tiktok::text::utf16_len(caption);
-    if units > VIDEO_TITLE_UTF16 {
+    if units > limit {
         return Some(Refusal::new(
             "caption",
             Code::TooLong,
             format!(
-                "has {units} UTF-16 units and TikTok takes {VIDEO_TITLE_UTF16}; shorten it by {}",
-                units - VIDEO_TITLE_UTF16
+                "has {units} UTF-16 units and TikTok takes {limit}; shorten it by {}",
+                units - limit
             ),
         ));
     }

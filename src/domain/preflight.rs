@@ -3,7 +3,7 @@
 //! `preflight` in the API shows the list for a request; the upload job runs the same checks right
 //! before init and acts on the first that does not pass.
 
-use clipqueue_entities::{AccountId, MediaId, account};
+use clipqueue_entities::{AccountId, MediaId, account, post::PostKind};
 
 use super::{
     accounts,
@@ -11,7 +11,7 @@ use super::{
     creator::{self, Known},
     error::{Code, Error, Refusal, Result},
     post_settings::{DirectSettings, against_creator, caption_refusal},
-    posts,
+    posts::{self, Photos},
 };
 use crate::{app::App, media::Media};
 
@@ -77,8 +77,10 @@ impl Check {
 pub struct Plan {
     /// The account.
     pub account_id: AccountId,
-    /// The video.
-    pub media_id: MediaId,
+    /// The video; absent for photos.
+    pub media_id: Option<MediaId>,
+    /// The photos; absent for a video.
+    pub photos: Option<Photos>,
     /// The caption.
     pub caption: String,
     /// The choices of a direct post; an inbox draft when absent.
@@ -93,7 +95,6 @@ pub async fn checks(app: &App, actor: &Actor, plan: &Plan) -> Result<Vec<Check>>
         Err(Error::NotFound) => None,
         Err(error) => return Err(error),
     };
-    let media = posts::find_media(app, actor.user_id, plan.media_id).await?;
     match &account {
         None => checks.extend(Check::of(
             "account",
@@ -109,10 +110,13 @@ pub async fn checks(app: &App, actor: &Actor, plan: &Plan) -> Result<Vec<Check>>
             checks.extend(Check::of("account", refusals));
         }
     }
-    checks.extend(media_checks(media.as_ref()));
+    let (media, refusals) = files(app, actor, plan).await?;
+    checks.extend(Check::of("media", refusals));
     checks.extend(Check::of(
         "caption",
-        caption_refusal(&plan.caption).into_iter().collect(),
+        caption_refusal(&plan.caption, plan.kind())
+            .into_iter()
+            .collect(),
     ));
     if let Some(direct) = &plan.direct {
         checks.extend(Check::of(
@@ -149,15 +153,30 @@ async fn creator_checks(
     })
 }
 
-/// The verdicts that the media got when its upload ended.
-fn media_checks(media: Option<&Media>) -> Vec<Check> {
-    let Some(media) = media else {
-        return Check::of(
-            "media",
-            vec![Refusal::new("mediaId", Code::NotFound, "no such media")],
-        );
-    };
+impl Plan {
+    fn kind(&self) -> PostKind {
+        match self.photos {
+            Some(_) => PostKind::Photo,
+            None => PostKind::Video,
+        }
+    }
+}
+
+/// The video, if there is one, and what is wrong with it or with the photos.
+async fn files(app: &App, actor: &Actor, plan: &Plan) -> Result<(Option<Media>, Vec<Refusal>)> {
     let mut refusals = Vec::new();
-    posts::check_media(media, &mut refusals);
-    Check::of("media", refusals)
+    let files = posts::files_of_plan(
+        app,
+        actor.user_id,
+        plan.media_id,
+        plan.photos.as_ref(),
+        plan.direct.as_ref(),
+        &mut refusals,
+    )
+    .await?;
+    let video = files
+        .into_iter()
+        .next()
+        .filter(|_| plan.kind() == PostKind::Video);
+    Ok((video, refusals))
 }

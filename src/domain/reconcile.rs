@@ -8,29 +8,34 @@
 use std::time::Duration;
 
 use clipqueue_entities::{
-    post::{self, PostState},
+    post::{self, PostKind, PostState},
     post_attempt::{self, AttemptPhase},
 };
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, DatabaseTransaction, EntityTrait as _, QueryFilter as _,
 };
 use serde_json::{Value, json};
-use tiktok::{
-    Answer, ChunkPlan, FailReason, PublishState, PublishStatus, error::Retry, error::Who,
-};
+use tiktok::{Answer, ChunkPlan, FailReason, PublishState, PublishStatus};
 
 use super::{
     attempts,
     error::Result,
     events::{self, NewEvent},
-    post_change::{Change, Evidence, Failure, apply_in_tx},
+    fail_reason::failure,
+    post_change::{Change, Evidence, Failure, apply_in_tx, takes},
     post_state::PostEvent,
     posts,
+    videos::{self, Found, Weight},
 };
-use crate::{app::App, job::UPLOADS, queue::Lease};
+use crate::{
+    app::App,
+    crash::{self, Commit},
+    job::UPLOADS,
+    queue::Lease,
+};
 
 /// The wait before a failure of TikTok's own is tried again, times the attempts so far.
-const RETRY_STEP: Duration = Duration::from_secs(60);
+pub const RETRY_STEP: Duration = Duration::from_secs(60);
 
 /// How long after the last chunk "it lacks bytes" is not believed yet.
 const LAST_CHUNK_SETTLES: Duration = Duration::from_secs(60);
@@ -47,23 +52,57 @@ pub async fn apply_status(
     let evidence = Evidence::answer("publish.status", answer, body(status)).of(attempt.id);
     match &status.state {
         PublishState::ProcessingUpload => {
-            if post.state != PostState::Unconfirmed {
+            if post.state != PostState::Unconfirmed || attempts::overtaken(app, attempt).await? {
                 return Ok(post);
             }
             doubt(app, lease, post, attempt, status, evidence).await
         }
         PublishState::SendToUserInbox => {
-            if matches!(post.state, PostState::InInbox | PostState::Published) {
-                return Ok(post);
-            }
-            let change = Change::new(PostEvent::TiktokInbox, evidence);
-            finish(app, lease, post, "inbox", change).await
+            Box::pin(in_inbox(app, lease, post, attempt, evidence)).await
         }
-        PublishState::PublishComplete => published(app, lease, post, status, evidence).await,
-        PublishState::Failed => failed(app, lease, post, attempt, status, evidence).await,
+        PublishState::PublishComplete => {
+            let videos: Vec<Found> = status
+                .post_ids
+                .iter()
+                .map(|id| Found::id(id.as_str()))
+                .collect();
+            Box::pin(published(app, lease, post, attempt, &videos, evidence)).await
+        }
+        PublishState::Failed => {
+            let reason = status.fail_reason.clone();
+            Box::pin(failed(app, lease, post, attempt, reason, evidence)).await
+        }
+        // The init whose answer was lost was accepted after all.
+        PublishState::ProcessingDownload
+            if post.state == PostState::Unconfirmed && attempt.phase == AttemptPhase::PullSent =>
+        {
+            let tx = attempts::fenced(app, lease).await?;
+            attempts::complete_in_tx(&tx, attempt).await?;
+            let change = Change::new(PostEvent::TiktokProcessing, evidence);
+            apply(app, tx, post, change).await
+        }
         // A word that TikTok's pages do not have is taken as "still working".
         PublishState::ProcessingDownload | PublishState::Unknown(_) => Ok(post),
     }
+}
+
+/// TikTok put the draft into the creator's inbox.
+pub async fn in_inbox(
+    app: &App,
+    lease: &Lease,
+    post: post::Model,
+    attempt: &post_attempt::Model,
+    evidence: Evidence,
+) -> Result<post::Model> {
+    if matches!(
+        post.state,
+        PostState::InInbox | PostState::Published | PostState::Lapsed
+    ) {
+        // A draft that lapsed is still in the inbox; that is no news.
+        return Ok(post);
+    }
+    let change = Change::new(PostEvent::TiktokInbox, evidence);
+    Box::pin(finish(app, lease, post, attempt, "inbox", change)).await
 }
 
 /// An UNCONFIRMED post that TikTok is still taking in: does TikTok have every byte?
@@ -124,61 +163,61 @@ async fn doubt(
     let post = apply_in_tx(app, &tx, post, change).await?;
     app.enqueue_in_tx(&tx, posts::upload_job(&post), None)
         .await?;
-    tx.commit().await?;
+    crash::commit(tx, Commit::UploadResumed).await?;
     app.announce(post.user_id).await;
     app.nudge(UPLOADS);
     Ok(post)
 }
 
-async fn published(
+/// TikTok posted it; `videos` are those that it names.
+pub async fn published(
     app: &App,
     lease: &Lease,
     post: post::Model,
-    status: &PublishStatus,
+    attempt: &post_attempt::Model,
+    found: &[Found],
     evidence: Evidence,
 ) -> Result<post::Model> {
-    let ids: Vec<String> = status.post_ids.iter().map(ToString::to_string).collect();
-    let ids_are_new = !ids.is_empty() && json!(ids) != post.tiktok_post_ids;
-    if post.state == PostState::Published && !ids_are_new {
+    let known = videos::ids(&post);
+    let news = found.iter().any(|video| !known.contains(&video.id));
+    let was_published = post.state == PostState::Published;
+    if was_published && !news {
         return Ok(post);
     }
-    let url = match ids.first() {
-        Some(id) => share_url(app, &post, id).await?,
-        None => None,
-    };
+    let tx = attempts::fenced(app, lease).await?;
+    let joined = videos::join_in_tx(app, &tx, &post, found, Weight::Tiktok).await?;
     let change = Change::new(PostEvent::TiktokPublished, evidence).edit(|row| {
-        if ids_are_new {
-            row.tiktok_post_ids = Set(json!(ids));
-            row.share_url = Set(url);
+        if news {
+            row.tiktok_post_ids = Set(json!(joined.ids));
+            row.share_url = Set(joined.share_url);
         }
     });
-    let was_published = post.state == PostState::Published;
-    let post = finish(app, lease, post, "published", change).await?;
+    let post = end(app, tx, post, attempt, "published", change).await?;
     if was_published {
         tracing::info!(post.id = %post.id, "the public id of a post became known");
     }
     Ok(post)
 }
 
-async fn failed(
+/// TikTok failed it, which is its promise that nothing was posted.
+pub async fn failed(
     app: &App,
     lease: &Lease,
     post: post::Model,
     attempt: &post_attempt::Model,
-    status: &PublishStatus,
+    reason: Option<FailReason>,
     evidence: Evidence,
 ) -> Result<post::Model> {
-    if matches!(
-        post.state,
-        PostState::Failed | PostState::Published | PostState::Cancelled
-    ) {
-        // A late failure does not undo what was seen to be posted.
+    // A late failure undoes nothing that was seen, and that of an earlier attempt says nothing of
+    // the one that is being made.
+    if !takes(&post, PostEvent::TiktokFailed) || attempts::overtaken(app, attempt).await? {
         return Ok(post);
     }
-    let reason = status
-        .fail_reason
-        .clone()
-        .unwrap_or_else(|| FailReason::Unknown("unknown".to_owned()));
+    let reason = reason.unwrap_or_else(|| FailReason::Unknown("unknown".to_owned()));
+    if reason == FailReason::Cancelled && post.cancel_requested && post.kind == PostKind::Photo {
+        let change = Change::new(PostEvent::Cancelled, evidence);
+        return Box::pin(finish(app, lease, post, attempt, reason.as_str(), change)).await;
+    }
     let change = Change::new(PostEvent::TiktokFailed, evidence).failure(failure(&reason));
     let tx = attempts::fenced(app, lease).await?;
     let failures = 1 + failures_at_tiktok(&tx, attempt).await?;
@@ -193,7 +232,7 @@ async fn failed(
     let wait = RETRY_STEP * failures;
     app.enqueue_in_tx(&tx, posts::upload_job(&post), Some(app.clock.now() + wait))
         .await?;
-    tx.commit().await?;
+    crash::commit(tx, Commit::TriedAgain).await?;
     app.announce(post.user_id).await;
     Ok(post)
 }
@@ -214,73 +253,31 @@ async fn failures_at_tiktok(
     Ok(u32::try_from(failed).unwrap_or(u32::MAX - 1))
 }
 
-/// What a reason of TikTok's means for the owner of the post.
-pub fn failure(reason: &FailReason) -> Failure {
-    let class = match reason.who() {
-        Who::Creator => "creator",
-        Who::TikTok => "tiktok",
-        Who::Operator => "operator",
-        Who::Time => "time",
-        Who::Nobody => "nobody",
-    };
-    let message = match reason {
-        FailReason::FileFormat => {
-            "TikTok cannot read the file. Export it as MP4 with H.264 and upload it again."
-        }
-        FailReason::Duration => {
-            "TikTok does not take a video of this length. Change its length and upload it again."
-        }
-        FailReason::FrameRate => {
-            "TikTok takes 23 to 60 frames a second. Export the video anew and upload it again."
-        }
-        FailReason::PictureSize => {
-            "TikTok takes 360 to 4096 pixels on each side. Export the video anew and upload it again."
-        }
-        FailReason::Internal => {
-            "TikTok failed to process the video and says that trying again can help."
-        }
-        FailReason::VideoPull | FailReason::PhotoPull => "TikTok could not fetch the media.",
-        FailReason::Cancelled => "The post was cancelled at TikTok.",
-        FailReason::AuthRemoved => {
-            "The creator removed the app's access while the video was on its way. Connect the account again, then retry the post."
-        }
-        FailReason::TooManyPosts => {
-            "The creator has posted too much within a day for TikTok. Retry the post tomorrow."
-        }
-        FailReason::UserBanned => {
-            "TikTok does not let this creator post. The creator must settle that with TikTok."
-        }
-        FailReason::RiskyText => {
-            "TikTok takes the caption for spam. Make a new post with another caption."
-        }
-        FailReason::Risky => "TikTok takes the post for risky and does not post it.",
-        FailReason::Unknown(_) => {
-            "TikTok failed the post for a reason that its documents do not name."
-        }
-    };
-    Failure {
-        class,
-        code: reason.as_str().to_owned(),
-        message: message.to_owned(),
-        retryable: match (reason, reason.retry()) {
-            // What must change is the grant, not the post.
-            (FailReason::AuthRemoved, _) => true,
-            (_, Retry::Now | Retry::AfterWindow | Retry::OnRequest) => true,
-            (_, Retry::AfterChange | Retry::Never) => false,
-        },
-    }
-}
-
 /// Closes the attempt with a change that ends it.
 async fn finish(
     app: &App,
     lease: &Lease,
     post: post::Model,
+    attempt: &post_attempt::Model,
     outcome: &str,
     change: Change,
 ) -> Result<post::Model> {
     let tx = attempts::fenced(app, lease).await?;
-    attempts::close(app, tx, post, outcome, None, change).await
+    end(app, tx, post, attempt, outcome, change).await
+}
+
+/// Ends `attempt` with `outcome`, and with it one that was opened after it in the belief that it had
+/// posted nothing.
+async fn end(
+    app: &App,
+    tx: DatabaseTransaction,
+    post: post::Model,
+    attempt: &post_attempt::Model,
+    outcome: &str,
+    change: Change,
+) -> Result<post::Model> {
+    attempts::end_in_tx(app, &tx, &post, attempt, outcome).await?;
+    attempts::close(app, tx, post, "overtaken", None, change).await
 }
 
 async fn apply(
@@ -290,17 +287,9 @@ async fn apply(
     change: Change,
 ) -> Result<post::Model> {
     let post = apply_in_tx(app, &tx, post, change).await?;
-    tx.commit().await?;
+    crash::commit(tx, Commit::ProcessingConfirmed).await?;
     app.announce(post.user_id).await;
     Ok(post)
-}
-
-/// The public address, when the creator's handle is known.
-async fn share_url(app: &App, post: &post::Model, id: &str) -> Result<Option<String>> {
-    let account = super::accounts::for_worker(app, post.account_id).await?;
-    Ok(account
-        .username
-        .map(|username| format!("https://www.tiktok.com/@{username}/video/{id}")))
 }
 
 /// The plan that an attempt was begun with.
@@ -316,7 +305,7 @@ pub fn chunk_plan(attempt: &post_attempt::Model) -> Option<ChunkPlan> {
 /// Whether a post is still worth asking about: the attempt's phase says that TikTok may have it.
 pub fn may_be_at_tiktok(attempt: &post_attempt::Model) -> bool {
     match attempt.phase {
-        AttemptPhase::LastChunk | AttemptPhase::Sent => true,
+        AttemptPhase::LastChunk | AttemptPhase::PullSent | AttemptPhase::Sent => true,
         AttemptPhase::InitSent | AttemptPhase::Uploading | AttemptPhase::Closed => false,
     }
 }
@@ -346,20 +335,20 @@ pub async fn note(app: &App, post: &post::Model, kind: &'static str, data: Value
         },
     )
     .await?;
-    tx.commit().await?;
+    crash::commit(tx, Commit::EventNoted).await?;
     app.announce(post.user_id).await;
     Ok(())
 }
 
 /// Moves the deadline of a post that stays where it is.
 pub async fn extend_deadline(app: &App, post: &post::Model, by: Duration) -> Result<()> {
-    post::Entity::update_many()
+    let moved = post::Entity::update_many()
         .col_expr(
             post::Column::DeadlineAt,
             sea_orm::sea_query::Expr::value(app.clock.now() + by),
         )
         .filter(post::Column::Id.eq(post.id))
-        .exec(app.db.write())
-        .await?;
+        .exec(app.db.write());
+    crash::write(Commit::DeadlineMoved, moved).await?;
     Ok(())
 }

@@ -2,16 +2,24 @@
 
 use std::time::Duration;
 
-use clipqueue_entities::{idempotency_key, oauth_state};
+use clipqueue_entities::{
+    audit_entry, bulk_act, console_session, drift_report, idempotency_key, notice, oauth_state,
+};
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 
-use super::error::Result;
+use super::{caps::marks, error::Result};
 use crate::app::App;
 
 /// A retried request is answered from memory for this long.
 const IDEMPOTENCY_TTL: Duration = Duration::from_secs(30 * 86_400);
 /// A spent or expired consent is kept this long, so that a second use can be told from an unknown one.
 const OAUTH_STATE_TTL: Duration = Duration::from_secs(86_400);
+/// What the drift auditor found is kept this long.
+const DRIFT_TTL: Duration = Duration::from_secs(30 * 86_400);
+/// An act on many jobs is kept this long after its end.
+const BULK_TTL: Duration = Duration::from_secs(90 * 86_400);
+/// A notice is kept longer than TikTok repeats it, so that each repetition is known as one.
+const NOTICE_TTL: Duration = Duration::from_secs(14 * 86_400);
 /// Finished jobs deleted in one statement.
 const BATCH: u64 = 1000;
 
@@ -24,6 +32,12 @@ pub struct Pruned {
     pub idempotency_keys: u64,
     /// Spent or expired consents.
     pub oauth_states: u64,
+    /// Notices of TikTok's webhooks.
+    pub notices: u64,
+    /// Marks of caps that are free again.
+    pub budget_marks: u64,
+    /// Console sessions that are over.
+    pub console_sessions: u64,
 }
 
 /// Deletes everything that is due.
@@ -47,6 +61,29 @@ pub async fn prune(app: &App) -> Result<Pruned> {
         .rows_affected;
     pruned.oauth_states = oauth_state::Entity::delete_many()
         .filter(oauth_state::Column::ExpiresAt.lt(now - OAUTH_STATE_TTL))
+        .exec(app.db.write())
+        .await?
+        .rows_affected;
+    audit_entry::Entity::delete_many()
+        .filter(audit_entry::Column::CreatedAt.lt(now - app.config.operations.keep_audit))
+        .exec(app.db.write())
+        .await?;
+    drift_report::Entity::delete_many()
+        .filter(drift_report::Column::CreatedAt.lt(now - DRIFT_TTL))
+        .exec(app.db.write())
+        .await?;
+    bulk_act::Entity::delete_many()
+        .filter(bulk_act::Column::FinishedAt.lt(now - BULK_TTL))
+        .exec(app.db.write())
+        .await?;
+    pruned.notices = notice::Entity::delete_many()
+        .filter(notice::Column::ReceivedAt.lt(now - NOTICE_TTL))
+        .exec(app.db.write())
+        .await?
+        .rows_affected;
+    pruned.budget_marks = marks::prune(app.db.write(), now).await?;
+    pruned.console_sessions = console_session::Entity::delete_many()
+        .filter(console_session::Column::ExpiresAt.lt(now))
         .exec(app.db.write())
         .await?
         .rows_affected;

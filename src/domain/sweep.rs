@@ -20,12 +20,14 @@ use serde_json::json;
 use super::{
     accounts, attempts,
     error::{Error, Result},
+    lateness,
     post_change::{Change, Evidence, Failure, apply_in_tx},
     post_state::PostEvent,
     posts, reconcile,
 };
 use crate::{
     app::App,
+    crash::{self, Commit},
     job::{Job, STATUS},
     queue::ledger,
 };
@@ -54,10 +56,10 @@ pub async fn sweep(app: &App) -> Result<Swept> {
         tracing::warn!(account.id = %account, "posts of a connected account were still held");
         let tx = app.db.begin().await?;
         accounts::release_in_tx(app, &tx, account).await?;
-        tx.commit().await?;
+        crash::commit(tx, Commit::PostsReleased).await?;
     }
     Ok(Swept {
-        overdue: overdue(app).await?,
+        overdue: Box::pin(overdue(app)).await?,
         orphans: orphans(app).await?,
     })
 }
@@ -137,9 +139,14 @@ async fn pass_deadline(app: &App, tx: DatabaseTransaction, read: post::Model) ->
         tx.rollback().await?;
         return Ok(());
     };
-    let change = Change::new(PostEvent::DeadlinePassed, Evidence::own("deadline.passed"));
+    let change = match post.state {
+        PostState::Scheduled | PostState::Held | PostState::Preflight => {
+            lateness::overdue(&post, now)
+        }
+        _ => Change::new(PostEvent::DeadlinePassed, Evidence::own("deadline.passed")),
+    };
     let post = apply_in_tx(app, &tx, post, change).await?;
-    tx.commit().await?;
+    crash::commit(tx, Commit::DeadlinePassed).await?;
     app.announce(post.user_id).await;
     Ok(())
 }
@@ -149,13 +156,13 @@ async fn wake_poll(app: &App, post: &post::Model) -> Result<()> {
     let account = accounts::for_worker(app, post.account_id).await?;
     if account.status == AccountStatus::Active {
         let lane = account.id.to_string();
-        ledger::release_held(
+        let release = ledger::release_held(
             app.db.write(),
             app.clock.now(),
             Some(&lane),
             Some(accounts::REAUTH_REQUIRED),
-        )
-        .await?;
+        );
+        crash::write(Commit::PostsReleased, release).await?;
     }
     Ok(())
 }
@@ -174,7 +181,7 @@ pub async fn give_up_sending(app: &App, post: post::Model) -> Result<()> {
         let post = apply_in_tx(app, &tx, post, change).await?;
         app.enqueue_in_tx(&tx, attempts::poll_job(&post), None)
             .await?;
-        tx.commit().await?;
+        crash::commit(tx, Commit::SendingGivenUp).await?;
         app.announce(post.user_id).await;
         app.nudge(STATUS);
         return Ok(());
@@ -191,7 +198,7 @@ pub async fn give_up_sending(app: &App, post: post::Model) -> Result<()> {
 }
 
 /// Posts that should have a job and have none get one.
-async fn orphans(app: &App) -> Result<u64> {
+pub(super) async fn orphans(app: &App) -> Result<u64> {
     let quiet_since: Timestamp = app.clock.now() - QUIET;
     let mut found = 0;
     let mut cursor: Option<PostId> = None;
@@ -239,7 +246,7 @@ async fn orphans(app: &App) -> Result<u64> {
             let tx = app.db.begin().await?;
             let run_at = Ord::max(post.publish_at, post.hold_until);
             app.enqueue_in_tx(&tx, job, run_at).await?;
-            tx.commit().await?;
+            crash::commit(tx, Commit::OrphanAdopted).await?;
         }
     }
 }

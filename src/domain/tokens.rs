@@ -30,20 +30,16 @@ use sea_orm::{
 use secrecy::ExposeSecret as _;
 use tiktok::{AccessToken, RefreshToken, oauth::TokenSet};
 
-use super::error::{Error, Result};
+use super::{
+    error::{Error, Result},
+    token_life,
+};
 use crate::{
     app::App,
+    crash::{self, Commit},
     job::{Job, TOKENS},
     secrets::{Key, Place},
 };
-
-/// A token that ends within this time is not used for anything: a call must be able to finish.
-const SPARE: Duration = Duration::from_secs(60);
-/// Refresh when less than a fifth of a two-hour life is left; the cron runs more often than that.
-pub const REFRESH_AHEAD: Duration = Duration::from_secs(24 * 60);
-
-/// A pair of this age has not been worn out.
-const YOUNG: Duration = Duration::from_secs(60);
 
 /// An access token that may be used now, and which generation it is.
 #[derive(Clone, Debug)]
@@ -104,15 +100,43 @@ pub async fn usable(
     let now = app.clock.now();
     match stored.row.state {
         TokenState::Dead => Err(NoToken::Reconnect),
-        TokenState::Fresh if stored.row.access_expires_at > now + SPARE + needed => Ok(Usable {
+        TokenState::Fresh if token_life::outlives(&stored.row, now, needed) => Ok(Usable {
             token: stored.access,
             generation: stored.row.generation,
         }),
+        TokenState::Fresh if token_life::outlives(&stored.row, now, Duration::ZERO) => {
+            // Good enough for everything else until its successor is there.
+            want(app, account.id, &stored.row, token_life::end(now, needed)).await?;
+            Err(NoToken::Refreshing)
+        }
         TokenState::Fresh | TokenState::Suspect | TokenState::Uncertain => {
             suspect(app, account.id, stored.row.generation).await?;
             Err(NoToken::Refreshing)
         }
     }
+}
+
+/// Asks for a refresh of a pair that is good, and too short for what somebody is about to begin.
+async fn want(
+    app: &App,
+    account: AccountId,
+    row: &account_token::Model,
+    until: Timestamp,
+) -> Result<()> {
+    let tx = app.db.begin().await?;
+    account_token::Entity::update_many()
+        .col_expr(account_token::Column::WantedUntil, Expr::value(until))
+        .filter(account_token::Column::AccountId.eq(account))
+        .filter(account_token::Column::Generation.eq(row.generation))
+        .exec(&tx)
+        .await?;
+    let job = Job::RefreshToken {
+        account_id: account,
+    };
+    app.enqueue_in_tx(&tx, job, None).await?;
+    crash::commit(tx, Commit::TokenSuspected).await?;
+    app.nudge(TOKENS);
+    Ok(())
 }
 
 /// Marks `generation` as not to be used and asks for a refresh. A newer pair is left alone.
@@ -136,7 +160,7 @@ pub async fn suspect(app: &App, account: AccountId, generation: i64) -> Result<(
         None,
     )
     .await?;
-    tx.commit().await?;
+    crash::commit(tx, Commit::TokenSuspected).await?;
     app.nudge(TOKENS);
     Ok(())
 }
@@ -146,7 +170,7 @@ pub async fn is_young(app: &App, account: AccountId) -> Result<bool> {
     let row = account_token::Entity::find_by_id(account)
         .one(app.db.read())
         .await?;
-    Ok(row.is_some_and(|row| app.clock.now().since(row.refreshed_at) < YOUNG))
+    Ok(row.is_some_and(|row| token_life::is_new(&row, app.clock.now())))
 }
 
 /// Accounts whose access token ends before `before`, at most `limit`, after `cursor` by id.
@@ -203,18 +227,24 @@ pub async fn begin_refresh(app: &App, account: AccountId, generation: i64) -> Re
             TokenState::Uncertain,
         ],
         TokenState::Uncertain,
+        Commit::RefreshBegun,
     )
     .await
 }
 
-/// Takes [`begin_refresh`] back after proof that TikTok did nothing.
-pub async fn refresh_not_processed(app: &App, account: AccountId, generation: i64) -> Result<bool> {
+/// Takes [`begin_refresh`] back after proof that TikTok did nothing: the pair is what it was `before`.
+pub async fn refresh_not_processed(
+    app: &App,
+    account: AccountId,
+    before: &account_token::Model,
+) -> Result<bool> {
     set_state(
         app,
         account,
-        generation,
+        before.generation,
         &[TokenState::Uncertain],
-        TokenState::Suspect,
+        before.state,
+        Commit::RefreshUndone,
     )
     .await
 }
@@ -225,14 +255,15 @@ async fn set_state(
     generation: i64,
     from: &[TokenState],
     to: TokenState,
+    commit: Commit,
 ) -> Result<bool> {
-    let changed = account_token::Entity::update_many()
+    let change = account_token::Entity::update_many()
         .col_expr(account_token::Column::State, Expr::value(to))
         .filter(account_token::Column::AccountId.eq(account))
         .filter(account_token::Column::Generation.eq(generation))
         .filter(account_token::Column::State.is_in(from.iter().copied()))
-        .exec(app.db.write())
-        .await?;
+        .exec(app.db.write());
+    let changed = crash::write(commit, change).await?;
     Ok(changed.rows_affected == 1)
 }
 
@@ -276,6 +307,7 @@ pub async fn store_in_tx(
         refresh_expires_at: Set(refresh_expires_at),
         state: Set(TokenState::Fresh),
         refreshed_at: Set(now),
+        wanted_until: Set(None),
     };
     let Some(previous) = previous else {
         account_token::Entity::insert(model)
@@ -289,6 +321,7 @@ pub async fn store_in_tx(
                         account_token::Column::RefreshExpiresAt,
                         account_token::Column::State,
                         account_token::Column::RefreshedAt,
+                        account_token::Column::WantedUntil,
                     ])
                     .to_owned(),
             )

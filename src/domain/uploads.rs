@@ -3,8 +3,15 @@
 //! The bytes go past this module, to an address that proves itself (see
 //! [`Capabilities`](crate::media::Capabilities)).
 
-use clipqueue_entities::{MediaId, Timestamp, UserId, post, post::PostState};
-use sea_orm::{ColumnTrait as _, EntityTrait as _, PaginatorTrait as _, QueryFilter as _};
+use clipqueue_entities::{
+    MediaId, Timestamp, UserId, post,
+    post::{PostKind, PostState},
+    post_photo,
+};
+use sea_orm::{
+    ColumnTrait as _, EntityTrait as _, ExprTrait as _, PaginatorTrait as _, QueryFilter as _,
+    QuerySelect as _, QueryTrait as _,
+};
 use serde::Serialize;
 
 use super::{
@@ -17,7 +24,7 @@ use crate::{
     media::{Media, MediaError, MediaState, NewUpload},
 };
 
-/// Posts in these states may still need the bytes of their video.
+/// Posts in these states may still need the bytes of their files.
 const NEEDS_BYTES: [PostState; 7] = [
     PostState::Draft,
     PostState::Scheduled,
@@ -132,10 +139,26 @@ pub async fn delete(app: &App, actor: &Actor, id: MediaId) -> Result<Media> {
     if !matches!(media.state, MediaState::Uploading | MediaState::Ready) {
         return Ok(media);
     }
+    let with_photo = post_photo::Entity::find()
+        .select_only()
+        .column(post_photo::Column::PostId)
+        .filter(post_photo::Column::MediaId.eq(id))
+        .into_query();
     let posts = post::Entity::find()
         .filter(post::Column::UserId.eq(user))
-        .filter(post::Column::MediaId.eq(id))
-        .filter(post::Column::State.is_in(NEEDS_BYTES))
+        .filter(
+            post::Column::MediaId
+                .eq(id)
+                .or(post::Column::Id.in_subquery(with_photo)),
+        )
+        .filter(
+            // TikTok may still be fetching photos while it works on the post.
+            post::Column::State
+                .is_in(NEEDS_BYTES)
+                .or(post::Column::State
+                    .eq(PostState::Processing)
+                    .and(post::Column::Kind.eq(PostKind::Photo))),
+        )
         .count(app.db.read())
         .await?;
     if posts > 0 {

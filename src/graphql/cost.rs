@@ -26,6 +26,12 @@ pub fn list(items: usize, child: usize) -> usize {
     items.saturating_mul(child).saturating_add(1).min(CAP)
 }
 
+/// The cost of the answer to a request of `rows` rows that cost `child` each. They come out of the write
+/// itself, so that ten of them cost what one object does that must be looked up.
+pub fn rows(rows: usize, child: usize) -> usize {
+    list(rows, child).div_ceil(10).min(CAP)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -38,5 +44,6 @@ mod tests {
         assert_eq!(page(Some(i32::MAX), None, 1), 101);
         assert_eq!(page(Some(-1), None, 1), 101);
         assert_eq!(page(Some(100), None, usize::MAX), CAP);
+        assert_eq!((rows(500, 12), rows(1, 12), rows(0, 12)), (601, 2, 1));
     }
 }

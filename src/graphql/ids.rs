@@ -5,7 +5,7 @@
 
 use async_graphql::ID;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use clipqueue_entities::{AccountId, ApiKeyId, JobId, MediaId, PostId, UserId};
+use clipqueue_entities::{AccountId, ApiKeyId, AuditId, BulkActId, JobId, MediaId, PostId, UserId};
 use uuid::Uuid;
 
 /// An id that clients see.
@@ -50,6 +50,8 @@ macro_rules! global {
 global! {
     AccountId = "TikTokAccount",
     ApiKeyId = "ApiKey",
+    AuditId = "AuditEntry",
+    BulkActId = "BulkAct",
     JobId = "Job",
     MediaId = "Media",
     PostId = "Post",

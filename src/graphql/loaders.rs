@@ -10,13 +10,14 @@ use async_graphql::{
     dataloader::{DataLoader, Loader},
 };
 use clipqueue_entities::{
-    AccountId, EvidenceId, MediaId, PostId, UserId, account, evidence, post, post_attempt,
+    AccountId, AttemptId, EvidenceId, MediaId, PostId, UserId, account, attempt_photo, evidence,
+    post, post_attempt, post_photo, post_video,
 };
 
 use super::user_error::raise;
 use crate::{
     app::App,
-    domain::{accounts, error::Error, post_history, posts, uploads},
+    domain::{accounts, error::Error, post_history, posts, uploads, videos},
     media::Media,
 };
 
@@ -35,6 +36,17 @@ impl Rows {
 /// The attempts of a post.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct AttemptsOf(pub(crate) PostId);
+
+/// The videos of a post.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct VideosOf(pub(crate) PostId);
+/// The photos of a post.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct PhotosOf(pub(crate) PostId);
+
+/// The photos of an attempt, and what was fetched of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct PhotosOfAttempt(pub(crate) AttemptId);
 
 /// Keys sorted by their tenants.
 fn by_user<K: Copy>(keys: &[(UserId, K)]) -> HashMap<UserId, Vec<K>> {
@@ -126,6 +138,66 @@ impl Loader<(UserId, AttemptsOf)> for Rows {
             let ids: Vec<PostId> = posts.iter().map(|of| of.0).collect();
             for row in post_history::attempts(&self.app, user, &ids).await? {
                 let key = (user, AttemptsOf(row.post_id));
+                found.entry(key).or_default().push(row);
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Loader<(UserId, VideosOf)> for Rows {
+    type Value = Vec<post_video::Model>;
+    type Error = Arc<Error>;
+
+    async fn load(
+        &self,
+        keys: &[(UserId, VideosOf)],
+    ) -> Result<HashMap<(UserId, VideosOf), Self::Value>, Self::Error> {
+        let mut found: HashMap<_, Self::Value> = HashMap::new();
+        for (user, posts) in by_user(keys) {
+            let ids: Vec<PostId> = posts.iter().map(|of| of.0).collect();
+            for row in videos::of_posts(&self.app, user, &ids).await? {
+                let key = (user, VideosOf(row.post_id));
+                found.entry(key).or_default().push(row);
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Loader<(UserId, PhotosOf)> for Rows {
+    type Value = Vec<post_photo::Model>;
+    type Error = Arc<Error>;
+
+    async fn load(
+        &self,
+        keys: &[(UserId, PhotosOf)],
+    ) -> Result<HashMap<(UserId, PhotosOf), Self::Value>, Self::Error> {
+        let mut found: HashMap<_, Self::Value> = HashMap::new();
+        for (user, posts) in by_user(keys) {
+            let ids: Vec<PostId> = posts.iter().map(|of| of.0).collect();
+            for row in post_history::photos(&self.app, user, &ids).await? {
+                let key = (user, PhotosOf(row.post_id));
+                found.entry(key).or_default().push(row);
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Loader<(UserId, PhotosOfAttempt)> for Rows {
+    type Value = Vec<attempt_photo::Model>;
+    type Error = Arc<Error>;
+
+    async fn load(
+        &self,
+        keys: &[(UserId, PhotosOfAttempt)],
+    ) -> Result<HashMap<(UserId, PhotosOfAttempt), Self::Value>, Self::Error> {
+        let mut found: HashMap<_, Self::Value> = HashMap::new();
+        for (user, attempts) in by_user(keys) {
+            let ids: Vec<AttemptId> = attempts.iter().map(|of| of.0).collect();
+            for row in post_history::fetched(&self.app, user, &ids).await? {
+                let key = (user, PhotosOfAttempt(row.attempt_id));
                 found.entry(key).or_default().push(row);
             }
         }

@@ -18,7 +18,7 @@ mod loaders;
 mod mutation;
 mod pagination;
 mod query;
-mod sampler;
+pub(crate) mod sampler;
 mod scalars;
 pub mod schema;
 mod subscription;

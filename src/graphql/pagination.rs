@@ -88,6 +88,8 @@ macro_rules! key {
 }
 
 key! {
+    clipqueue_entities::AuditId = "audit",
+    clipqueue_entities::BulkActId = "bulk",
     clipqueue_entities::JobId = "job",
     clipqueue_entities::MediaId = "media",
     clipqueue_entities::PostId = "post",

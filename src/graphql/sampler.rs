@@ -14,7 +14,8 @@ use crate::{app::App, domain::operators, queue::ledger::QueueStats};
 /// The time between two samples.
 const PERIOD: Duration = Duration::from_secs(2);
 
-type Sample = Option<Arc<Vec<QueueStats>>>;
+/// How every queue stands; none before the first look.
+pub(crate) type Sample = Option<Arc<Vec<QueueStats>>>;
 
 /// Samples the queues while somebody watches.
 pub(crate) struct Sampler {

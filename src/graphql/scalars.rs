@@ -1,7 +1,7 @@
 //! The scalars that GraphQL lacks: instants, large numbers, addresses.
 
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
-use chrono::{DateTime as Chrono, SecondsFormat, Utc};
+use chrono::{DateTime as Chrono, NaiveDateTime, SecondsFormat, Timelike as _, Utc};
 use clipqueue_entities::Timestamp;
 use url::Url as Parsed;
 
@@ -37,6 +37,36 @@ impl ScalarType for DateTime {
 impl From<Timestamp> for DateTime {
     fn from(instant: Timestamp) -> Self {
         Self(instant)
+    }
+}
+
+/// A time without a zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LocalDateTime(pub(crate) NaiveDateTime);
+
+/// A date and time as a clock on a wall shows it, without zone and offset, in whole seconds:
+/// `2027-03-28T02:30:00`. The seconds may be left out when it is given.
+#[Scalar(name = "LocalDateTime")]
+impl ScalarType for LocalDateTime {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        let Value::String(text) = &value else {
+            return Err(InputValueError::expected_type(value));
+        };
+        ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M"]
+            .iter()
+            .find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())
+            // A leap second is no second that a clock can be set to.
+            .filter(|at| at.nanosecond() == 0)
+            .map(Self)
+            .ok_or_else(|| {
+                InputValueError::custom(format!(
+                    "\"{text}\" is not a local date and time, such as 2027-03-28T02:30:00, without zone and offset"
+                ))
+            })
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.format("%Y-%m-%dT%H:%M:%S").to_string())
     }
 }
 

@@ -54,6 +54,8 @@ pub(crate) enum UserErrorCode {
     QuotaExceeded,
     /// A key cannot grant what its maker may not do.
     ScopeNotHeld,
+    /// Other rows of the request are refused, and it was to make all or none.
+    BatchRefused,
     /// The server's disk is nearly full.
     StorageFull,
     /// TikTok cannot be asked now.
@@ -65,7 +67,7 @@ pub(crate) enum UserErrorCode {
 pub(crate) struct UserError {
     /// The path of the input field, outermost first, such as `["input", "direct", "privacyLevel"]`;
     /// empty when it is about the request as a whole.
-    field: Vec<&'static str>,
+    field: Vec<String>,
     /// A word for programs.
     code: UserErrorCode,
     /// A sentence for people: what is wrong and what to do.
@@ -76,10 +78,21 @@ pub(crate) struct UserError {
     retry_at: Option<DateTime>,
 }
 
+impl UserError {
+    /// About the row `index` of a request for several posts.
+    pub(crate) fn of_row(refusal: Refusal, index: usize) -> Self {
+        let mut error = Self::from(refusal);
+        let at = usize::from(error.field.first().is_some_and(|first| first == "input"));
+        let path = ["input", "posts"].into_iter().map(str::to_owned);
+        error.field.splice(..at, path.chain([index.to_string()]));
+        error
+    }
+}
+
 impl From<Refusal> for UserError {
     fn from(refusal: Refusal) -> Self {
         Self {
-            field: refusal.field,
+            field: refusal.field.into_iter().map(str::to_owned).collect(),
             code: refusal.code.into(),
             message: refusal.message,
             retryable: refusal.code.retryable(),

@@ -11,7 +11,8 @@ use tokio::sync::Mutex;
 
 use crate::{
     app::App,
-    domain::{census, post_change::state_word},
+    calls::breaker::{Reason, State},
+    domain::{canaries, census, drift, overdue, post_change::state_word},
     job::Jobs,
 };
 
@@ -34,7 +35,9 @@ impl Gauges {
         // Noted first: a database in trouble is not asked more often for it.
         *last = Some(Instant::now());
         census(app).await?;
-        queues(app).await
+        breakers(app).await;
+        queues(app).await?;
+        watches(app).await
     }
 }
 
@@ -55,6 +58,25 @@ async fn census(app: &App) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// 0 is closed, 1 is half open, 2 is open. Parked is one creator alone. A refused client is an alert of its own.
+async fn breakers(app: &App) {
+    let mut refused = false;
+    for breaker in app.calls.breakers().await {
+        let state = match breaker.state {
+            // One creator alone is parked; the endpoint works.
+            _ if breaker.for_one => 0.0,
+            State::Closed => 0.0,
+            State::HalfOpen => 1.0,
+            State::Open => 2.0,
+        };
+        gauge!("clipqueue_breaker_parked", "endpoint" => breaker.endpoint.label())
+            .set(f64::from(u8::from(breaker.for_one)));
+        refused |= breaker.reason == Some(Reason::ClientRefused);
+        gauge!("clipqueue_breaker_state", "endpoint" => breaker.endpoint.label()).set(state);
+    }
+    gauge!("clipqueue_client_refused").set(f64::from(u8::from(refused)));
+}
+
 async fn queues(app: &App) -> anyhow::Result<()> {
     let now = app.clock.now();
     let names = Jobs::QUEUES.map(str::to_owned);
@@ -67,9 +89,44 @@ async fn queues(app: &App) -> anyhow::Result<()> {
             .oldest_waiting
             .map_or(0.0, |at| now.since(at).as_secs_f64());
         gauge!("clipqueue_queue_oldest_waiting_seconds", "queue" => stats.queue.clone()).set(waits);
+        gauge!("clipqueue_queue_draining", "queue" => stats.queue.clone())
+            .set(f64::from(u8::from(stats.draining)));
         gauge!("clipqueue_queue_paused", "queue" => stats.queue)
             .set(f64::from(u8::from(stats.paused)));
     }
+    Ok(())
+}
+
+async fn watches(app: &App) -> anyhow::Result<()> {
+    let now = app.clock.now();
+    for (kind, count) in overdue::count(app).await?.by_kind() {
+        gauge!("clipqueue_overdue", "kind" => kind).set(float(count));
+    }
+    for reading in canaries::readings(app).await? {
+        let stale = f64::from(u8::from(reading.is_stale()));
+        let queue = reading.queue;
+        gauge!("clipqueue_canary_age_seconds", "queue" => queue.clone())
+            .set(reading.age.as_secs_f64());
+        gauge!("clipqueue_canary_stale", "queue" => queue.clone()).set(stale);
+        if let Some(latency) = reading.latency {
+            gauge!("clipqueue_canary_last_seconds", "queue" => queue).set(latency.as_secs_f64());
+        }
+    }
+    let report = drift::reports(app, 1).await?.pop();
+    let counted = |count: i64| float(u64::try_from(count).unwrap_or(0));
+    for kind in drift::KINDS {
+        let found = report
+            .as_ref()
+            .and_then(|report| report.found.get(kind)?.as_i64());
+        gauge!("clipqueue_drift", "kind" => kind).set(counted(found.unwrap_or(0)));
+    }
+    let (lost, duplicates) = report
+        .as_ref()
+        .map_or((0, 0), |report| (report.lost, report.duplicates));
+    gauge!("clipqueue_lost").set(counted(lost));
+    gauge!("clipqueue_duplicate").set(counted(duplicates));
+    let age = report.map_or(0.0, |report| now.since(report.created_at).as_secs_f64());
+    gauge!("clipqueue_drift_audit_age_seconds").set(age);
     Ok(())
 }
 

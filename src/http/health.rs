@@ -1,7 +1,7 @@
 //! `/livez`, `/readyz` and `/metrics`.
 //!
 //! Alive means that the process answers. Ready means that it can do its work: database, transport,
-//! migrations and master key, and that it is not on its way out. Each check is named in the answer.
+//! migrations, master key and media storage, and that it is not on its way out. Each check is named in the answer.
 //! What a failing server said may hold addresses or names, so it goes to the log and to `clipqueue
 //! doctor`, and never into the answer.
 //!
@@ -133,7 +133,7 @@ async fn ready(State(probes): State<Probes>) -> Response {
 
 /// Runs every check.
 pub async fn run_checks(app: &App, draining: bool) -> Vec<Check> {
-    let (database, transport, migrations, key) = tokio::join!(
+    let (database, transport, migrations, key, media) = tokio::join!(
         patiently(async {
             app.db.ping().await?;
             Ok(None)
@@ -159,6 +159,10 @@ pub async fn run_checks(app: &App, draining: bool) -> Vec<Check> {
                 }
             })
         }),
+        patiently(async {
+            app.media.storage().check().await?;
+            Ok(None)
+        }),
     );
     let stopping = draining.then(|| Problem::Known("the process is stopping".to_owned()));
     [
@@ -166,6 +170,7 @@ pub async fn run_checks(app: &App, draining: bool) -> Vec<Check> {
         ("transport", transport),
         ("migrations", migrations),
         ("master_key", key),
+        ("media", media),
         ("draining", stopping),
     ]
     .into_iter()

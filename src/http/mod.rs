@@ -1,12 +1,14 @@
 //! What is served over HTTP.
 //!
 //! [`graphql`] carries the API, [`uploads`] takes files, [`oauth`] takes creators back from TikTok,
-//! [`health`] tells probes; `serve` accepts connections. Each stands on the domain and knows no worker.
+//! [`webhooks`] takes what TikTok tells, `pulls` hands photos to TikTok, [`health`] tells probes, [`ui`]
+//! shows operators the console; `serve` accepts connections. Each stands on the domain and knows no
+//! worker.
 //!
 //! Around every route: a name and a log line (`trace`), headers that keep browsers from guessing, and
 //! JSON for what no route answers. Whoever changes something shows an API key in `Authorization`, which
 //! no browser adds by itself, so a foreign page has nothing to forge; the callback of OAuth is protected
-//! by its state.
+//! by its state, the console's cookie by the origin of the page.
 
 mod answer;
 pub mod auth;
@@ -15,9 +17,12 @@ mod gauges;
 pub mod graphql;
 pub mod health;
 pub mod oauth;
+mod pulls;
 mod serve;
 mod trace;
+pub mod ui;
 pub mod uploads;
+pub mod webhooks;
 
 use std::sync::Arc;
 
@@ -30,7 +35,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
 use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer};
 
-pub use serve::serve;
+pub use serve::{Peer, serve};
 
 use crate::{app::App, graphql::schema};
 
@@ -70,7 +75,7 @@ pub fn router(
         auth: keys.clone(),
         settings,
         clock: app.clock.clone(),
-        shutdown,
+        shutdown: shutdown.clone(),
     });
     let uploads = uploads::router(uploads::Uploads {
         media: app.media.clone(),
@@ -85,7 +90,12 @@ pub fn router(
         .merge(api.layer(middleware::from_fn_with_state(allowed, cors::layer)))
         .merge(uploads)
         .merge(oauth::router(app.clone()))
+        .merge(webhooks::router(app.clone()))
+        .merge(pulls::router(app.clone()))
         .merge(health::alive());
+    if app.config.console.enabled {
+        router = router.merge(ui::router(app, shutdown));
+    }
     if app.config.http.admin_listen.is_none() {
         router = router.merge(health::router(probes));
     }

@@ -106,6 +106,14 @@ fn failure(error: &ConnectError) -> Response {
                 "Nothing was stored. Wait a minute, then start again from the app that sent you.",
             )
         }
+        ConnectError::Paused(wait) => {
+            tracing::warn!(%wait, "an account cannot be connected now");
+            (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "TikTok does not answer",
+                "Nothing was stored. Wait a minute, then load this page again; after ten minutes start again from the app that sent you.",
+            )
+        }
         ConnectError::Internal(error) => {
             tracing::error!(?error, "an account cannot be connected");
             (

@@ -3,7 +3,7 @@
 //! Instead of `axum::serve`, which lets a client take for ever over its headers and waits for ever at
 //! the end. HTTP/1.1 alone: TLS and HTTP/2 are the proxy's.
 
-use std::{io, pin::pin, time::Duration};
+use std::{io, net::SocketAddr, pin::pin, time::Duration};
 
 use axum::{Router, body::Body, extract::Request};
 use hyper::server::conn::http1;
@@ -23,6 +23,10 @@ const GRACE: Duration = Duration::from_secs(10);
 /// The pause after a connection could not be accepted, mostly for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Who is at the other end of a request's connection: a client, or the proxy before us.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub SocketAddr);
+
 /// Serves `router` until `stop`; then ends idle connections, and busy ones after their answer.
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
     serve_with(listener, router, stop, HEAD).await;
@@ -39,8 +43,9 @@ async fn serve_with(
     let connections = TaskTracker::new();
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
         match accepted {
-            Ok((stream, _)) => {
-                connections.spawn(talk(http.clone(), router.clone(), stream, stop.clone()));
+            Ok((stream, peer)) => {
+                let (http, router) = (http.clone(), router.clone());
+                connections.spawn(talk(http, router, stream, Peer(peer), stop.clone()));
             }
             Err(error) if is_of_the_connection(&error) => {}
             Err(error) => {
@@ -60,11 +65,19 @@ async fn serve_with(
 }
 
 /// Answers the requests of one connection until either side is done with it.
-async fn talk(http: http1::Builder, router: Router, stream: TcpStream, stop: CancellationToken) {
+async fn talk(
+    http: http1::Builder,
+    router: Router,
+    stream: TcpStream,
+    peer: Peer,
+    stop: CancellationToken,
+) {
     // Small answers should not wait for more to send.
     let _ = stream.set_nodelay(true);
-    let service =
-        router.map_request(|request: hyper::Request<_>| -> Request { request.map(Body::new) });
+    let service = router.map_request(move |mut request: hyper::Request<_>| -> Request {
+        request.extensions_mut().insert(peer);
+        request.map(Body::new)
+    });
     let mut connection = pin!(
         http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
             .with_upgrades()

@@ -1,7 +1,7 @@
 //! The last check: when every byte is stored, the file's facts decide whether it is ready.
 
 use clipqueue_entities::media;
-use media_probe::{Error as ProbeError, probe, rules};
+use media_probe::{Error as ProbeError, Found, Kind, look, photo_rules, rules};
 use sea_orm::ActiveValue::Set;
 
 use crate::media::{
@@ -23,13 +23,20 @@ impl MediaStore {
             None => self.running_hash(&row).await?.hex(),
         };
         let limits = self.settings().limits;
-        let (facts, verdicts) = match probe(&stored).await {
-            Ok(facts) => {
-                let verdicts = rules::verdicts(&facts, size, limits);
-                (Some(facts), verdicts)
-            }
-            Err(ProbeError::Read(error)) => return Err(MediaError::Storage(error.into())),
-            Err(error) => (None, rules::unreadable(&error, size, limits)),
+        let (content_type, facts, verdicts) = match look(&stored).await {
+            Ok(Found::Video(facts)) => (
+                Some(facts.container.content_type()),
+                Some(serde_json::to_value(&facts)?),
+                rules::verdicts(&facts, size, limits),
+            ),
+            Ok(Found::Photo(facts)) => (
+                Some(facts.format.content_type()),
+                Some(serde_json::to_value(&facts)?),
+                photo_rules::verdicts(&facts, size),
+            ),
+            Err((_, ProbeError::Read(error))) => return Err(MediaError::Storage(error.into())),
+            Err((Kind::Video, error)) => (None, None, rules::unreadable(&error, size, limits)),
+            Err((Kind::Photo, error)) => (None, None, photo_rules::unreadable(&error, size)),
         };
         let as_announced = row.declared_sha256.as_ref().is_none_or(|it| *it == sha256);
         let ready = as_announced && !rules::refused(&verdicts);
@@ -42,10 +49,8 @@ impl MediaStore {
             }),
             sha256: Set(Some(sha256)),
             hash_state: Set(None),
-            content_type: Set(facts
-                .as_ref()
-                .map(|facts| facts.container.content_type().to_owned())),
-            facts: Set(facts.as_ref().map(serde_json::to_value).transpose()?),
+            content_type: Set(content_type.map(str::to_owned)),
+            facts: Set(facts),
             verdicts: Set(Some(serde_json::to_value(&verdicts)?)),
             updated_at: Set(now),
             expires_at: Set(None),

@@ -1,9 +1,12 @@
 //! A file as the rest of the application sees it.
 
 use clipqueue_entities::{MediaId, Timestamp, UserId, media};
-use media_probe::{Facts, rules::Verdict};
+use media_probe::{Facts, PhotoFacts, rules::Verdict};
 
 use crate::media::{MediaError, MediaState};
+
+/// How the types of photos begin; it says which facts are stored.
+const PICTURES: &str = "image/";
 
 /// One file of a tenant.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,8 +31,10 @@ pub struct Media {
     pub sha256: Option<String>,
     /// The type by content, once the file is whole.
     pub content_type: Option<String>,
-    /// What the container says, once the file is whole and could be read.
+    /// What a video's container says, once the file is whole and could be read.
     pub facts: Option<Facts>,
+    /// What a photo's headers say, once the file is whole and could be read.
+    pub photo: Option<PhotoFacts>,
     /// One verdict per TikTok rule, once the file is whole.
     pub verdicts: Vec<Verdict>,
     /// When it was announced.
@@ -75,6 +80,15 @@ impl TryFrom<media::Model> for Media {
     type Error = MediaError;
 
     fn try_from(row: media::Model) -> Result<Self, Self::Error> {
+        let pictured = row
+            .content_type
+            .as_deref()
+            .is_some_and(|kind| kind.starts_with(PICTURES));
+        let (facts, photo) = match row.facts {
+            Some(facts) if pictured => (None, Some(serde_json::from_value(facts)?)),
+            Some(facts) => (Some(serde_json::from_value(facts)?), None),
+            None => (None, None),
+        };
         Ok(Self {
             id: row.id,
             user_id: row.user_id,
@@ -86,7 +100,8 @@ impl TryFrom<media::Model> for Media {
             received: row.received.unsigned_abs(),
             sha256: row.sha256,
             content_type: row.content_type,
-            facts: row.facts.map(serde_json::from_value).transpose()?,
+            facts,
+            photo,
             verdicts: row
                 .verdicts
                 .map(serde_json::from_value)

@@ -23,6 +23,7 @@ mod lock;
 mod medium;
 mod reader;
 mod rows;
+mod s3;
 mod segment;
 mod storage;
 mod sweep;
@@ -40,6 +41,7 @@ pub use hash::{Checksum, ChecksumAlgorithm};
 pub use ingest::{Appended, End};
 pub use medium::Media;
 pub use reader::Reader;
+pub use s3::S3Address;
 pub use storage::{Storage, StorageError};
 pub use sweep::Swept;
 
@@ -146,6 +148,11 @@ impl MediaStore {
             .into_iter()
             .map(Media::try_from)
             .collect()
+    }
+
+    /// Where the bytes lie.
+    pub fn storage(&self) -> &Storage {
+        &self.inner.storage
     }
 
     /// Stops taking in bytes and waits until what arrived is stored. For a graceful stop.

@@ -9,12 +9,17 @@ use std::{
 use bytes::Bytes;
 use clipqueue_entities::{MediaId, UserId};
 use futures::{StreamExt, TryStreamExt, stream, stream::BoxStream};
-use object_store::{GetOptions, GetRange, GetResultPayload, path::Path};
+use object_store::{GetOptions, GetRange, GetResultPayload, ObjectStoreExt, path::Path};
 
 use crate::media::{MediaError, MediaState, MediaStore, rows, storage::Storage};
 
 /// How much is read from a local file at once.
 const PIECE_BYTES: u64 = 256 * 1024;
+/// How much is asked of a remote store at once. TikTok takes bytes as slowly as it likes, so no answer
+/// is kept waiting for it: each is read whole, within the time of one request.
+const REQUEST_BYTES: usize = 4 * 1024 * 1024;
+/// Requests under way while the piece before them is sent on.
+const REQUESTS_AHEAD: usize = 2;
 
 /// A stored file. Clones share it; it holds no file open between reads.
 #[derive(Clone, Debug)]
@@ -140,6 +145,9 @@ async fn object(
     key: &Path,
     part: Range<u64>,
 ) -> io::Result<BoxStream<'static, io::Result<Bytes>>> {
+    if storage.is_remote() {
+        return Ok(remote(storage.clone(), key.clone(), part));
+    }
     let wanted = part.end - part.start;
     let options = GetOptions {
         range: Some(GetRange::Bounded(part)),
@@ -148,15 +156,40 @@ async fn object(
     let found = storage.store().get_opts(key, options).await?;
     // A store cuts a range that leaves the object.
     if found.range.end - found.range.start != wanted {
-        return Err(io::Error::new(
-            io::ErrorKind::UnexpectedEof,
-            "a stored segment is shorter than recorded",
-        ));
+        return Err(short());
     }
     Ok(match found.payload {
         GetResultPayload::File(file, _) => local(file, found.range),
         GetResultPayload::Stream(bytes) => bytes.map_err(io::Error::from).boxed(),
     })
+}
+
+/// Streams a part of an object that is behind a network, in whole pieces.
+fn remote(storage: Storage, key: Path, part: Range<u64>) -> BoxStream<'static, io::Result<Bytes>> {
+    let end = part.end;
+    stream::iter(part.step_by(REQUEST_BYTES))
+        .map(move |from| {
+            let (storage, key) = (storage.clone(), key.clone());
+            let piece = from..end.min(from + REQUEST_BYTES as u64);
+            async move {
+                let wanted = piece.end - piece.start;
+                let bytes = storage.store().get_range(&key, piece).await?;
+                if bytes.len() as u64 == wanted {
+                    Ok(bytes)
+                } else {
+                    Err(short())
+                }
+            }
+        })
+        .buffered(REQUESTS_AHEAD)
+        .boxed()
+}
+
+fn short() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::UnexpectedEof,
+        "a stored segment is shorter than recorded",
+    )
 }
 
 /// Streams a part of a local file in larger pieces than `object_store` would, and fewer threads' work.

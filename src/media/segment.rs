@@ -2,7 +2,7 @@
 //! when it is complete and durable.
 
 use clipqueue_entities::{MediaId, media_segment};
-use object_store::{ObjectStoreExt, WriteMultipart, path::Path};
+use object_store::{ObjectStoreExt, PutPayload, WriteMultipart, path::Path};
 
 use crate::media::{
     StorageError,
@@ -22,7 +22,16 @@ pub(super) struct OpenSegment {
     start: u64,
     len: u64,
     key: Path,
-    writer: WriteMultipart,
+    storage: Storage,
+    writer: Writer,
+}
+
+/// How the bytes go to storage.
+enum Writer {
+    /// Less than a part: one request will do, and a process that dies leaves nothing behind.
+    Small(Vec<u8>),
+    /// In parts.
+    Large(WriteMultipart),
 }
 
 /// A durable segment, and where the file's hash stands behind it.
@@ -38,13 +47,19 @@ impl OpenSegment {
         start: u64,
     ) -> Result<Self, StorageError> {
         let key = new_key(id, start);
-        let upload = storage.store().put_multipart(&key).await?;
+        let writer = if storage.is_remote() {
+            Writer::Small(Vec::new())
+        } else {
+            // A local file is written while the bytes come, so that making it durable is short.
+            Writer::Large(in_parts(storage, &key).await?)
+        };
         Ok(Self {
             id,
             start,
             len: 0,
             key,
-            writer: WriteMultipart::new_with_chunk_size(upload, PART_BYTES),
+            storage: storage.clone(),
+            writer,
         })
     }
 
@@ -53,15 +68,36 @@ impl OpenSegment {
     }
 
     pub(super) async fn write(&mut self, bytes: &[u8]) -> Result<(), StorageError> {
-        self.writer.wait_for_capacity(PARTS_IN_FLIGHT).await?;
-        self.writer.write(bytes);
+        if let Writer::Small(buffer) = &mut self.writer {
+            if buffer.len() + bytes.len() <= PART_BYTES {
+                buffer.extend_from_slice(bytes);
+                self.len += bytes.len() as u64;
+                return Ok(());
+            }
+            let buffered = std::mem::take(buffer);
+            let mut writer = in_parts(&self.storage, &self.key).await?;
+            writer.write(&buffered);
+            self.writer = Writer::Large(writer);
+        }
+        if let Writer::Large(writer) = &mut self.writer {
+            writer.wait_for_capacity(PARTS_IN_FLIGHT).await?;
+            writer.write(bytes);
+        }
         self.len += bytes.len() as u64;
         Ok(())
     }
 
     /// Makes the object durable.
     pub(super) async fn close(self, hash: RunningHash) -> Result<ClosedSegment, StorageError> {
-        self.writer.finish().await?;
+        match self.writer {
+            Writer::Small(buffer) => {
+                let store = self.storage.store();
+                store.put(&self.key, PutPayload::from(buffer)).await?;
+            }
+            Writer::Large(writer) => {
+                writer.finish().await?;
+            }
+        }
         Ok(ClosedSegment {
             row: media_segment::Model {
                 media_id: self.id,
@@ -75,7 +111,14 @@ impl OpenSegment {
 
     /// Throws the bytes away.
     pub(super) async fn discard(self) {
-        // What stays behind is removed when the file is checked or purged.
-        let _ = self.writer.abort().await;
+        if let Writer::Large(writer) = self.writer {
+            // What stays behind is removed when the file is checked or purged.
+            let _ = writer.abort().await;
+        }
     }
+}
+
+async fn in_parts(storage: &Storage, key: &Path) -> Result<WriteMultipart, StorageError> {
+    let upload = storage.store().put_multipart(key).await?;
+    Ok(WriteMultipart::new_with_chunk_size(upload, PART_BYTES))
 }

@@ -1,4 +1,4 @@
-//! Where the bytes lie: an object store, today a local directory with fsync.
+//! Where the bytes lie: an object store, either a local directory with fsync or an S3-compatible one.
 //!
 //! Objects are immutable and lie under `media/{id}/`. Nothing here knows rows or tenants.
 
@@ -6,7 +6,12 @@ use std::{collections::HashSet, fmt, io, path::PathBuf, sync::Arc};
 
 use clipqueue_entities::MediaId;
 use futures::{StreamExt, TryStreamExt};
-use object_store::{ObjectStore, ObjectStoreExt, local::LocalFileSystem, path::Path};
+use object_store::{ObjectStore, ObjectStoreExt, PutPayload, local::LocalFileSystem, path::Path};
+
+use super::s3::{self, S3Address};
+
+/// Where a check looks, and where the probe of `clipqueue doctor` writes: beside all media.
+const CHECK: &str = "check";
 
 /// What the storage could not do.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +25,12 @@ pub enum StorageError {
     /// A stored object is not there.
     #[error("a stored object is missing")]
     Missing,
+    /// The bucket or the directory is not there.
+    #[error("the storage's bucket or directory does not exist; check media.url")]
+    Gone,
+    /// What was written came back as something else.
+    #[error("the storage gave back other bytes than were written")]
+    Broken,
     /// Anything else.
     #[error("the object store failed")]
     Store(#[source] object_store::Error),
@@ -64,7 +75,7 @@ impl fmt::Debug for Storage {
 }
 
 impl Storage {
-    /// Opens what `address` names: a directory as `file:///path` or as a plain path. The directory is
+    /// Opens the directory that `address` names, as `file:///path` or as a plain path. The directory is
     /// made when it is missing.
     pub fn open(address: &str) -> Result<Self, StorageError> {
         let root = if address.starts_with("file:") {
@@ -78,8 +89,7 @@ impl Storage {
                 })?
         } else if address.contains("://") {
             return Err(StorageError::Address(
-                "names a kind of storage that is not supported; use file:///absolute/path"
-                    .to_owned(),
+                "is no directory; use a path or file:///absolute/path".to_owned(),
             ));
         } else if address.is_empty() {
             return Err(StorageError::Address(
@@ -100,6 +110,14 @@ impl Storage {
         })
     }
 
+    /// Opens a bucket. Nobody is asked yet; [`Storage::check`] does.
+    pub fn s3(address: &S3Address) -> Result<Self, StorageError> {
+        Ok(Self {
+            store: s3::client(address)?,
+            root: None,
+        })
+    }
+
     /// Uses a store that was made elsewhere.
     pub fn from_store(store: Arc<dyn ObjectStore>) -> Self {
         Self { store, root: None }
@@ -107,6 +125,56 @@ impl Storage {
 
     pub(super) fn store(&self) -> &Arc<dyn ObjectStore> {
         &self.store
+    }
+
+    /// Whether the bytes are behind a network, where a request costs more than a copy.
+    pub(super) fn is_remote(&self) -> bool {
+        self.root.is_none()
+    }
+
+    /// Whether the storage answers: one cheap look, for probes.
+    pub async fn check(&self) -> Result<(), StorageError> {
+        if let Some(root) = &self.root {
+            return match tokio::fs::metadata(root).await {
+                Ok(found) if found.is_dir() => Ok(()),
+                Ok(_) => Err(StorageError::Gone),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Err(StorageError::Gone),
+                Err(error) => Err(error.into()),
+            };
+        }
+        let mut listed = self.store.list(Some(&Path::from(CHECK)));
+        match listed.next().await.transpose() {
+            Ok(_) => Ok(()),
+            Err(error) if names_no_bucket(&error) => Err(StorageError::Gone),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether an object can be written, read by range, listed and deleted: what the rights must allow.
+    pub async fn prove(&self) -> Result<(), StorageError> {
+        const WORDS: &[u8] = b"clipqueue doctor";
+        let key = Path::from_iter([CHECK.to_owned(), uuid::Uuid::new_v4().simple().to_string()]);
+        let written = self.store.put(&key, PutPayload::from_static(WORDS)).await;
+        if let Err(error) = written {
+            return Err(match error {
+                error if names_no_bucket(&error) => StorageError::Gone,
+                error => error.into(),
+            });
+        }
+        let range = 10..WORDS.len() as u64;
+        let read = self.store.get_range(&key, range).await;
+        let listed: Result<Vec<_>, _> = self
+            .store
+            .list(Some(&Path::from(CHECK)))
+            .try_collect()
+            .await;
+        self.store.delete(&key).await?;
+        let found = listed?.iter().any(|object| object.location == key);
+        if read?.as_ref() == b"doctor" && found {
+            Ok(())
+        } else {
+            Err(StorageError::Broken)
+        }
     }
 
     /// Free bytes, when the storage is a disk.
@@ -165,6 +233,12 @@ impl Storage {
             .map_err(io::Error::other)??;
         Ok(())
     }
+}
+
+/// Whether the store says that there is no such bucket. `object_store` keeps the store's word in the
+/// text of its error alone.
+fn names_no_bucket(error: &object_store::Error) -> bool {
+    format!("{error:?}").contains("NoSuchBucket")
 }
 
 /// Where a file's objects lie.

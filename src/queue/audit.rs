@@ -15,11 +15,11 @@ use super::{
     batch,
     core::Core,
     relay::{RelayError, undispatch},
-    transport::{MAX_BATCH, Pointer},
+    transport::{Channel, Delivery, MAX_BATCH, Pointer},
 };
 
 /// Rows dispatched less than this ago are left alone: their pointer may be on its way.
-const SETTLED_AGE: Duration = Duration::from_secs(5);
+pub(super) const SETTLED_AGE: Duration = Duration::from_secs(5);
 
 /// Pages of one audit; with a window of 5000 pointers a queue is covered in one go.
 const PAGES: usize = 20;
@@ -115,6 +115,36 @@ pub(super) async fn pointers(core: &Core, queue: &str) -> Result<u64, RelayError
     Ok(reset)
 }
 
+/// Takes every waiting pointer of `queue` back from the transport, so that it holds nothing of a
+/// queue that is drained. Their rows are dispatched again once the queue is open. Gives the number.
+pub(super) async fn withdraw(core: &Core, queue: &str) -> Result<u64, RelayError> {
+    // No lane is to be opened for what is taken back as well, so the limit does not matter.
+    let channel = Channel {
+        queue,
+        lane_limit: 0,
+    };
+    let start = (Timestamp::from_millis(i64::MIN), JobId(uuid::Uuid::nil()));
+    let mut withdrawn = 0;
+    for _ in 0..PAGES {
+        let page = dispatched_page(core, queue, start).await?;
+        if page.is_empty() {
+            break;
+        }
+        let pointers: Vec<Pointer> = page.into_iter().map(|row| row.pointer).collect();
+        let deliveries: Vec<Delivery> = pointers
+            .iter()
+            .map(|pointer| Delivery {
+                job: pointer.job,
+                nonce: pointer.nonce,
+                lane: pointer.lane.clone(),
+            })
+            .collect();
+        core.transport.finish(channel, &deliveries).await?;
+        withdrawn += undispatch(core.db.write(), &pointers).await?;
+    }
+    Ok(withdrawn)
+}
+
 struct Dispatched {
     pointer: Pointer,
     run_at: Timestamp,
@@ -126,7 +156,7 @@ async fn dispatched_page(
     queue: &str,
     (run_at, id): (Timestamp, JobId),
 ) -> Result<Vec<Dispatched>, DbErr> {
-    let sql = "SELECT id, fence, run_at, dispatched_at FROM jobs WHERE queue = $1 \
+    let sql = "SELECT id, fence, lane, run_at, dispatched_at FROM jobs WHERE queue = $1 \
                AND state = 'available' AND dispatched_at IS NOT NULL \
                AND (run_at, id) > ($2, $3) ORDER BY run_at, id LIMIT $4";
     let values = vec![
@@ -144,7 +174,7 @@ async fn dispatched_page(
                 pointer: Pointer {
                     job: row.try_get("", "id")?,
                     nonce: row.try_get("", "fence")?,
-                    lane: String::new(),
+                    lane: row.try_get("", "lane")?,
                     rank: 0,
                 },
                 run_at,

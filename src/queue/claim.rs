@@ -16,6 +16,7 @@ use super::{
     transport::Delivery,
     work::Claimed,
 };
+use crate::crash::{self, Commit};
 
 #[derive(Serialize)]
 struct Row {
@@ -65,7 +66,8 @@ pub(super) async fn claim(
         batch::millis(until),
         batch::millis(now),
     ];
-    let mut claimed: HashMap<JobId, Claimed> = batch::all(core.db.write(), sql, values)
+    let claim = batch::all(core.db.write(), sql, values);
+    let mut claimed: HashMap<JobId, Claimed> = crash::write(Commit::JobsClaimed, claim)
         .await?
         .iter()
         .map(|row| read(row, queue, now).map(|job| (job.id, job)))

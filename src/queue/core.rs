@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use clipqueue_entities::JobId;
@@ -25,6 +26,9 @@ pub(super) const CONTROL_TOPIC: &str = "control";
 /// The topic that says: rows of a queue were committed. Its payload is the queue.
 pub(super) const NUDGE_TOPIC: &str = "nudge";
 
+/// The time between two nudges of a queue to other processes. The first one goes at once.
+const NUDGE_GAP: Duration = Duration::from_millis(1);
+
 /// Shared by all loops of one process.
 #[derive(Clone, Debug)]
 pub(super) struct Core {
@@ -35,6 +39,7 @@ pub(super) struct Core {
     pub(super) live: LiveLeases,
     pub(super) wakes: Wakes,
     pub(super) unfinished: Unfinished,
+    nudges: Nudges,
     /// This process, as `jobs.lease_owner` names it. Another one after each start.
     pub(super) node: Arc<str>,
 }
@@ -51,6 +56,7 @@ impl Core {
             live: LiveLeases::default(),
             wakes: Wakes::default(),
             unfinished: Unfinished::default(),
+            nudges: Nudges::default(),
             node,
         }
     }
@@ -58,13 +64,60 @@ impl Core {
     /// Wakes the relays of a queue, here and elsewhere. It never waits.
     pub(super) fn nudge(&self, queue: &str) {
         self.wakes.relay(queue).notify_one();
-        if self.transport.is_shared() {
-            let (transport, queue) = (Arc::clone(&self.transport), queue.to_owned());
+        if self.transport.is_shared() && self.nudges.begin(queue) {
+            let (core, queue) = (self.clone(), queue.to_owned());
             tokio::spawn(async move {
-                if let Err(error) = transport.publish(NUDGE_TOPIC, &queue).await {
-                    tracing::debug!(%error, "a nudge was not told; the row is found by a scan");
+                loop {
+                    if let Err(error) = core.transport.publish(NUDGE_TOPIC, &queue).await {
+                        tracing::debug!(%error, "a nudge was not told; the row is found by a scan");
+                    }
+                    // A producer in a hurry does not need one message a job.
+                    tokio::time::sleep(NUDGE_GAP).await;
+                    if !core.nudges.again(&queue) {
+                        return;
+                    }
                 }
             });
+        }
+    }
+}
+
+/// Nudges on their way to other processes. While one of a queue is on its way, all that come after it
+/// are told by one more.
+#[derive(Clone, Debug, Default)]
+struct Nudges {
+    /// Queue → whether one more must follow.
+    sending: Arc<Mutex<HashMap<String, bool>>>,
+}
+
+impl Nudges {
+    /// Whether the caller must send; another one sends otherwise.
+    fn begin(&self, queue: &str) -> bool {
+        let mut sending = lock(&self.sending);
+        match sending.get_mut(queue) {
+            Some(again) => {
+                *again = true;
+                false
+            }
+            None => {
+                sending.insert(queue.to_owned(), false);
+                true
+            }
+        }
+    }
+
+    /// One was sent: whether another must follow.
+    fn again(&self, queue: &str) -> bool {
+        let mut sending = lock(&self.sending);
+        match sending.get_mut(queue) {
+            Some(again) if *again => {
+                *again = false;
+                true
+            }
+            _ => {
+                sending.remove(queue);
+                false
+            }
         }
     }
 }

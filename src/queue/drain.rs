@@ -103,7 +103,7 @@ pub(super) async fn drain(
     loop {
         let mut moved = false;
         for (relay, spec) in &mut relays {
-            let pass = relay.pass(core).await?;
+            let pass = relay.pass(core, None).await?;
             moved |= pass.delivered > 0 || pass.promoted > 0;
             moved |= round(core, catalogue, runner, spec, &mut drained).await?;
         }

@@ -15,7 +15,7 @@ use super::{
 };
 
 /// Rows of one insert. Larger batches gain nothing and make the statement's memory grow.
-const CHUNK: usize = 500;
+pub(super) const CHUNK: usize = 500;
 
 /// The longest arguments that a job may carry, as JSON. Larger things belong in a table or in
 /// storage, with their id as the argument.
@@ -71,10 +71,22 @@ pub async fn enqueue_many(
     Ok(enqueued)
 }
 
-#[derive(Serialize)]
-struct Row {
+/// Inserts at most [`CHUNK`] rows by one statement, if no live job has one of their keys.
+pub(super) async fn insert_rows(
+    connection: &impl ConnectionTrait,
+    now: Timestamp,
+    rows: Vec<Row>,
+) -> Result<Vec<Enqueued>, DbErr> {
+    let mut enqueued = Vec::with_capacity(rows.len());
+    insert(connection, now, rows, &mut enqueued).await?;
+    Ok(enqueued)
+}
+
+/// A job as it is stored. Its id is decided, so that a second attempt to insert it is the same job.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Row {
     id: JobId,
-    queue: String,
+    pub(super) queue: String,
     kind: String,
     args: serde_json::Value,
     lane: String,
@@ -86,7 +98,7 @@ struct Row {
 }
 
 impl Row {
-    fn new(now: Timestamp, job: NewJob) -> Result<Self, DbErr> {
+    pub(super) fn new(now: Timestamp, job: NewJob) -> Result<Self, DbErr> {
         let bytes = serde_json::to_vec(&job.args).map_or(usize::MAX, |args| args.len());
         if bytes > MAX_ARGS_BYTES {
             return Err(DbErr::Custom(format!(

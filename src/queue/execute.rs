@@ -90,10 +90,25 @@ pub(super) async fn fetch(
     if count == 0 {
         return Ok(Fetched::default());
     }
-    let claims = match claim::claim(core, &spec.name, taken.deliveries.clone()).await {
+    let tickets = claim_all(core, catalogue, spec, taken.deliveries).await?;
+    Ok(Fetched {
+        tickets,
+        taken: count,
+    })
+}
+
+/// Claims the rows of pointers that the transport handed to us.
+pub(super) async fn claim_all(
+    core: &Core,
+    catalogue: &dyn Catalogue,
+    spec: &Arc<QueueSpec>,
+    deliveries: Vec<Delivery>,
+) -> Result<Vec<Ticket>, FetchError> {
+    let channel = spec.channel();
+    let claims = match claim::claim(core, &spec.name, deliveries.clone()).await {
         Ok(claims) => claims,
         Err(error) => {
-            give_back(core, channel, &taken.deliveries).await;
+            give_back(core, channel, &deliveries).await;
             return Err(error.into());
         }
     };
@@ -129,10 +144,7 @@ pub(super) async fn fetch(
             }
         })
         .collect();
-    Ok(Fetched {
-        tickets,
-        taken: count,
-    })
+    Ok(tickets)
 }
 
 async fn give_back(core: &Core, channel: Channel<'_>, deliveries: &[Delivery]) {

@@ -5,7 +5,8 @@
 //!
 //! The life of a job:
 //!
-//! 1. `enqueue` inserts a row, `available` or `scheduled`, and the caller commits.
+//! 1. `enqueue` inserts a row, `available` or `scheduled`, and the caller commits; `group` does both
+//!    for callers who have no transaction.
 //! 2. `relay` promotes it when it is due, marks it as dispatched (which issues a nonce) and hands a
 //!    pointer to the `transport`.
 //! 3. A fetch loop takes a batch of pointers, fairly over lanes, and `claim`s their rows: the
@@ -26,8 +27,10 @@ mod control;
 mod core;
 mod daemon;
 mod drain;
+mod drift;
 mod enqueue;
 mod execute;
+mod group;
 mod heartbeat;
 mod lease;
 pub mod ledger;
@@ -36,26 +39,29 @@ mod policy;
 mod relay;
 mod rescue;
 mod schedule;
+mod seats;
 mod settle;
+mod shortcut;
 pub mod steps;
 pub mod transport;
 mod work;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use clipqueue_entities::{JobId, Timestamp, job, job_attempt};
-use sea_orm::DbErr;
+use clipqueue_entities::{
+    JobId, Timestamp,
+    job::{self, JobState},
+    job_attempt,
+};
+use sea_orm::{ConnectionTrait, DbErr};
 use tokio::sync::broadcast;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use self::{
-    core::Core,
-    ledger::{CancelOutcome, JobFilter, JobPage, PageRequest, QueueStats, RetryOutcome},
-    transport::{Signal, Transport},
-};
 pub use self::{
+    control::Mode,
     daemon::{Running, StartError},
     drain::{DrainError, Drained},
+    drift::{DriftError, PointerDrift},
     enqueue::{Enqueued, MAX_ARGS_BYTES, enqueue, enqueue_many},
     execute::{UNKNOWN_KIND, UNREADABLE_ARGS},
     lease::{Lease, LeaseError, StopReason},
@@ -65,12 +71,20 @@ pub use self::{
     schedule::CronError,
     work::{Claimed, Failure, NewJob, Outcome, Ran, Run, Runner},
 };
+use self::{
+    core::Core,
+    ledger::{
+        CancelOutcome, CronStatus, JobFilter, JobPage, PageRequest, QueueStats, RetryOutcome, Stuck,
+    },
+    transport::{Signal, Transport},
+};
 use crate::{clock::Clock, db::Db};
 
 /// The handle to the queue. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Queue {
     core: Core,
+    enqueues: group::Door,
     listener: Arc<DropGuard>,
 }
 
@@ -93,8 +107,11 @@ impl Queue {
         let core = Core::new(db, clock, transport);
         let stop = CancellationToken::new();
         tokio::spawn(core::listen(core.clone(), stop.clone()));
+        let (enqueues, inbox) = group::channel();
+        tokio::spawn(group::run(core.clone(), inbox));
         Self {
             core,
+            enqueues,
             listener: Arc::new(stop.drop_guard()),
         }
     }
@@ -107,6 +124,13 @@ impl Queue {
     /// The transport, for budgets and for messages of the product.
     pub fn transport(&self) -> &Arc<dyn Transport> {
         &self.core.transport
+    }
+
+    /// Enqueues a job that is part of no transaction, and tells of it. It is committed when this
+    /// returns; what other callers enqueue meanwhile is committed with it. Whoever stops waiting may
+    /// have enqueued.
+    pub async fn enqueue(&self, job: NewJob) -> Result<Enqueued, DbErr> {
+        group::ask(&self.core, &self.enqueues, job).await
     }
 
     /// Says that jobs of `queue` were committed, here and to other processes. It is for speed: a row
@@ -186,9 +210,52 @@ impl Queue {
         ledger::stats(&self.core, queues).await
     }
 
+    /// The crons of `catalogue`, each with its `limit` newest slots.
+    pub async fn crons(
+        &self,
+        catalogue: &dyn Catalogue,
+        limit: u64,
+    ) -> Result<Vec<CronStatus>, FireError> {
+        let crons = catalogue
+            .crons()
+            .iter()
+            .map(schedule::Cron::new)
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(ledger::crons(&self.core, &crons, limit).await?)
+    }
+
     /// Makes a discarded, cancelled, held or waiting-to-retry job due now.
     pub async fn retry(&self, id: JobId) -> Result<RetryOutcome, DbErr> {
-        ledger::retry(&self.core, id).await
+        let now = self.core.clock.now();
+        let outcome = ledger::retry_in(self.core.db.write(), now, id).await?;
+        if outcome == RetryOutcome::Retried
+            && let Some(job) = self.job(id).await?
+        {
+            self.announce(&[(id, job.queue, job.state)]).await;
+        }
+        Ok(outcome)
+    }
+
+    /// Tells of jobs that were put into a new state by a committed act: listeners hear of it, due
+    /// ones are picked up, running ones whose stop was asked for are told.
+    pub async fn announce(&self, jobs: &[(JobId, String, JobState)]) {
+        let mut by_queue: HashMap<&str, Vec<(JobId, JobState)>> = HashMap::new();
+        for (id, queue, state) in jobs {
+            by_queue.entry(queue).or_default().push((*id, *state));
+        }
+        for (queue, changes) in by_queue {
+            let due = |(_, state): &(JobId, JobState)| *state == JobState::Available;
+            let pick_up = changes.iter().any(due);
+            for (id, state) in &changes {
+                if *state == JobState::Running {
+                    ledger::announce_cancel(&self.core, *id).await;
+                }
+            }
+            self.core.notices.changed(queue, changes);
+            if pick_up {
+                self.nudge(queue);
+            }
+        }
     }
 
     /// Cancels a waiting job at once; a running one is asked to stop.
@@ -216,14 +283,38 @@ impl Queue {
     /// Stops workers from taking jobs of a queue, in every process, until it is resumed. What runs
     /// goes on.
     pub async fn pause(&self, queue: &str) -> Result<(), DbErr> {
-        control::set_paused(&self.core, queue, true).await
+        self.set_mode(queue, Mode::Paused).await
     }
 
     /// Lets workers take jobs of a queue again.
     pub async fn resume(&self, queue: &str) -> Result<(), DbErr> {
-        control::set_paused(&self.core, queue, false).await?;
-        self.nudge(queue);
+        self.set_mode(queue, Mode::Open).await
+    }
+
+    async fn set_mode(&self, queue: &str, mode: Mode) -> Result<(), DbErr> {
+        self.set_mode_in(self.core.db.write(), queue, mode).await?;
+        self.announce_mode(queue, mode).await;
         Ok(())
+    }
+
+    /// Writes whether workers may take jobs of a queue. After the commit call
+    /// [`Queue::announce_mode`].
+    pub async fn set_mode_in(
+        &self,
+        connection: &impl ConnectionTrait,
+        queue: &str,
+        mode: Mode,
+    ) -> Result<(), DbErr> {
+        control::set_in(connection, self.core.clock.now(), queue, mode).await
+    }
+
+    /// Tells every process of a committed mode. Should the word be lost, they find it within
+    /// seconds.
+    pub async fn announce_mode(&self, queue: &str, mode: Mode) {
+        control::announce(&self.core, queue, mode).await;
+        if mode == Mode::Open {
+            self.nudge(queue);
+        }
     }
 
     /// Lets held jobs go: of one lane, of one reason, or both.
@@ -237,6 +328,16 @@ impl Queue {
             self.nudge(&queue);
         }
         Ok(())
+    }
+
+    /// Holds the rows of a queue against its pointers, and mends what differs.
+    pub async fn compare_pointers(&self, spec: &QueueSpec) -> Result<PointerDrift, DriftError> {
+        drift::compare(&self.core, spec).await
+    }
+
+    /// How many jobs of the named queues are stuck.
+    pub async fn stuck(&self, queues: &[String]) -> Result<Stuck, DbErr> {
+        ledger::stuck(&self.core, queues).await
     }
 
     /// Deletes up to `limit` jobs that finished before `before`. Call it again until it gives zero.

@@ -6,19 +6,26 @@
 //! processes: rows are marked by conditional updates, and a pointer that is delivered twice is
 //! claimed once.
 //!
+//! What can run at once goes the short way instead (`shortcut`).
+//!
 //! A pass is cheap when nothing is due. It runs after each nudge, when the next row falls due, and
 //! once a second for certainty.
 
 use clipqueue_entities::{JobId, Timestamp};
+use futures::future::try_join;
 use sea_orm::{ConnectionTrait, DatabaseBackend, DbErr, QueryResult, Value};
 use serde::Serialize;
 
 use super::{
     batch::{self, Type},
     core::Core,
+    execute::FetchError,
     policy::QueueSpec,
+    seats::Seats,
+    shortcut,
     transport::{MAX_BATCH, MAX_LANES, Pointer, TransportError},
 };
+use crate::crash::{self, Commit};
 
 /// Pointers of one queue that may wait in the transport. It is refilled at half.
 pub(super) const WINDOW: u64 = 5000;
@@ -54,34 +61,70 @@ pub(super) enum RelayError {
     Transport(#[from] TransportError),
 }
 
+impl From<FetchError> for RelayError {
+    fn from(error: FetchError) -> Self {
+        match error {
+            FetchError::Transport(error) => Self::Transport(error),
+            FetchError::Claim(error) => Self::Database(error),
+        }
+    }
+}
+
 /// The relay of one queue in this process.
 #[derive(Debug)]
 pub(super) struct Relay {
     pub(super) spec: QueueSpec,
     /// The lane that was served last.
     cursor: Option<String>,
+    /// More was due than fits into free slots, and not all of it was delivered yet.
+    crowded: bool,
 }
 
 impl Relay {
     pub(super) fn new(spec: QueueSpec) -> Self {
-        Self { spec, cursor: None }
+        Self {
+            spec,
+            cursor: None,
+            crowded: false,
+        }
     }
 
-    /// Promotes and delivers one batch.
-    pub(super) async fn pass(&mut self, core: &Core) -> Result<Pass, RelayError> {
+    /// Promotes and delivers one batch. With seats, jobs that can all run at once are started there
+    /// instead of delivered.
+    pub(super) async fn pass(
+        &mut self,
+        core: &Core,
+        seats: Option<&Seats>,
+    ) -> Result<Pass, RelayError> {
         let now = core.clock.now();
-        let mut next_due = next_due(core, &self.spec.name).await?;
-        let mut promoted = 0;
+        let queue = &self.spec.name;
+        let free = match seats {
+            Some(seats) if !self.crowded => seats.free(),
+            _ => 0,
+        };
+        let look =
+            async || try_join(next_due(core, queue), shortcut::look(core, queue, free)).await;
+        let (mut next_due, mut ready) = look().await?;
+        let mut pass = Pass::default();
         if next_due.is_some_and(|due| due <= now) {
-            promoted = promote(core, &self.spec.name, now).await?;
-            next_due = self::next_due(core, &self.spec.name).await?;
+            pass.promoted = promote(core, queue, now).await?;
+            (next_due, ready) = look().await?;
         }
-        let delivered = self.deliver(core, now).await?;
-        Ok(Pass {
-            promoted,
-            delivered,
-            next_due,
-        })
+        pass.next_due = next_due;
+        self.crowded = free > 0 && ready.is_none() || self.crowded;
+        if let (Some(seats), Some(rows)) = (seats, ready) {
+            let started = match rows.len() {
+                0 => 0,
+                _ => seats.start(core, &rows).await?,
+            };
+            pass.delivered = started as u64;
+            if started == rows.len() {
+                return Ok(pass);
+            }
+            // What is left waits for the turn of its lane, which is the transport's to know.
+        }
+        pass.delivered += self.deliver(core, now).await?;
+        Ok(pass)
     }
 
     async fn deliver(&mut self, core: &Core, now: Timestamp) -> Result<u64, RelayError> {
@@ -90,6 +133,7 @@ impl Relay {
             lanes = due_lanes(core, &self.spec.name, None).await?;
         }
         let Some(last_seen) = lanes.last().cloned() else {
+            self.crowded = false;
             return Ok(0);
         };
         let depth = core.transport.depth(&self.spec.name, &lanes).await?;
@@ -201,7 +245,8 @@ struct Lane<'a> {
     lane: &'a str,
 }
 
-/// Marks up to `share` rows of each lane as dispatched; the new fence is the pointer's nonce.
+/// Marks up to `share` rows of each lane as dispatched; the new fence is the pointer's nonce. To
+/// people nothing changed: `updated_at` stays.
 async fn dispatch(
     core: &Core,
     queue: &str,
@@ -228,7 +273,7 @@ async fn dispatch(
     };
     let sql = format!(
         "WITH {v}, p AS MATERIALIZED ({picked}) \
-         UPDATE jobs SET fence = fence + 1, dispatched_at = $2, updated_at = $2 \
+         UPDATE jobs SET fence = fence + 1, dispatched_at = $2 \
          FROM p WHERE jobs.id = p.id RETURNING jobs.id, lane, priority, run_at, fence"
     );
     let values = vec![
@@ -237,14 +282,15 @@ async fn dispatch(
         Value::from(queue),
         Value::from(i64::try_from(share).unwrap_or(i64::MAX)),
     ];
-    batch::all(core.db.write(), sql, values)
+    let dispatch = batch::all(core.db.write(), sql, values);
+    crash::write(Commit::JobsDispatched, dispatch)
         .await?
         .iter()
         .map(pointer)
         .collect()
 }
 
-fn pointer(row: &QueryResult) -> Result<Pointer, DbErr> {
+pub(super) fn pointer(row: &QueryResult) -> Result<Pointer, DbErr> {
     Ok(Pointer {
         job: row.try_get("", "id")?,
         nonce: row.try_get("", "fence")?,

@@ -15,6 +15,7 @@ use super::{
     core::Core,
     ledger,
 };
+use crate::crash::{self, Commit};
 
 /// The time between two looks. An expired lease is acted on after two, so that with leases of 15 s
 /// a job of a killed process runs elsewhere within about 21 s.
@@ -48,7 +49,7 @@ impl Rescuer {
     pub(super) async fn look(&mut self, core: &Core) -> Result<usize, DbErr> {
         let now = core.clock.now();
         let mut found = HashMap::new();
-        for queue in ledger::queues(core).await? {
+        for queue in ledger::queues(core.db.read()).await? {
             found.extend(expired(core, &queue, now).await?);
         }
         let (sure, new): (HashMap<_, _>, HashMap<_, _>) = found
@@ -140,7 +141,7 @@ async fn rescue(core: &Core, sure: &[(JobId, Suspect)], now: Timestamp) -> Resul
     )
     .await?;
     note_crashes(&tx, &rescued, now).await?;
-    tx.commit().await?;
+    crash::commit(tx, Commit::JobsRescued).await?;
     tell(core, &rescued).await?;
     Ok(rescued.len())
 }

@@ -51,6 +51,11 @@ impl Cron {
         })
     }
 
+    /// What the catalogue says of it.
+    pub(super) const fn spec(&self) -> &CronSpec {
+        &self.spec
+    }
+
     /// The first slot after `instant`.
     pub(super) fn next(&self, instant: Timestamp) -> Option<Timestamp> {
         self.slots(instant).next()

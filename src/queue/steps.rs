@@ -14,7 +14,7 @@ use super::{
     policy::{Catalogue, QueueSpec},
     relay::Relay,
     rescue::Rescuer,
-    settle,
+    settle, shortcut,
     work::{Claimed, Ran},
 };
 
@@ -64,7 +64,7 @@ impl Steps {
     pub async fn relay(&mut self) -> Result<u64, DrainError> {
         let mut delivered = 0;
         for (relay, _) in &mut self.queues {
-            delivered += relay.pass(&self.core).await?.delivered;
+            delivered += relay.pass(&self.core, None).await?.delivered;
         }
         Ok(delivered)
     }
@@ -75,6 +75,23 @@ impl Steps {
         for (_, spec) in &self.queues {
             let fetched = execute::fetch(&self.core, self.catalogue.as_ref(), spec, limit).await?;
             held.extend(fetched.tickets.into_iter().map(|ticket| HeldJob { ticket }));
+        }
+        Ok(held)
+    }
+
+    /// Starts what is due of each queue by the short way, when that is not more than `limit`.
+    pub async fn start_few(&mut self, limit: usize) -> Result<Vec<HeldJob>, DrainError> {
+        let mut held = Vec::new();
+        for (_, spec) in &self.queues {
+            let rows = shortcut::look(&self.core, &spec.name, limit)
+                .await
+                .map_err(|error| DrainError::Away(error.into()))?;
+            let Some(rows) = rows.filter(|rows| !rows.is_empty()) else {
+                continue;
+            };
+            let catalogue = self.catalogue.as_ref();
+            let tickets = shortcut::claim(&self.core, catalogue, spec, &rows).await?;
+            held.extend(tickets.into_iter().map(|ticket| HeldJob { ticket }));
         }
         Ok(held)
     }

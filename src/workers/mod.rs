@@ -4,18 +4,29 @@
 //! ended: done, snooze, retry, hold, cancel. It never decides when a retry comes (the queue does) nor
 //! whether a change is legal (`domain` does).
 
+mod apply_notice;
+mod audit_drift;
+mod bulk_act;
+mod canary;
 mod expire_uploads;
+mod find_video;
 mod poll_post;
 mod prune;
 mod refresh_due_tokens;
 mod refresh_token;
+mod stop_pull;
 mod sweep_posts;
 mod upload_post;
 
 use std::time::Duration;
 
+use clipqueue_entities::AccountId;
+use tiktok::Endpoint;
+use uuid::Uuid;
+
 use crate::{
     app::App,
+    calls::{Cause, Wait},
     domain::{self, accounts::REAUTH_REQUIRED, tokens::NoToken},
     job::Job,
     queue::{Failure, Lease, Outcome, Ran, Run},
@@ -23,6 +34,8 @@ use crate::{
 
 /// The wait for a refresh that somebody else carries out.
 const REFRESH_WAIT: Duration = Duration::from_secs(3);
+/// The part of a wait by which those who wait for the same instant are spread.
+const SPREAD_PERCENT: u32 = 20;
 
 /// Runs one claimed job.
 pub async fn run(app: App, run: Run) -> Ran {
@@ -37,8 +50,12 @@ pub async fn run(app: App, run: Run) -> Ran {
     let last_attempt = run.job.attempt >= run.job.max_attempts;
     let lease = run.lease;
     let ended = match job {
+        Job::ApplyNotice { notice_id, .. } => apply_notice::run(&app, &lease, notice_id).await,
+        Job::AuditDrift {} => audit_drift::run(&app, &lease).await,
+        Job::Canary { queue } => canary::run(&app, &queue, &run.job).await,
+        Job::BulkAct { bulk_act_id } => bulk_act::run(&app, &lease, bulk_act_id).await,
         Job::ExpireUploads {} => expire_uploads::run(&app).await,
-        Job::PollPost { post_id, .. } => poll_post::run(&app, &lease, post_id).await,
+        Job::PollPost { post_id, .. } => Box::pin(poll_post::run(&app, &lease, post_id)).await,
         Job::Prune {} => prune::run(&app).await,
         Job::RefreshDueTokens {} => refresh_due_tokens::run(&app).await,
         Job::RefreshToken { account_id } => refresh_token::run(&app, &lease, account_id).await,
@@ -105,6 +122,12 @@ impl From<anyhow::Error> for Halt {
     }
 }
 
+impl From<Wait> for Halt {
+    fn from(wait: Wait) -> Self {
+        Self::snooze(spread(wait))
+    }
+}
+
 impl From<NoToken> for Halt {
     fn from(error: NoToken) -> Self {
         match error {
@@ -112,6 +135,31 @@ impl From<NoToken> for Halt {
             NoToken::Reconnect => Self::hold(REAUTH_REQUIRED, error),
             NoToken::Internal(error) => Self::retry(error),
         }
+    }
+}
+
+/// How long to snooze for `wait`: a little longer for some than for others where many wait for the same
+/// instant, so that they do not all come back in it.
+fn spread(wait: Wait) -> Duration {
+    match wait.cause {
+        // Places in a line are spread already.
+        Cause::Budget(_) => wait.wait,
+        Cause::Resting(_) | Cause::ClientRefused | Cause::Uncounted => {
+            let (_, random) = Uuid::new_v4().as_u64_pair();
+            let percent = u32::try_from(random % u64::from(SPREAD_PERCENT + 1)).unwrap_or(0);
+            wait.wait + wait.wait * percent / 100
+        }
+    }
+}
+
+/// The wait for a token: that of a refresh, or longer while refreshes themselves have to wait.
+async fn no_token(app: &App, account: AccountId, error: NoToken) -> Halt {
+    match error {
+        NoToken::Refreshing => match app.calls.trouble(Some(account), Endpoint::Token).await {
+            None => Halt::from(NoToken::Refreshing),
+            Some(wait) => Halt::from(wait),
+        },
+        other => Halt::from(other),
     }
 }
 

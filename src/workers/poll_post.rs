@@ -13,12 +13,12 @@ use clipqueue_entities::{
 };
 use tiktok::{Class, Endpoint, PublishId};
 
-use super::{Halt, Step};
+use super::{Halt, Step, find_video, no_token, stop_pull};
 use crate::{
     app::App,
     domain::{
-        accounts, attempts, error::Error, poll_plan, post_settings::PrivacyLevel, posts, reconcile,
-        tokens,
+        accounts, attempts, error::Error, notices, poll_plan, post_settings::PrivacyLevel, posts,
+        pulls, reconcile, tokens,
     },
     queue::Lease,
 };
@@ -34,13 +34,45 @@ pub(super) async fn run(app: &App, lease: &Lease, id: PostId) -> Step {
     let Some(post) = load(app, id).await? else {
         return Err(Halt::cancel("the post is gone"));
     };
-    let Some(wait) = next_gap(app, &post)? else {
-        return Ok(());
+    // A notice of TikTok's is asked about in every state.
+    let hint = notices::hint(app, id).await?;
+    let wait = match (next_gap(app, &post)?, hint) {
+        (Some(wait), _) => wait,
+        (None, Some(_)) => FAULT_WAIT,
+        (None, None) => return Ok(()),
     };
-    let Some(attempt) = attempts::newest_published(app.db.read(), id).await? else {
+    if hint.is_none()
+        && let Some(unanswered) = attempts::unanswered_pull(app.db.read(), id).await?
+    {
+        // TikTok cannot be asked without a publish id; what it fetched is all there is.
+        let post = pulls::settle(app, lease, post, &unanswered).await?;
+        return match next_gap(app, &post)? {
+            Some(wait) => Err(Halt::snooze(wait)),
+            None => Ok(()),
+        };
+    }
+    let attempt = match hint {
+        Some(attempt) => attempts::by_id(app.db.read(), attempt).await?,
+        None => attempts::newest_published(app.db.read(), id).await?,
+    };
+    let Some(attempt) = attempt else {
         return Err(Halt::cancel("the post was never given to TikTok"));
     };
-    let post = ask(app, lease, post, &attempt, wait).await?;
+    let asked = Box::pin(ask(app, lease, post.clone(), &attempt, wait)).await;
+    let (post, halt) = match asked {
+        Ok(post) => (post, None),
+        Err(halt) => (post, Some(halt)),
+    };
+    if hint.is_some() && halt.is_none() {
+        notices::answered(app, attempt.id).await?;
+    }
+    let doubted = post.state == PostState::Unconfirmed;
+    let post = Box::pin(find_video::run(app, lease, post, &attempt)).await?;
+    if let Some(halt) = halt
+        && !(doubted && post.state == PostState::Published)
+    {
+        return Err(halt);
+    }
     match next_gap(app, &post)? {
         Some(wait) => Err(Halt::snooze(wait)),
         None => Ok(()),
@@ -60,19 +92,26 @@ async fn ask(
     wait: Duration,
 ) -> Step<post::Model> {
     let account = accounts::for_worker(app, post.account_id).await?;
-    let usable = tokens::usable(app, &account, Duration::ZERO).await?;
-    if let Some(wait) = app.budget(post.account_id, Endpoint::StatusFetch).await {
-        return Err(Halt::snooze(wait));
-    }
+    let usable = match tokens::usable(app, &account, Duration::ZERO).await {
+        Ok(usable) => usable,
+        Err(error) => return Err(no_token(app, account.id, error).await),
+    };
     let publish_id = attempt.publish_id.clone().unwrap_or_default();
     let publish_id = PublishId::parse(publish_id).map_err(anyhow::Error::from)?;
-    match app.tiktok.publish_status(&usable.token, &publish_id).await {
-        Ok(answer) => match reconcile::apply_status(app, lease, post, attempt, &answer).await {
-            Ok(post) => Ok(post),
-            // Somebody moved the post meanwhile: the next look sees it as it is.
-            Err(Error::Refused(_)) => Err(Halt::snooze(FAULT_WAIT)),
-            Err(error) => Err(error.into()),
-        },
+    stop_pull::run(app, lease, &post, attempt, &usable.token, &publish_id).await?;
+    let endpoint = Endpoint::StatusFetch;
+    let mut permit = app.calls.ask(Some(account.id), &[endpoint]).await?;
+    let answered = app.tiktok.publish_status(&usable.token, &publish_id).await;
+    let resting = app.calls.heard(&mut permit, endpoint, &answered).await;
+    match answered {
+        Ok(answer) => {
+            match Box::pin(reconcile::apply_status(app, lease, post, attempt, &answer)).await {
+                Ok(post) => Ok(post),
+                // Somebody moved the post meanwhile: the next look sees it as it is.
+                Err(Error::Refused(_)) => Err(Halt::snooze(FAULT_WAIT)),
+                Err(error) => Err(error.into()),
+            }
+        }
         Err(error) => {
             tracing::info!(post.id = %post.id, %error, "TikTok did not say how a post fares");
             match error.class() {
@@ -90,7 +129,8 @@ async fn ask(
                 Class::ScopeMissing => Err(Halt::hold(accounts::REAUTH_REQUIRED, error)),
                 // Right after init TikTok may not know the id yet; later the plan's gaps are long enough.
                 Class::NotFoundYet | Class::Transient | Class::Ambiguous => {
-                    Err(Halt::snooze(wait.max(FAULT_WAIT)))
+                    let rest = resting.map_or(Duration::ZERO, |resting| resting.wait);
+                    Err(Halt::snooze(wait.max(FAULT_WAIT).max(rest)))
                 }
                 Class::GrantDead
                 | Class::CreatorCap
@@ -116,6 +156,10 @@ async fn ask(
 /// The gap before the next question about `post`, if there is one.
 fn next_gap(app: &App, post: &post::Model) -> Step<Option<Duration>> {
     let age = app.clock.now().since(post.state_since);
+    if post.state == PostState::Failed && post.failure_code.as_deref() == Some(posts::NOT_POSTED) {
+        // A person said so; should TikTok still post it, that must show.
+        return Ok(poll_plan::after_word(age));
+    }
     Ok(poll_plan::gap(
         post.state,
         age,

@@ -9,6 +9,7 @@ pub(super) async fn run(app: &App) -> Step {
         jobs = pruned.jobs,
         idempotency_keys = pruned.idempotency_keys,
         oauth_states = pruned.oauth_states,
+        budget_marks = pruned.budget_marks,
         "old rows were deleted"
     );
     Ok(())

@@ -3,7 +3,8 @@
 use super::Step;
 use crate::{
     app::App,
-    domain::tokens::{REFRESH_AHEAD, expiring},
+    crash::{self, Commit},
+    domain::{token_life::REFRESH_AHEAD, tokens::expiring},
     job::{Job, TOKENS},
 };
 
@@ -24,7 +25,7 @@ pub(super) async fn run(app: &App) -> Step {
             app.enqueue_in_tx(&tx, Job::RefreshToken { account_id }, None)
                 .await?;
         }
-        tx.commit().await?;
+        crash::commit(tx, Commit::RefreshesAsked).await?;
         app.nudge(TOKENS);
     }
 }

@@ -8,14 +8,16 @@
 //! more: TikTok either takes it, or says `invalid_grant`, and only that costs the creator a consent.
 
 use clipqueue_entities::{AccountId, account::AccountStatus, account_token::TokenState};
-use tiktok::Class;
+use tiktok::{Class, Endpoint};
 
 use super::{Halt, Step, prove};
 use crate::{
     app::App,
+    calls::Wait,
+    crash::{self, Commit},
     domain::{
-        accounts, attempts,
-        tokens::{self, REFRESH_AHEAD, Stored},
+        accounts, attempts, token_life,
+        tokens::{self, Stored},
     },
     queue::Lease,
 };
@@ -30,20 +32,26 @@ pub(super) async fn run(app: &App, lease: &Lease, account_id: AccountId) -> Step
     };
     match stored.row.state {
         TokenState::Dead => return Err(Halt::cancel("the creator must connect again")),
-        TokenState::Fresh if stored.row.access_expires_at > app.clock.now() + REFRESH_AHEAD => {
+        TokenState::Fresh if token_life::suffices(&stored.row, app.clock.now()) => {
             return Ok(());
         }
         TokenState::Fresh | TokenState::Suspect | TokenState::Uncertain => {}
     }
     let generation = stored.row.generation;
+    // Asked for first: while TikTok rests or refuses the app, no pair is put in doubt.
+    let mut permit = app.calls.ask(Some(account_id), &[Endpoint::Token]).await?;
     prove(lease, app).await?;
     if !tokens::begin_refresh(app, account_id, generation).await? {
         // A consent stored a newer pair in the meantime.
+        app.calls.unused(permit).await;
         return Ok(());
     }
-    match app.tiktok.refresh(&stored.refresh).await {
+    let answered = app.tiktok.refresh(&stored.refresh).await;
+    let calls = &app.calls;
+    let resting = calls.heard(&mut permit, Endpoint::Token, &answered).await;
+    match answered {
         Ok(answer) => store(app, lease, account_id, &stored, &answer.value.tokens).await,
-        Err(error) => refused(app, account_id, generation, error).await,
+        Err(error) => refused(app, account_id, &stored, error, resting).await,
     }
 }
 
@@ -62,12 +70,20 @@ async fn store(
     };
     let kept = Some((&stored.refresh, stored.row.refresh_expires_at));
     tokens::store_in_tx(app, &tx, account_id, Some(&stored.row), set, kept).await?;
-    tx.commit().await?;
+    crash::commit(tx, Commit::TokensStored).await?;
     metrics::counter!("clipqueue_token_refreshes_total", "outcome" => "ok").increment(1);
     Ok(())
 }
 
-async fn refused(app: &App, account_id: AccountId, generation: i64, error: tiktok::Error) -> Step {
+async fn refused(
+    app: &App,
+    account_id: AccountId,
+    stored: &Stored,
+    error: tiktok::Error,
+    resting: Option<Wait>,
+) -> Step {
+    let generation = stored.row.generation;
+    let again = |error| resting.map_or_else(|| Halt::retry(error), Halt::from);
     let outcome = match error.class() {
         Class::GrantDead => {
             accounts::require_reauth(app, account_id, generation, error.code()).await?;
@@ -75,13 +91,13 @@ async fn refused(app: &App, account_id: AccountId, generation: i64, error: tikto
             "grant_dead"
         }
         // Perhaps TikTok has spent the token and its answer was lost: the mark stays.
-        Class::Ambiguous => return Err(Halt::retry(error)),
+        Class::Ambiguous => return Err(again(error)),
         Class::OurFault => {
-            tokens::refresh_not_processed(app, account_id, generation).await?;
+            tokens::refresh_not_processed(app, account_id, &stored.row).await?;
             tracing::error!(%error, "TikTok refuses the app itself; check tiktok.client_key and tiktok.client_secret");
             metrics::counter!("clipqueue_token_refreshes_total", "outcome" => "our_fault")
                 .increment(1);
-            return Err(Halt::retry(error));
+            return Err(again(error));
         }
         Class::Transient
         | Class::RateLimited
@@ -102,8 +118,8 @@ async fn refused(app: &App, account_id: AccountId, generation: i64, error: tikto
         | Class::UploadDead
         | Class::UploadOutOfStep { .. }
         | Class::SourceFailed => {
-            tokens::refresh_not_processed(app, account_id, generation).await?;
-            return Err(Halt::retry(error));
+            tokens::refresh_not_processed(app, account_id, &stored.row).await?;
+            return Err(again(error));
         }
     };
     metrics::counter!("clipqueue_token_refreshes_total", "outcome" => outcome).increment(1);

@@ -8,15 +8,25 @@ use std::{
 
 /// The modules in the order of `src/lib.rs`. A module may import its own group and those before it.
 const ORDER: &[&[&str]] = &[
-    &["clock", "config", "db", "migrate", "secrets", "telemetry"],
+    &[
+        "clock",
+        "config",
+        "crash",
+        "db",
+        "migrate",
+        "remote",
+        "secrets",
+        "telemetry",
+    ],
     &["media"],
     &["queue"],
     &["job"],
+    &["calls"],
     &["app"],
     &["domain"],
     &["workers"],
     &["graphql", "http"],
-    &["service", "demo", "cli"],
+    &["service", "demo", "torture", "bench", "cli"],
 ];
 
 /// More lines than this are more than one idea.
@@ -194,12 +204,13 @@ fn each_library_stays_in_its_place() {
         ("apalis", &["src/queue/"]),
         ("apalis_core", &["src/queue/"]),
         ("redis", &["src/queue/transport/"]),
-        ("reqwest", &["src/demo/"]),
+        ("reqwest", &["src/demo/", "src/torture/"]),
         ("async_graphql", &["src/graphql/", "src/http/graphql/"]),
         ("axum", &["src/http/"]),
+        ("askama", &["src/http/ui/"]),
         ("object_store", &["src/media/"]),
         ("toml", &["src/config/"]),
-        ("tiktok_sim", &["src/demo/", "src/cli/"]),
+        ("tiktok_sim", &["src/demo/", "src/torture/", "src/cli/"]),
         ("chacha20poly1305", &["src/secrets.rs"]),
         ("clipqueue_migration", &["src/migrate.rs"]),
     ];
@@ -308,4 +319,97 @@ fn imports_are_found_in_every_form() {
     assert!(!uses("my_redis::x", "redis"));
     assert!(!uses("use crate::{a, redis::B};", "redis"));
     assert!(uses("use crate::a;\nuse redis::B;", "redis"));
+}
+
+/// Files of the domain and the workers that write for something other than a post, a poll or a token,
+/// each with what that is.
+const OTHER_WRITES: &[(&str, &str)] = &[
+    ("src/domain/api_keys.rs", "keys and users"),
+    ("src/domain/audit.rs", "acts that were refused"),
+    (
+        "src/domain/bulk/mod.rs",
+        "operators' acts, which a person repeats",
+    ),
+    (
+        "src/domain/bulk/run.rs",
+        "batches with their own place; repeated from there",
+    ),
+    (
+        "src/domain/canaries.rs",
+        "a reading, which the next replaces",
+    ),
+    (
+        "src/domain/connect.rs",
+        "the creator's consent, which a person repeats",
+    ),
+    (
+        "src/domain/drift/mod.rs",
+        "a report, which the next run repeats",
+    ),
+    (
+        "src/domain/console_sessions.rs",
+        "operators' sessions, which a person repeats",
+    ),
+    ("src/domain/key_canary.rs", "the first start"),
+    (
+        "src/domain/operators.rs",
+        "operators' acts, which a person repeats",
+    ),
+    ("src/domain/retention.rs", "deleting what is old"),
+    ("src/domain/uploads.rs", "announcing a file"),
+];
+
+#[test]
+fn every_commit_on_the_way_of_a_post_has_its_crash_points() {
+    let mut broken = Vec::new();
+    let mut excused = BTreeSet::new();
+    for source in sources(&["src/domain", "src/workers"]) {
+        let code = source.code();
+        let lines: Vec<&str> = code.lines().collect();
+        for (at, line) in lines.iter().enumerate() {
+            let bare_commit = line.contains(".commit()");
+            // A statement without a transaction is a commit: it is handed to `crash::write`, here or
+            // within the statements that follow it.
+            let bare_write = line.contains(".write()")
+                && !lines[at..lines.len().min(at + 8)]
+                    .iter()
+                    .any(|line| line.contains("crash::write("));
+            if !bare_commit && !bare_write {
+                continue;
+            }
+            if OTHER_WRITES.iter().any(|(path, _)| *path == source.path) {
+                excused.insert(source.path.clone());
+                continue;
+            }
+            broken.push(format!("{}:{}: {}", source.path, at + 1, line.trim()));
+        }
+    }
+    none(
+        "a commit has no crash points: name it in crash::Commit, go through crash::commit or \
+         crash::write, and say in tests/it/end_to_end/crashes which run meets it",
+        &broken,
+    );
+    let listed: BTreeSet<String> = OTHER_WRITES.iter().map(|(p, _)| (*p).to_owned()).collect();
+    assert_eq!(
+        excused, listed,
+        "OTHER_WRITES names a file that needs no excuse"
+    );
+}
+
+#[test]
+fn every_call_to_tiktok_has_its_crash_points() {
+    let mut broken = Vec::new();
+    for source in sources(&["src"]) {
+        let code = source.code();
+        if code.contains("tiktok::Client") && source.path != "src/remote.rs" {
+            broken.push(format!("{} names tiktok::Client", source.path));
+        }
+    }
+    none("calls to TikTok go through crate::remote", &broken);
+    // Within it, each method that waits for the client goes between two points.
+    let remote = sources(&["src/remote.rs"]).remove(0).code();
+    let calls = remote.matches("self.client.").count();
+    let points = remote.matches("around(Step::Call(").count();
+    // The address of the consent page is no call.
+    assert_eq!(calls, points + 1, "a call in src/remote.rs has no points");
 }

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use clipqueue::config::{self, Config, LogFormat, Problems, Sources, TransportKind};
+use clipqueue::config::{self, Config, LogFormat, MediaPlace, Problems, Sources, TransportKind};
 use secrecy::ExposeSecret as _;
 
 /// What a public server is given in these tests.
@@ -43,7 +43,9 @@ fn the_defaults_run_a_demo() {
     assert_eq!(config.http.admin_listen, None);
     assert!(matches!(config.transport.kind, TransportKind::Memory));
     assert_eq!(config.queue.lease, Duration::from_secs(15));
-    assert_eq!(config.media.directory, Path::new("data/media"));
+    assert!(
+        matches!(&config.media.place, MediaPlace::Directory(path) if path == Path::new("data/media"))
+    );
     assert_eq!(config.log.format, LogFormat::Pretty);
     assert!(config.warnings.is_empty());
 }
@@ -89,6 +91,8 @@ fn the_names_that_others_rely_on_are_there() {
         "transport.url",
         "transport.url_file",
         "media.url",
+        "media.s3_access_key_id_file",
+        "media.s3_secret_access_key_file",
         "tiktok.client_key",
         "tiktok.client_secret",
         "tiktok.client_secret_file",
@@ -100,6 +104,54 @@ fn the_names_that_others_rely_on_are_there() {
         "secrets.master_key_file",
     ] {
         assert!(known.contains(key), "{key}");
+    }
+}
+
+#[test]
+fn a_bucket_needs_its_keys_and_says_which() {
+    let dir = tempfile::tempdir().unwrap();
+    let secret = dir.path().join("s3_secret");
+    fs::write(&secret, "of-a-file\n").unwrap();
+    let bucket = ("media.url", "s3://clips/some/where/");
+    let told_without = told(&[bucket]);
+    for key in ["media.s3_access_key_id", "media.s3_secret_access_key"] {
+        assert!(told_without.contains(key), "{told_without}");
+    }
+    let config = load(
+        &[],
+        &[
+            bucket,
+            ("media.s3_endpoint", "http://127.0.0.1:8333"),
+            ("media.s3_access_key_id", "id"),
+            ("media.s3_secret_access_key_file", secret.to_str().unwrap()),
+        ],
+    )
+    .unwrap();
+    let MediaPlace::S3(s3) = &config.media.place else {
+        panic!("{:?}", config.media.place);
+    };
+    assert_eq!(
+        (s3.bucket.as_str(), s3.prefix.as_str()),
+        ("clips", "some/where")
+    );
+    assert_eq!(s3.secret_access_key.expose_secret(), "of-a-file");
+    assert!(!format!("{config:?}").contains("of-a-file"));
+    for wrong in [
+        "s3://",
+        "s3://Clips",
+        "s3://clips/../x",
+        "s3://clips/a//b",
+        "gs://clips",
+    ] {
+        assert!(
+            told(&[("media.url", wrong)]).contains("media.url"),
+            "{wrong}"
+        );
+    }
+    for wrong in ["s3.example.com", "https://user:password@s3.example.com"] {
+        let text = told(&[("media.s3_endpoint", wrong)]);
+        assert!(text.contains("media.s3_endpoint"), "{wrong}");
+        assert!(!text.contains("password"), "{text}");
     }
 }
 
@@ -204,7 +256,7 @@ fn values_that_no_part_could_use_are_refused_here() {
             "must be memory: or redis://",
         ),
         ("transport.prefix", "a b", "letters, digits and dashes"),
-        ("media.url", "s3://bucket", "a directory"),
+        ("media.url", "gs://bucket", "a directory"),
         ("media.url", "", "a directory"),
         ("media.max_file_bytes", "4GB", "a whole number"),
         ("tiktok.client_key", "", "developer portal"),

@@ -9,16 +9,23 @@
 
 mod api;
 mod architecture;
+mod budgets;
 mod configuration;
 mod connect;
+mod console;
 mod database;
 mod end_to_end;
 mod graphql_protocol;
 mod http;
 mod media;
+
+mod operations;
+mod photos;
 mod posts;
 mod process;
 mod queue;
 mod schema_of_database;
 mod support;
 mod tokens;
+mod torture;
+mod webhooks;

@@ -166,8 +166,15 @@ async fn create_from_entities(db: &Db) {
     create(db, entities::account_key::Entity).await;
     create(db, entities::account_token::Entity).await;
     create(db, entities::api_key::Entity).await;
+    create(db, entities::attempt_photo::Entity).await;
+    create(db, entities::audit_entry::Entity).await;
+    create(db, entities::budget_mark::Entity).await;
+    create(db, entities::bulk_act::Entity).await;
+    create(db, entities::canary::Entity).await;
+    create(db, entities::console_session::Entity).await;
     create(db, entities::creator_snapshot::Entity).await;
     create(db, entities::cron_slot::Entity).await;
+    create(db, entities::drift_report::Entity).await;
     create(db, entities::event::Entity).await;
     create(db, entities::evidence::Entity).await;
     create(db, entities::idempotency_key::Entity).await;
@@ -176,9 +183,12 @@ async fn create_from_entities(db: &Db) {
     create(db, entities::master_key::Entity).await;
     create(db, entities::media::Entity).await;
     create(db, entities::media_segment::Entity).await;
+    create(db, entities::notice::Entity).await;
     create(db, entities::oauth_state::Entity).await;
     create(db, entities::post::Entity).await;
     create(db, entities::post_attempt::Entity).await;
+    create(db, entities::post_video::Entity).await;
+    create(db, entities::post_photo::Entity).await;
     create(db, entities::queue_control::Entity).await;
     create(db, entities::user::Entity).await;
 }

@@ -15,6 +15,12 @@ pub enum Error {
         /// What it is instead, when it is something well known.
         found: Option<&'static str>,
     },
+    /// The content is a picture of a kind that TikTok does not take.
+    #[error("the file is {found}, not a JPEG or WebP picture")]
+    NotPhoto {
+        /// What it is.
+        found: &'static str,
+    },
     /// The file ends before its own headers say that it does.
     #[error("the file is cut off: its headers describe more bytes than it has")]
     CutOff,

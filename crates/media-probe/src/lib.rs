@@ -1,7 +1,7 @@
-//! What a video file is, read from its container with bounded memory, and what TikTok would say to it.
+//! What a video or a photo is, read from its container with bounded memory, and what TikTok would say to it.
 //!
-//! [`probe`] looks at the content, never at a name: MP4 and QuickTime by their boxes, WebM by its
-//! EBML elements. It asks a [`Source`] for small ranges, so a file of gigabytes in object storage is
+//! [`look`] looks at the content, never at a name: MP4 and QuickTime by their boxes, WebM by its
+//! EBML elements, JPEG by its segments, WebP by its chunks. It asks a [`Source`] for small ranges, so a file of gigabytes in object storage is
 //! judged from its headers alone. [`rules`] turns the [`Facts`] into one verdict per TikTok rule.
 //!
 //! The files are hostile. Both readers are written over bounds-checked slices without recursion;
@@ -12,12 +12,15 @@
 mod error;
 mod facts;
 mod mp4;
+mod photo;
+pub mod photo_rules;
 pub mod rules;
 mod source;
 mod webm;
 
 pub use error::Error;
 pub use facts::{AudioCodec, Container, Facts, Rotation, VideoCodec};
+pub use photo::{PhotoFacts, PhotoFormat};
 pub use source::Source;
 
 use source::Window;
@@ -27,7 +30,40 @@ const SNIFF_BYTES: u64 = 16;
 /// Every EBML file, WebM among them, begins with this id.
 const EBML_MAGIC: [u8; 4] = [0x1A, 0x45, 0xDF, 0xA3];
 
-/// Reads the facts of the file behind `source`.
+/// What a file turned out to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// A video.
+    Video(Facts),
+    /// A photo.
+    Photo(PhotoFacts),
+}
+
+/// What a file that could not be read was taken for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A video, or nothing that is known.
+    Video,
+    /// A picture.
+    Photo,
+}
+
+/// Reads the facts of the video or photo behind `source`; with an error comes what it was taken for.
+pub async fn look<S: Source>(source: &S) -> Result<Found, (Kind, Error)> {
+    let mut window = Window::new(source);
+    let head = window.take(0, SNIFF_BYTES.min(source.size())).await;
+    let head = head.map_err(|error| (Kind::Video, error))?.to_vec();
+    match photo::read(&mut window, &head).await {
+        Ok(Some(facts)) => Ok(Found::Photo(facts)),
+        Ok(None) => match probe(source).await {
+            Ok(facts) => Ok(Found::Video(facts)),
+            Err(error) => Err((Kind::Video, error)),
+        },
+        Err(error) => Err((Kind::Photo, error)),
+    }
+}
+
+/// Reads the facts of the video behind `source`.
 ///
 /// Reads 256 MiB at the very most, and holds no more than the header that the file describes itself
 /// with (at most 32 MiB).

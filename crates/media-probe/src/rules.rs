@@ -39,6 +39,14 @@ pub enum Rule {
     Size,
     /// At most ten minutes, or what the creator may post.
     Duration,
+    /// JPEG or WebP.
+    PhotoFormat,
+    /// At most 1080 pixels on a photo's shorter side.
+    PhotoShortSide,
+    /// More than 1920 pixels on a photo's longer side are a risk.
+    PhotoLongSide,
+    /// At most 20 MB for a photo.
+    PhotoSize,
 }
 
 /// How a file stands to a rule.
@@ -139,7 +147,7 @@ const CODECS: &str = "H.264, H.265, VP8 or VP9";
 const FRAME_RATES: &str = "23 to 60 frames per second";
 const SIDES: &str = "360 to 4096 pixels";
 
-fn unknown(rule: Rule, allowed: String) -> Verdict {
+pub(crate) fn unknown(rule: Rule, allowed: String) -> Verdict {
     Verdict {
         rule,
         outcome: Outcome::Unknown,
@@ -149,7 +157,13 @@ fn unknown(rule: Rule, allowed: String) -> Verdict {
     }
 }
 
-fn judged(rule: Rule, pass: bool, measured: String, allowed: &str, fix: &str) -> Verdict {
+pub(crate) fn judged(
+    rule: Rule,
+    pass: bool,
+    measured: String,
+    allowed: &str,
+    fix: &str,
+) -> Verdict {
     Verdict {
         rule,
         outcome: if pass { Outcome::Pass } else { Outcome::Fail },

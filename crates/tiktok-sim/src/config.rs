@@ -187,6 +187,8 @@ pub struct PipelineConfig {
     pub check_container: bool,
     /// How long a `publish_id` stays known to `status/fetch`; none means for ever.
     pub publish_id_retention_ms: Option<i64>,
+    /// The length in seconds that `video/list` shows of every video: the simulator decodes none.
+    pub video_seconds: i64,
     /// Views a public video gains per hour; likes, comments and shares follow.
     pub views_per_hour: u64,
     /// A direct init without a `creator_info` query within this span is a broken rule; none
@@ -206,6 +208,7 @@ impl Default for PipelineConfig {
             stuck: false,
             check_container: true,
             publish_id_retention_ms: None,
+            video_seconds: 15,
             views_per_hour: 120,
             creator_info_freshness_ms: Some(600_000),
         }

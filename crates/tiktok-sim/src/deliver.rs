@@ -36,7 +36,7 @@ pub(crate) async fn run(core: Arc<Core>, stop: CancellationToken) {
                 Some(ms) => {
                     // At least a millisecond: a due step was settled just now.
                     let ms = u64::try_from(ms.max(1)).unwrap_or(1);
-                    tokio::time::sleep(Duration::from_millis(ms)).await;
+                    tokio::time::sleep(core.clock.real(ms)).await;
                 }
                 None => std::future::pending().await,
             }

@@ -32,6 +32,22 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
+    /// Every endpoint.
+    pub const ALL: &[Self] = &[
+        Self::Token,
+        Self::Revoke,
+        Self::UserInfo,
+        Self::CreatorInfo,
+        Self::VideoInit,
+        Self::InboxVideoInit,
+        Self::PhotoInit,
+        Self::ChunkUpload,
+        Self::StatusFetch,
+        Self::Cancel,
+        Self::VideoList,
+        Self::VideoQuery,
+    ];
+
     /// The path under the API base, with the trailing slash that TikTok documents. Empty for
     /// [`Endpoint::ChunkUpload`], whose URL is not ours to build.
     #[must_use]

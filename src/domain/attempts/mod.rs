@@ -5,24 +5,30 @@
 //! lost its lease can therefore neither open an attempt nor close one.
 
 mod address;
+mod find;
+mod pull;
 
 use std::time::Duration;
 
 use clipqueue_entities::{
-    AttemptId, PostId,
+    AttemptId,
     post::{self, PostState},
     post_attempt::{self, AttemptPhase},
 };
 use sea_orm::{
     ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, ConnectionTrait,
-    DatabaseTransaction, EntityTrait as _, IntoActiveModel as _, QueryFilter as _, QueryOrder as _,
-    sea_query::Expr,
+    DatabaseTransaction, EntityTrait as _, IntoActiveModel as _, QueryFilter as _, sea_query::Expr,
 };
 use serde_json::json;
 use tiktok::{ChunkPlan, PublishId, UploadUrl, limits::UPLOAD_URL_LIFE};
 
 use address::url_place;
 pub use address::{upload_url, url_has_ended};
+pub use find::{by_id, by_publish_id, list, newest_published, open, overtaken};
+pub use pull::{
+    STOP_CALL, accepted_pull, begin_pull, keep_publish_id, stop_asked, stop_was_asked,
+    unanswered_pull,
+};
 
 use super::{
     error::{Error, Result},
@@ -33,39 +39,10 @@ use super::{
 };
 use crate::{
     app::App,
+    crash::{self, Commit},
     job::{Job, STATUS},
     queue::Lease,
 };
-
-/// The open attempt of a post, if there is one.
-pub async fn open(db: &impl ConnectionTrait, post: PostId) -> Result<Option<post_attempt::Model>> {
-    Ok(post_attempt::Entity::find()
-        .filter(post_attempt::Column::OpenKey.eq(post.to_string()))
-        .one(db)
-        .await?)
-}
-
-/// All attempts of a post, first to last.
-pub async fn list(db: &impl ConnectionTrait, post: PostId) -> Result<Vec<post_attempt::Model>> {
-    Ok(post_attempt::Entity::find()
-        .filter(post_attempt::Column::PostId.eq(post))
-        .order_by_asc(post_attempt::Column::Number)
-        .all(db)
-        .await?)
-}
-
-/// The newest attempt that has a publish id: the one to ask TikTok about.
-pub async fn newest_published(
-    db: &impl ConnectionTrait,
-    post: PostId,
-) -> Result<Option<post_attempt::Model>> {
-    Ok(post_attempt::Entity::find()
-        .filter(post_attempt::Column::PostId.eq(post))
-        .filter(post_attempt::Column::PublishId.is_not_null())
-        .order_by_desc(post_attempt::Column::Number)
-        .one(db)
-        .await?)
-}
 
 /// Begins a transaction in which `lease` is proved to be the newest.
 pub async fn fenced(app: &App, lease: &Lease) -> Result<DatabaseTransaction> {
@@ -92,12 +69,14 @@ pub async fn begin(
     let attempt = post_attempt::Model {
         id: AttemptId::new(),
         post_id: post.id,
+        account_id: Some(post.account_id),
         number,
         phase: AttemptPhase::InitSent,
         open_key: Some(post.id.to_string()),
         publish_id: None,
         upload_url_sealed: None,
         upload_url_expires_at: None,
+        pull_ends_at: None,
         video_size: i64::try_from(plan.size()).unwrap_or(i64::MAX),
         chunk_size: i64::try_from(plan.chunk_size()).unwrap_or(i64::MAX),
         chunk_count: i32::try_from(plan.count()).unwrap_or(i32::MAX),
@@ -119,7 +98,7 @@ pub async fn begin(
         row.bytes_sent = Set(0);
     });
     let post = apply_in_tx(app, &tx, post, change).await?;
-    tx.commit().await?;
+    crash::commit(tx, Commit::AttemptOpened).await?;
     app.announce(post.user_id).await;
     Ok((post, attempt))
 }
@@ -148,7 +127,7 @@ pub async fn accepted(
     .await?;
     let change = Change::new(PostEvent::InitAccepted, evidence.of(attempt.id));
     let post = apply_in_tx(app, &tx, post, change).await?;
-    tx.commit().await?;
+    crash::commit(tx, Commit::InitAccepted).await?;
     app.announce(post.user_id).await;
     Ok((post, attempt))
 }
@@ -191,7 +170,7 @@ pub async fn acknowledged(
         },
     )
     .await?;
-    tx.commit().await?;
+    crash::commit(tx, Commit::ChunkAcknowledged).await?;
     app.announce(post.user_id).await;
     Ok(attempt)
 }
@@ -223,7 +202,7 @@ pub async fn last_chunk_started(
         row.last_chunk_at = Set(Some(now));
     })
     .await?;
-    tx.commit().await?;
+    crash::commit(tx, Commit::LastChunkStarted).await?;
     Ok(Some(attempt))
 }
 
@@ -244,7 +223,8 @@ pub async fn sent(
     let total = post.bytes_total;
     let change = Change::new(PostEvent::BytesAcknowledged, evidence.of(attempt.id))
         .edit(|row| row.bytes_sent = Set(total));
-    ask_later(app, tx, post, change, Duration::from_secs(FIRST_POLL_S)).await
+    let wait = Duration::from_secs(FIRST_POLL_S);
+    ask_later(app, tx, post, change, wait, Commit::BytesAcknowledged).await
 }
 
 /// TikTok is seldom done sooner.
@@ -260,7 +240,7 @@ pub async fn answer_lost(
 ) -> Result<post::Model> {
     let tx = fenced(app, lease).await?;
     let change = Change::new(PostEvent::AnswerLost, evidence.of(attempt.id));
-    ask_later(app, tx, post, change, Duration::ZERO).await
+    ask_later(app, tx, post, change, Duration::ZERO, Commit::AnswerLost).await
 }
 
 async fn ask_later(
@@ -269,11 +249,12 @@ async fn ask_later(
     post: post::Model,
     change: Change,
     wait: Duration,
+    commit: Commit,
 ) -> Result<post::Model> {
     let post = apply_in_tx(app, &tx, post, change).await?;
     app.enqueue_in_tx(&tx, poll_job(&post), Some(app.clock.now() + wait))
         .await?;
-    tx.commit().await?;
+    crash::commit(tx, commit).await?;
     app.announce(post.user_id).await;
     app.nudge(STATUS);
     Ok(post)
@@ -300,7 +281,7 @@ pub async fn close(
 ) -> Result<post::Model> {
     close_in_tx(app, &tx, &post, outcome, error).await?;
     let post = apply_in_tx(app, &tx, post, change).await?;
-    tx.commit().await?;
+    crash::commit(tx, Commit::PostChanged).await?;
     app.announce(post.user_id).await;
     Ok(post)
 }
@@ -328,6 +309,24 @@ pub async fn close_in_tx(
             row.error_code = Set(Some(error.code().to_owned()));
             row.log_id = Set(log_id(error));
         }
+    })
+    .await?;
+    Ok(())
+}
+
+/// Ends `attempt`, open or not, as TikTok's word shows it to have ended.
+pub async fn end_in_tx(
+    app: &App,
+    tx: &impl ConnectionTrait,
+    post: &post::Model,
+    attempt: &post_attempt::Model,
+    outcome: &str,
+) -> Result<()> {
+    if attempt.phase != AttemptPhase::Closed {
+        return close_in_tx(app, tx, post, outcome, None).await;
+    }
+    update(tx, attempt.id, |row| {
+        row.outcome = Set(Some(outcome.to_owned()));
     })
     .await?;
     Ok(())

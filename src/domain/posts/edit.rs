@@ -2,22 +2,32 @@
 
 use clipqueue_entities::{
     PostId, Timestamp, post,
-    post::{PostMode, PostState},
+    post::{PostKind, PostMode, PostState},
 };
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, EntityTrait as _, IntoActiveModel as _, QueryFilter as _,
 };
 use serde_json::json;
 
-use super::{create::as_request, get, rules::validate, upload_job};
+use super::{
+    create::{as_request, total_bytes},
+    get, local_time,
+    photos::{self, Photos},
+    rules::{due_at, validate},
+    upload_job,
+};
 use crate::{
     app::App,
+    crash::{self, Commit},
     domain::{
         actor::Actor,
         error::{Code, Refusal, Result},
         events::{self, NewEvent},
-        post_change::{Evidence, insert_evidence, state_word},
+        lateness::{self, LATE, Late},
+        local_time::LocalTime,
+        post_change::{Change, Evidence, apply_in_tx, insert_evidence, state_word},
         post_settings::DirectSettings,
+        post_state::PostEvent,
     },
     job::UPLOADS,
 };
@@ -27,6 +37,8 @@ use crate::{
 pub struct PostEdit {
     /// A new caption.
     pub caption: Option<String>,
+    /// Other photos, or the same in another order, with their cover, title and music.
+    pub photos: Option<Photos>,
     /// New choices.
     pub direct: Option<DirectSettings>,
     /// Whether the creator agreed to the text for the new choices.
@@ -37,6 +49,10 @@ pub struct PostEdit {
     pub upload_reference: Option<Option<String>>,
     /// A new time; `Some(None)` means at once.
     pub publish_at: Option<Option<Timestamp>>,
+    /// A new local time.
+    pub local: Option<LocalTime>,
+    /// A new rule for lateness; `Some(None)` means the installation's.
+    pub late: Option<Option<Late>>,
 }
 
 /// Edits a post that has not begun; `expected_version` must be the one that the caller saw.
@@ -50,14 +66,18 @@ pub async fn update(
     let before = get(app.db.read(), actor.user_id, id).await?;
     check_editable(&before, expected_version)?;
     let edited = apply_edit(&before, &edit, app.clock.now())?;
-    let mut request = as_request(&edited)?;
+    let mut request = as_request(app.db.read(), &edited).await?;
+    if let Some(photos) = &edit.photos {
+        request.photos = Some(photos.clone());
+    }
     request.creator_consent = edited.consent_at.is_some();
     request.keep_draft = edited.state == PostState::Draft;
     if edited.publish_at == before.publish_at {
         // A time that was accepted once is not judged again.
         request.publish_at = None;
+        request.local = None;
     }
-    validate(app, actor, &request).await?;
+    let (_, files) = validate(app, actor, &request).await?;
 
     let now = app.clock.now();
     let tx = app.db.begin().await?;
@@ -76,20 +96,34 @@ pub async fn update(
             .into());
         }
     }
+    let late = Late::of(&edited);
+    let moved = edited.publish_at != post.publish_at;
     let mut row = edited.clone().into_active_model();
     row.id = sea_orm::ActiveValue::Unchanged(id);
     row.caption = Set(edited.caption);
     row.settings = Set(edited.settings);
+    row.title = Set(edited.title);
+    row.cover_index = Set(edited.cover_index);
+    row.auto_add_music = Set(edited.auto_add_music);
+    row.media_id = Set(files.first().map_or(edited.media_id, |file| file.id));
+    row.bytes_total = Set(total_bytes(&files));
     row.experiment_label = Set(edited.experiment_label);
     row.upload_reference = Set(edited.upload_reference);
     row.publish_at = Set(edited.publish_at);
+    row.local_time = Set(edited.local_time.clone());
+    row.late_policy = Set(edited.late_policy);
+    row.late_within_s = Set(edited.late_within_s);
     row.consent_version = Set(edited.consent_version);
     row.consent_at = Set(edited.consent_at);
     row.version = Set(expected_version + 1);
     row.updated_at = Set(now);
     if post.state == PostState::Scheduled {
-        let due = edited.publish_at.unwrap_or(now).max(now);
-        row.deadline_at = Set(Some(due + app.config.posts.late_limit));
+        row.deadline_at = Set(Some(lateness::deadline(
+            &app.config.posts,
+            late,
+            edited.publish_at,
+            now,
+        )));
     }
     let changed = post::Entity::update_many()
         .set(row)
@@ -100,6 +134,9 @@ pub async fn update(
         .await?;
     if changed.rows_affected != 1 {
         return Err(version_conflict(post.version).into());
+    }
+    if let Some(photos) = &edit.photos {
+        photos::store_in_tx(&tx, id, photos).await?;
     }
     let evidence_id = insert_evidence(&tx, now, &post, Evidence::creator("updatePost")).await?;
     events::append_in_tx(
@@ -115,8 +152,13 @@ pub async fn update(
         },
     )
     .await?;
-    let post = get(&tx, actor.user_id, id).await?;
-    tx.commit().await?;
+    let mut post = get(&tx, actor.user_id, id).await?;
+    if moved && post.state == PostState::Held && post.hold_reason.as_deref() == Some(LATE) {
+        // It was held because its time had passed, and has another now.
+        let change = Change::new(PostEvent::Released, Evidence::creator("updatePost"));
+        post = apply_in_tx(app, &tx, post, change).await?;
+    }
+    crash::commit(tx, Commit::PostEdited).await?;
     app.announce(actor.user_id).await;
     app.nudge(UPLOADS);
     Ok(post)
@@ -125,21 +167,21 @@ pub async fn update(
 /// Notes that the creator copied the caption of an inbox post.
 pub async fn caption_copied(app: &App, actor: &Actor, id: PostId) -> Result<post::Model> {
     let post = get(app.db.read(), actor.user_id, id).await?;
-    if post.mode != PostMode::Inbox {
+    if post.mode != PostMode::Inbox || post.kind != PostKind::Video {
         return Err(Refusal::whole(
             Code::WrongState,
-            "TikTok takes the caption of a direct post itself; only inbox posts hand it over",
+            "TikTok takes the caption of a direct post and of photos itself; only inbox videos hand it over",
         )
         .into());
     }
-    post::Entity::update_many()
+    let note = post::Entity::update_many()
         .col_expr(
             post::Column::CaptionCopiedAt,
             sea_orm::sea_query::Expr::value(app.clock.now()),
         )
         .filter(post::Column::Id.eq(id))
-        .exec(app.db.write())
-        .await?;
+        .exec(app.db.write());
+    crash::write(Commit::PostEdited, note).await?;
     get(app.db.read(), actor.user_id, id).await
 }
 
@@ -147,6 +189,19 @@ fn apply_edit(post: &post::Model, edit: &PostEdit, now: Timestamp) -> Result<pos
     let mut edited = post.clone();
     if let Some(caption) = &edit.caption {
         edited.caption.clone_from(caption);
+    }
+    if let Some(photos) = &edit.photos {
+        if post.kind != PostKind::Photo {
+            return Err(Refusal::new(
+                "photos",
+                Code::Invalid,
+                "this post is a video; make a new post for photos",
+            )
+            .into());
+        }
+        edited.title.clone_from(&photos.title);
+        edited.cover_index = Some(photos.cover_index);
+        edited.auto_add_music = photos.auto_add_music;
     }
     if let Some(direct) = &edit.direct {
         if post.mode != PostMode::Direct {
@@ -170,8 +225,33 @@ fn apply_edit(post: &post::Model, edit: &PostEdit, now: Timestamp) -> Result<pos
     if let Some(reference) = &edit.upload_reference {
         edited.upload_reference.clone_from(reference);
     }
-    if let Some(at) = edit.publish_at {
-        edited.publish_at = at;
+    if let Some(late) = edit.late {
+        edited.late_policy = late.map(|late| late.policy);
+        edited.late_within_s = late.and_then(|late| late.within_s);
+    }
+    match (edit.publish_at, &edit.local) {
+        (Some(_), Some(_)) => {
+            return Err(Refusal::new(
+                "publishAtLocal",
+                Code::Invalid,
+                "give either publishAt or publishAtLocal, not both",
+            )
+            .into());
+        }
+        (Some(at), None) => {
+            edited.publish_at = at;
+            edited.local_time = None;
+        }
+        (None, Some(local)) => {
+            edited.local_time = Some(serde_json::to_value(local).map_err(anyhow::Error::from)?);
+            edited.publish_at = due_at(None, local_time(&edited)?.as_ref())?;
+        }
+        // A wall clock's time stays what it was; its instant follows the zone's rules of today, unless
+        // it has come already.
+        (None, None) if edited.local_time.is_some() && edited.publish_at > Some(now) => {
+            edited.publish_at = due_at(None, local_time(&edited)?.as_ref())?;
+        }
+        (None, None) => {}
     }
     Ok(edited)
 }

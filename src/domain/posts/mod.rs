@@ -2,10 +2,15 @@
 //!
 //! A mutation writes the post, its event and its job in one transaction and answers at once; what is
 //! then done with TikTok is the workers'. Everything is selected through the owner. The rules of a
-//! request are in [`rules`], the acts in [`mod@create`], [`edit`] and [`stop`].
+//! request are in [`rules`], [`files`] and [`photos`], the acts in [`mod@create`], [`batch`], [`edit`],
+//! [`stop`] and [`mod@confirm`].
 
+mod batch;
+mod confirm;
 mod create;
 mod edit;
+mod files;
+mod photos;
 mod rules;
 mod stop;
 
@@ -15,13 +20,18 @@ use sea_orm::{
     QueryOrder as _, QuerySelect as _,
 };
 
+pub use batch::{MAX_ROWS, Row, create_many};
+pub use confirm::{NOT_POSTED, Word, confirm, settle};
 pub use create::{NewPost, create, submit};
 pub use edit::{PostEdit, caption_copied, update};
-pub use rules::{check_account, check_media, duration_ms, find_media, validate};
-pub use stop::{cancel, retry};
+pub use files::{check_files, duration_ms, files_of_plan, find_files, find_media, unreachable};
+pub use photos::{Photos, media_of, photos_of};
+pub use rules::{check_account, validate};
+pub use stop::{cancel, release, retry};
 
 use super::{
     error::{Error, Result},
+    local_time::LocalTime,
     post_settings::DirectSettings,
     post_state,
 };
@@ -132,6 +142,12 @@ pub fn upload_job(post: &post::Model) -> Job {
 /// The explicit choices that are stored with a direct post.
 pub fn direct_settings(post: &post::Model) -> Result<Option<DirectSettings>> {
     Ok(serde_json::from_value(post.settings.clone()).map_err(anyhow::Error::from)?)
+}
+
+/// The local time that a post was given, if it was given one.
+pub fn local_time(post: &post::Model) -> Result<Option<LocalTime>> {
+    let stored = post.local_time.clone().map(serde_json::from_value);
+    Ok(stored.transpose().map_err(anyhow::Error::from)?)
 }
 
 /// The phase of a post, for callers outside the domain.

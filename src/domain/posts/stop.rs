@@ -1,18 +1,24 @@
 //! Stopping a post, and trying one again that has ended.
 
-use clipqueue_entities::{PostId, post, post::PostState, post_attempt::AttemptPhase};
+use clipqueue_entities::{
+    PostId, post,
+    post::{PostKind, PostState},
+    post_attempt::AttemptPhase,
+};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, DatabaseTransaction, EntityTrait as _, QueryFilter as _,
 };
 
-use super::{create::as_request, get, rules::validate, upload_job};
+use super::{create::as_request, get, get_locked, rules::validate, upload_job};
 use crate::{
     app::App,
+    crash::{self, Commit},
     domain::{
         actor::Actor,
         attempts,
         error::{Code, Refusal, Result},
         idempotency::{Request, Seen},
+        lateness::LATE,
         post_change::{Change, Evidence, apply_in_tx, insert_evidence},
         post_state::PostEvent,
     },
@@ -21,7 +27,8 @@ use crate::{
 };
 
 /// Stops a post. Before its commit point it ends CANCELLED; a running upload is told to stop and
-/// ends CANCELLED before its last chunk. What TikTok has whole cannot be taken back.
+/// ends CANCELLED before its last chunk; of photos that TikTok is fetching, TikTok is asked to stop.
+/// What TikTok has whole cannot be taken back.
 pub async fn cancel(app: &App, actor: &Actor, id: PostId) -> Result<post::Model> {
     let tx = app.db.begin().await?;
     let post = get(&tx, actor.user_id, id).await?;
@@ -35,13 +42,14 @@ pub async fn cancel(app: &App, actor: &Actor, id: PostId) -> Result<post::Model>
             app.cancel_job_in_tx(&tx, &upload_job(&post)).await?;
             let change = Change::new(PostEvent::Cancelled, Evidence::creator("cancelPost"));
             let post = apply_in_tx(app, &tx, post, change).await?;
-            tx.commit().await?;
+            crash::commit(tx, Commit::PostStopped).await?;
             app.announce(actor.user_id).await;
             Ok(post)
         }
         PostState::Preflight | PostState::InitSent | PostState::Uploading => {
             cancel_sending(app, tx, post).await
         }
+        PostState::Processing if post.kind == PostKind::Photo => stop_pull(app, tx, post).await,
         PostState::Processing
         | PostState::InInbox
         | PostState::Published
@@ -92,7 +100,7 @@ async fn cancel_sending(
     }
     if outcome == CancelOutcome::Requested {
         insert_evidence(&tx, now, &post, Evidence::creator("cancelPost")).await?;
-        tx.commit().await?;
+        crash::commit(tx, Commit::PostStopped).await?;
         if let Some(job) = job {
             app.queue.announce_cancel(job, outcome).await?;
         }
@@ -101,16 +109,90 @@ async fn cancel_sending(
     attempts::close_in_tx(app, &tx, &post, "cancelled", None).await?;
     let change = Change::new(PostEvent::Cancelled, Evidence::creator("cancelPost"));
     let post = apply_in_tx(app, &tx, post, change).await?;
-    tx.commit().await?;
+    crash::commit(tx, Commit::PostStopped).await?;
     app.announce(user).await;
     Ok(post)
+}
+
+/// Asks for photos to be stopped that TikTok may still be fetching. TikTok is asked by the job that
+/// looks after them, at its next look; when it agrees the post ends CANCELLED, and else goes on.
+async fn stop_pull(app: &App, tx: DatabaseTransaction, post: post::Model) -> Result<post::Model> {
+    let attempt = attempts::open(&tx, post.id).await?;
+    let asked = match &attempt {
+        Some(attempt) => attempts::stop_was_asked(&tx, attempt.id).await?,
+        None => true,
+    };
+    if asked {
+        tx.rollback().await?;
+        return Err(too_late().into());
+    }
+    post::Entity::update_many()
+        .col_expr(
+            post::Column::CancelRequested,
+            sea_orm::sea_query::Expr::value(true),
+        )
+        .filter(post::Column::Id.eq(post.id))
+        .exec(&tx)
+        .await?;
+    insert_evidence(&tx, app.clock.now(), &post, Evidence::creator("cancelPost")).await?;
+    crash::commit(tx, Commit::PostStopped).await?;
+    app.announce(post.user_id).await;
+    get(app.db.read(), post.user_id, post.id).await
 }
 
 fn too_late() -> Refusal {
     Refusal::whole(
         Code::WrongState,
-        "TikTok has the whole video, so the post can no longer be stopped here; delete it in the TikTok app",
+        "TikTok has the whole post or may have it, so it can no longer be stopped here; delete it in the TikTok app",
     )
+}
+
+/// Sends a post now that is held because its time passed. One that is on its way already stays as it is.
+pub async fn release(app: &App, actor: &Actor, id: PostId) -> Result<post::Model> {
+    let post = get(app.db.read(), actor.user_id, id).await?;
+    if on_its_way(post.state) {
+        return Ok(post);
+    }
+    check_late(&post)?;
+    let mut asked = as_request(app.db.read(), &post).await?;
+    asked.publish_at = None;
+    asked.local = None;
+    validate(app, actor, &asked).await?;
+    let tx = app.db.begin().await?;
+    // Jobs are locked before posts everywhere.
+    if !app.reschedule_in_tx(&tx, &upload_job(&post), None).await? {
+        tx.rollback().await?;
+        return get(app.db.read(), actor.user_id, id).await;
+    }
+    let post = get_locked(&tx, actor.user_id, id).await?;
+    check_late(&post)?;
+    let change = Change::new(PostEvent::Released, Evidence::creator("releasePost")).edit(|row| {
+        row.publish_at = Set(None);
+        row.local_time = Set(None);
+    });
+    let post = apply_in_tx(app, &tx, post, change).await?;
+    crash::commit(tx, Commit::PostEdited).await?;
+    app.announce(actor.user_id).await;
+    app.nudge(UPLOADS);
+    Ok(post)
+}
+
+fn on_its_way(state: PostState) -> bool {
+    matches!(
+        state,
+        PostState::Scheduled | PostState::Preflight | PostState::InitSent | PostState::Uploading
+    )
+}
+
+fn check_late(post: &post::Model) -> Result<()> {
+    if post.state == PostState::Held && post.hold_reason.as_deref() == Some(LATE) {
+        return Ok(());
+    }
+    Err(Refusal::whole(
+        Code::WrongState,
+        "only a post that is HELD because it is late can be released; nextAction says what this one waits for",
+    )
+    .into())
 }
 
 /// Tries a FAILED, MISSED or CANCELLED post again, when that can help.
@@ -135,8 +217,9 @@ pub async fn retry(
         )
         .into());
     }
-    let mut asked = as_request(&post)?;
+    let mut asked = as_request(app.db.read(), &post).await?;
     asked.publish_at = None;
+    asked.local = None;
     validate(app, actor, &asked).await?;
     let tx = app.db.begin().await?;
     if let Seen::Before(id) = request.record_in_tx(&tx, app.clock.now(), id.0).await? {
@@ -146,12 +229,13 @@ pub async fn retry(
     let post = get(&tx, actor.user_id, id).await?;
     let change = Change::new(PostEvent::Retried, Evidence::creator("retryPost")).edit(|row| {
         row.publish_at = Set(None);
+        row.local_time = Set(None);
         row.cancel_requested = Set(false);
         row.bytes_sent = Set(0);
     });
     let post = apply_in_tx(app, &tx, post, change).await?;
     app.enqueue_in_tx(&tx, upload_job(&post), None).await?;
-    tx.commit().await?;
+    crash::commit(tx, Commit::PostRetried).await?;
     app.announce(actor.user_id).await;
     app.nudge(UPLOADS);
     Ok(post)

@@ -1,12 +1,14 @@
 //! What can be done. Each mutation takes one `input` and gives a payload with `userErrors`: what its
 //! caller can put right is there, and `errors` holds what is about the key or about us.
 
+mod bulk;
 mod connect;
 mod keys;
 mod media;
 mod ops;
 mod posts;
 mod posts_input;
+mod word;
 
 use async_graphql::MergedObject;
 
@@ -17,6 +19,8 @@ pub struct Mutation(
     connect::Connect,
     media::MediaMutations,
     posts::PostMutations,
+    word::WordMutations,
     keys::Keys,
     ops::OperatorMutations,
+    bulk::BulkMutations,
 );

@@ -6,11 +6,12 @@ use clipqueue_entities::JobId;
 use crate::{
     domain::{actor::Scope, operators},
     graphql::{
-        guard::{Needs, app},
+        guard::{Needs, actor, app},
         ids::Global as _,
         types::{job::Job, queue::Queue},
         user_error::{UserError, settle},
     },
+    queue::Mode,
 };
 
 /// A job to run again.
@@ -23,6 +24,13 @@ pub(crate) struct RetryJobInput {
 /// A job to stop.
 #[derive(Clone, Debug, InputObject)]
 pub(crate) struct CancelJobInput {
+    /// The job.
+    id: ID,
+}
+
+/// A held job to let go.
+#[derive(Clone, Debug, InputObject)]
+pub(crate) struct ReleaseJobInput {
     /// The job.
     id: ID,
 }
@@ -43,6 +51,13 @@ pub(crate) struct PauseQueueInput {
     queue: String,
 }
 
+/// A queue to drain.
+#[derive(Clone, Debug, InputObject)]
+pub(crate) struct DrainQueueInput {
+    /// The queue's name.
+    queue: String,
+}
+
 /// A queue to resume.
 #[derive(Clone, Debug, InputObject)]
 pub(crate) struct ResumeQueueInput {
@@ -59,8 +74,8 @@ pub(crate) struct QueuePayload {
     user_errors: Vec<UserError>,
 }
 
-async fn pause(ctx: &Context<'_>, queue: &str, paused: bool) -> Result<QueuePayload> {
-    let queue = operators::set_paused(app(ctx), queue, paused).await;
+async fn set(ctx: &Context<'_>, queue: &str, mode: Mode) -> Result<QueuePayload> {
+    let queue = operators::set_mode(app(ctx), actor(ctx)?, queue, mode).await;
     let (queue, user_errors) = settle("queue", queue)?;
     Ok(QueuePayload {
         queue: queue.map(Queue),
@@ -80,7 +95,8 @@ impl OperatorMutations {
         ctx: &Context<'_>,
         #[graphql(desc = "The job.")] input: RetryJobInput,
     ) -> Result<JobPayload> {
-        let retried = operators::retry_job(app(ctx), JobId::from_global(&input.id)).await;
+        let retried =
+            operators::retry_job(app(ctx), actor(ctx)?, JobId::from_global(&input.id)).await;
         let (job, user_errors) = settle("id", retried)?;
         Ok(JobPayload {
             job: job.map(Job),
@@ -97,8 +113,26 @@ impl OperatorMutations {
         ctx: &Context<'_>,
         #[graphql(desc = "The job.")] input: CancelJobInput,
     ) -> Result<JobPayload> {
-        let cancelled = operators::cancel_job(app(ctx), JobId::from_global(&input.id)).await;
+        let id = JobId::from_global(&input.id);
+        let cancelled = operators::cancel_job(app(ctx), actor(ctx)?, id).await;
         let (job, user_errors) = settle("id", cancelled)?;
+        Ok(JobPayload {
+            job: job.map(Job),
+            user_errors,
+        })
+    }
+
+    /// Lets a HELD job go, although what it waits for may not have happened. It keeps its due time.
+    /// Needs the scope `ops:write`.
+    #[graphql(guard = "Needs(Scope::OpsWrite)")]
+    async fn release_job(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The job.")] input: ReleaseJobInput,
+    ) -> Result<JobPayload> {
+        let id = JobId::from_global(&input.id);
+        let released = operators::release_job(app(ctx), actor(ctx)?, id).await;
+        let (job, user_errors) = settle("id", released)?;
         Ok(JobPayload {
             job: job.map(Job),
             user_errors,
@@ -113,16 +147,27 @@ impl OperatorMutations {
         ctx: &Context<'_>,
         #[graphql(desc = "The queue.")] input: PauseQueueInput,
     ) -> Result<QueuePayload> {
-        pause(ctx, &input.queue, true).await
+        set(ctx, &input.queue, Mode::Paused).await
     }
 
-    /// Lets workers take jobs of a queue again. Needs the scope `ops:write`.
+    /// Pauses a queue and takes back what was handed to the transport. What runs goes on; `drained`
+    /// says when nothing of the queue is left but rows. Needs the scope `ops:write`.
+    #[graphql(guard = "Needs(Scope::OpsWrite)")]
+    async fn drain_queue(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The queue.")] input: DrainQueueInput,
+    ) -> Result<QueuePayload> {
+        set(ctx, &input.queue, Mode::Draining).await
+    }
+
+    /// Lets workers take jobs of a queue again, after a pause or a drain. Needs the scope `ops:write`.
     #[graphql(guard = "Needs(Scope::OpsWrite)")]
     async fn resume_queue(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The queue.")] input: ResumeQueueInput,
     ) -> Result<QueuePayload> {
-        pause(ctx, &input.queue, false).await
+        set(ctx, &input.queue, Mode::Open).await
     }
 }

@@ -4,12 +4,13 @@ use async_graphql::{Context, Object, Result};
 use clipqueue_entities::{PostId, post};
 
 use super::posts_input::{
-    CancelPostInput, CreatePostInput, MarkCaptionCopiedInput, PostPayload, RetryPostInput,
-    SubmitPostInput, UpdatePostInput,
+    CancelPostInput, CreatePostInput, CreatePostsInput, CreatePostsPayload, MarkCaptionCopiedInput,
+    PostPayload, ReleasePostInput, RetryPostInput, SubmitPostInput, UpdatePostInput,
 };
 use crate::{
     domain::{actor::Scope, error::Error, posts},
     graphql::{
+        cost,
         guard::{Needs, actor, app},
         ids::Global as _,
         types::post::Post,
@@ -18,7 +19,7 @@ use crate::{
 };
 
 /// The payload of a mutation of the post `id`; a refusal comes with the post as it is.
-async fn payload(
+pub(super) async fn payload(
     ctx: &Context<'_>,
     id: PostId,
     result: Result<post::Model, Error>,
@@ -51,15 +52,33 @@ impl PostMutations {
         let (app, actor) = (app(ctx), actor(ctx)?);
         let (key, validate_only) = (input.idempotency_key.clone(), input.validate_only);
         if validate_only {
-            let checked = posts::validate(app, actor, &input.into()).await;
+            let checked = posts::validate(app, actor, &input.post.into()).await;
             let (_, user_errors) = settle("idempotencyKey", checked)?;
             return Ok(PostPayload {
                 post: None,
                 user_errors,
             });
         }
-        let post = posts::create(app, actor, input.into(), &key).await;
+        let post = posts::create(app, actor, input.post.into(), &key).await;
         PostPayload::of("idempotencyKey", post)
+    }
+
+    /// Accepts up to 500 posts in one transaction, with a result for each row. Ten rows cost what one
+    /// object does. Needs the scope `posts:write`.
+    #[graphql(
+        guard = "Needs(Scope::PostsWrite)",
+        complexity = "10 + cost::rows(input.posts.len(), child_complexity)"
+    )]
+    async fn create_posts(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The posts.")] input: CreatePostsInput,
+    ) -> Result<CreatePostsPayload> {
+        let (all, check_only) = (input.all_or_nothing, input.validate_only);
+        let rows = input.posts.into_iter().map(Into::into).collect();
+        let key = &input.idempotency_key;
+        let made = posts::create_many(app(ctx), actor(ctx)?, rows, all, check_only, key).await;
+        CreatePostsPayload::of(made, all)
     }
 
     /// Sends a DRAFT on its way. A post that is on its way already stays as it is. Needs the scope
@@ -94,7 +113,8 @@ impl PostMutations {
     }
 
     /// Stops a post. While it is being uploaded it ends CANCELLED before the last chunk; what TikTok
-    /// has whole cannot be taken back here. Needs the scope `posts:write`.
+    /// has whole cannot be taken back here. Of photos that TikTok is fetching, TikTok is asked to stop:
+    /// the post ends CANCELLED if it does, and goes on if it does not. Needs the scope `posts:write`.
     #[graphql(guard = "Needs(Scope::PostsWrite)")]
     async fn cancel_post(
         &self,
@@ -103,6 +123,21 @@ impl PostMutations {
     ) -> Result<PostPayload> {
         let id = PostId::from_global(&input.id);
         payload(ctx, id, posts::cancel(app(ctx), actor(ctx)?, id).await).await
+    }
+
+    /// Sends a post now that is HELD because its time passed (`holdReason` is `late`). One that is on its
+    /// way already stays as it is. Needs the scope `posts:write`.
+    #[graphql(
+        guard = "Needs(Scope::PostsWrite)",
+        complexity = "10 + child_complexity"
+    )]
+    async fn release_post(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The post.")] input: ReleasePostInput,
+    ) -> Result<PostPayload> {
+        let id = PostId::from_global(&input.id);
+        payload(ctx, id, posts::release(app(ctx), actor(ctx)?, id).await).await
     }
 
     /// Tries a FAILED, MISSED or CANCELLED post again, when that can help. Needs the scope

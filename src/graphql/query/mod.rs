@@ -1,11 +1,23 @@
 //! What can be asked.
 
+mod audit;
+mod bulk;
 mod node;
 mod ops;
 mod tenant;
+mod watch;
 
 use async_graphql::MergedObject;
 
+pub(crate) use self::ops::JobFilter;
+
 /// What can be asked. Ids are opaque; another user's objects answer as if they did not exist.
 #[derive(Debug, Default, MergedObject)]
-pub struct Query(node::Nodes, tenant::Tenant, ops::OperatorQueries);
+pub struct Query(
+    node::Nodes,
+    tenant::Tenant,
+    ops::OperatorQueries,
+    bulk::BulkQueries,
+    audit::AuditQueries,
+    watch::WatchQueries,
+);

@@ -4,13 +4,16 @@ use async_graphql::{Context, ID, InputObject, Object, Result};
 use clipqueue_entities::JobId;
 
 use crate::{
+    calls::budgets::ENDPOINTS,
     domain::{actor::Scope, operators},
     graphql::{
         cost,
         guard::{Needs, app},
         ids::Global as _,
         pagination::{Connection, Paging, connect},
+        scalars::DateTime,
         types::{
+            breaker::Breaker,
             job::{Job, JobState},
             queue::Queue,
         },
@@ -31,6 +34,14 @@ pub(crate) struct JobFilter {
     kind: Option<String>,
     /// Only jobs of this lane, which is the UUID of a creator's account.
     lane: Option<String>,
+    /// Only jobs that are held for this reason.
+    hold_reason: Option<String>,
+    /// Only jobs whose last error holds this text, such as an error code of TikTok's.
+    error: Option<String>,
+    /// Only jobs that were enqueued before this instant.
+    created_before: Option<DateTime>,
+    /// Only jobs that were enqueued at this instant or later.
+    created_from: Option<DateTime>,
 }
 
 impl From<JobFilter> for ledger::JobFilter {
@@ -40,6 +51,10 @@ impl From<JobFilter> for ledger::JobFilter {
             state: filter.state.map(Into::into),
             kind: filter.kind,
             lane: filter.lane,
+            hold_reason: filter.hold_reason,
+            error: filter.error,
+            created_before: filter.created_before.map(|at| at.0),
+            created_from: filter.created_from.map(|at| at.0),
         }
     }
 }
@@ -88,6 +103,16 @@ impl OperatorQueries {
     ) -> Result<Job> {
         let job = operators::job(app(ctx), JobId::from_global(&id)).await;
         job.map(Job).map_err(|error| raise("Job", error))
+    }
+
+    /// How the breaker of every endpoint of TikTok stands. Needs the scope `ops:read`.
+    #[graphql(
+        guard = "Needs(Scope::OpsRead)",
+        complexity = "cost::list(ENDPOINTS.len(), child_complexity)"
+    )]
+    async fn breakers(&self, ctx: &Context<'_>) -> Result<Vec<Breaker>> {
+        let breakers = operators::breakers(app(ctx)).await;
+        Ok(breakers.into_iter().map(Breaker).collect())
     }
 
     /// How every queue stands. Needs the scope `ops:read`.

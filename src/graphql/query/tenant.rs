@@ -7,7 +7,7 @@ use crate::{
     domain::{
         accounts,
         actor::Scope,
-        api_keys, creator, post_state,
+        api_keys, creator, post_state, posting_budget,
         posts::{self, Page, PostFilter as Filter},
         preflight, uploads,
     },
@@ -22,8 +22,10 @@ use crate::{
             creator::CreatorInfo,
             direct::DirectPostInput,
             media::Media,
+            photos::PhotosInput,
             post::Post,
             post_state::{PostPhase, PostState},
+            posting_budget::PostingBudget,
             preflight::Preflight,
         },
         user_error::raise,
@@ -32,6 +34,8 @@ use crate::{
 
 /// What a question to TikTok costs beside its fields.
 const ASK_TIKTOK: usize = 10;
+/// What counting a creator's budgets costs beside their fields.
+const BUDGET: usize = 10;
 /// The length of a list of keys or accounts that a cost assumes.
 const SHORT_LIST: usize = 10;
 
@@ -78,8 +82,10 @@ impl From<PostFilter> for Filter {
 pub(crate) struct PreflightInput {
     /// The creator's account.
     account_id: ID,
-    /// The video.
-    media_id: ID,
+    /// The video. A post has either this or `photos`.
+    media_id: Option<ID>,
+    /// The photos. A post has either these or `mediaId`.
+    photos: Option<PhotosInput>,
     /// The caption.
     #[graphql(default)]
     caption: String,
@@ -92,7 +98,8 @@ impl From<PreflightInput> for preflight::Plan {
         use clipqueue_entities::MediaId;
         Self {
             account_id: AccountId::from_global(&input.account_id),
-            media_id: MediaId::from_global(&input.media_id),
+            media_id: input.media_id.as_ref().map(MediaId::from_global),
+            photos: input.photos.map(Into::into),
             caption: input.caption,
             direct: input.direct.map(Into::into),
         }
@@ -129,6 +136,24 @@ impl Tenant {
         let account = AccountId::from_global(&account_id);
         let view = creator::view(app(ctx), actor(ctx)?.user_id, account).await;
         view.map(CreatorInfo)
+            .map_err(|error| raise("TikTok account", error))
+    }
+
+    /// What TikTok still lets a creator do, and which posts wait for more. Needs the scope
+    /// `posts:read`.
+    #[graphql(
+        guard = "Needs(Scope::PostsRead)",
+        complexity = "BUDGET + child_complexity"
+    )]
+    async fn posting_budget(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The creator's account.")] account_id: ID,
+    ) -> Result<PostingBudget> {
+        let account = AccountId::from_global(&account_id);
+        let budget = posting_budget::of(app(ctx), actor(ctx)?.user_id, account).await;
+        budget
+            .map(PostingBudget)
             .map_err(|error| raise("TikTok account", error))
     }
 

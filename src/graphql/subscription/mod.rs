@@ -3,6 +3,7 @@
 //! Events are read by cursor (see `feed`), so a client that comes back with its last cursor misses
 //! nothing. Jobs and queues are shown as they are, without a history.
 
+mod bulk;
 mod jobs;
 mod posts;
 mod queues;
@@ -10,7 +11,7 @@ mod queues;
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, Result, Subscription};
-use clipqueue_entities::{AccountId, JobId, PostId};
+use clipqueue_entities::{AccountId, BulkActId, JobId, PostId};
 use futures::stream::BoxStream;
 
 use self::posts::{PostUpdate, Watched};
@@ -18,7 +19,7 @@ use super::{
     guard::{Needs, app},
     ids::Global as _,
     sampler::Sampler,
-    types::{event::Event, job::Job, queue::Queue},
+    types::{bulk::BulkAct, event::Event, job::Job, queue::Queue},
 };
 use crate::domain::actor::Scope;
 
@@ -80,6 +81,17 @@ impl Subscription {
     ) -> Result<BoxStream<'static, Result<Job>>> {
         let id = id.map(|id| JobId::from_global(&id));
         jobs::watch(app(ctx).clone(), id, queue).await
+    }
+
+    /// An act on many jobs as it comes on: at once, and then after each batch. Needs the scope
+    /// `ops:read`.
+    #[graphql(guard = "Needs(Scope::OpsRead)")]
+    async fn bulk_act_updated(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The act.")] id: ID,
+    ) -> Result<BoxStream<'static, Result<BulkAct>>> {
+        bulk::watch(app(ctx).clone(), BulkActId::from_global(&id)).await
     }
 
     /// How every queue stands: at once, and then about every two seconds if it changed. Needs the

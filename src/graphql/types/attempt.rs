@@ -1,9 +1,13 @@
 //! Attempts at handing a post to TikTok.
 
-use async_graphql::{Enum, Object};
-use clipqueue_entities::post_attempt;
+use async_graphql::{Context, Enum, Object, Result};
+use clipqueue_entities::{UserId, post_attempt};
 
-use crate::graphql::scalars::{BigInt, DateTime};
+use super::photos::PhotoPull;
+use crate::graphql::{
+    loaders::{PhotosOfAttempt, load},
+    scalars::{BigInt, DateTime},
+};
 
 /// How far an attempt has come. More may come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -18,14 +22,17 @@ pub(crate) enum AttemptPhase {
     Uploading,
     /// The last chunk may have been sent: TikTok may post it from here on.
     LastChunk,
-    /// TikTok acknowledged every byte.
+    /// TikTok may have been told where to fetch the photos, and may post them from here on; no publish
+    /// id is known.
+    PullSent,
+    /// TikTok acknowledged every byte, or accepted to fetch the photos.
     Sent,
     /// Over; `outcome` says how.
     Closed,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Attempt(pub(crate) post_attempt::Model);
+pub(crate) struct Attempt(pub(crate) post_attempt::Model, pub(crate) UserId);
 
 /// One attempt at handing a post to TikTok. It is on record before the call that it describes.
 #[Object(name = "PostAttempt")]
@@ -45,12 +52,12 @@ impl Attempt {
         self.0.publish_id.as_deref()
     }
 
-    /// Bytes that TikTok acknowledged.
+    /// Bytes of a video that TikTok acknowledged.
     async fn bytes_acked(&self) -> BigInt {
         BigInt(self.0.bytes_acked)
     }
 
-    /// Bytes of the video.
+    /// Bytes of the video or the photos.
     async fn bytes_total(&self) -> BigInt {
         BigInt(self.0.video_size)
     }
@@ -58,6 +65,15 @@ impl Attempt {
     /// Number of chunks.
     async fn chunk_count(&self) -> i32 {
         self.0.chunk_count
+    }
+
+    /// What TikTok fetched of the photos; null for a video, which is sent.
+    async fn photo_pull(&self, ctx: &Context<'_>) -> Result<Option<PhotoPull>> {
+        let Some(ends_at) = self.0.pull_ends_at else {
+            return Ok(None);
+        };
+        let rows = load(ctx, self.1, PhotosOfAttempt(self.0.id)).await?;
+        Ok(rows.map(|rows| PhotoPull::of(Some(ends_at.into()), rows)))
     }
 
     /// How it ended, as a word; null while it is open.

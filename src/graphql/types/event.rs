@@ -94,7 +94,9 @@ impl Event {
     }
 
     /// What happened, as a dotted word: `post.created`, `post.edited`, `post.state`,
-    /// `post.progress`. More may come.
+    /// `post.progress`, `post.notice` (TikTok told something by a webhook), `post.suggestion` (a video
+    /// may be the post), `post.video_parted` (a video turned out to be another post's),
+    /// `post.photos_fetched`, `post.waiting`. More may come.
     async fn kind(&self) -> &str {
         &self.0.kind
     }
@@ -128,14 +130,25 @@ impl Event {
         self.text("reason")
     }
 
-    /// The code of the failure.
+    /// The code of the failure, or of why it was MISSED.
     async fn code(&self) -> Option<&str> {
         self.text("code")
     }
 
-    /// A sentence about the failure.
+    /// A sentence about the failure, or about a time that was missed: what happened and what to do.
     async fn message(&self) -> Option<&str> {
         self.text("message")
+    }
+
+    /// TikTok's name of what its webhook told, for `post.notice`.
+    async fn notice(&self) -> Option<&str> {
+        self.text("notice")
+    }
+
+    /// TikTok's id of the video that it is about, for `post.notice`, `post.suggestion` and
+    /// `post.video_parted`.
+    async fn video_id(&self) -> Option<&str> {
+        self.text("video_id")
     }
 
     /// Bytes that TikTok had acknowledged, for `post.progress`.

@@ -2,7 +2,7 @@
 
 use async_graphql::{Enum, ID, Object};
 
-use super::media_facts::{MediaFacts, MediaVerdict};
+use super::media_facts::{MediaFacts, MediaVerdict, PhotoFacts};
 use crate::{
     graphql::{
         ids::Global as _,
@@ -73,7 +73,12 @@ impl Media {
         self.0.content_type.as_deref()
     }
 
-    /// What the container says, once the file is whole and could be read.
+    /// What a photo's headers say, once the file is whole; null for a video.
+    async fn photo(&self) -> Option<PhotoFacts> {
+        self.0.photo.clone().map(PhotoFacts::from)
+    }
+
+    /// What a video's container says, once the file is whole and could be read; null for a photo.
     async fn facts(&self) -> Option<MediaFacts> {
         self.0.facts.clone().map(MediaFacts::from)
     }

@@ -45,7 +45,7 @@ impl From<Facts> for MediaFacts {
     }
 }
 
-/// A rule of TikTok's for video files. More may come.
+/// A rule of TikTok's for videos and photos. More may come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "Rule")]
 pub(crate) enum MediaRule {
@@ -63,6 +63,39 @@ pub(crate) enum MediaRule {
     Size,
     /// At most ten minutes, or what the creator may post.
     Duration,
+    /// JPEG or WebP.
+    PhotoFormat,
+    /// At most 1080 pixels on a photo's shorter side.
+    PhotoShortSide,
+    /// More than 1920 pixels on a photo's longer side are a risk.
+    PhotoLongSide,
+    /// At most 20 MB for a photo.
+    PhotoSize,
+}
+
+/// What a photo's headers say.
+#[derive(Clone, Debug, SimpleObject)]
+pub(crate) struct PhotoFacts {
+    /// How it is coded: `JPEG` or `WebP`.
+    format: String,
+    /// The width in pixels as coded.
+    width: i32,
+    /// The height in pixels as coded.
+    height: i32,
+    /// Whether it moves.
+    animated: bool,
+}
+
+impl From<media_probe::PhotoFacts> for PhotoFacts {
+    fn from(facts: media_probe::PhotoFacts) -> Self {
+        let pixels = |side: u32| i32::try_from(side).unwrap_or(i32::MAX);
+        Self {
+            format: facts.format.to_string(),
+            width: pixels(facts.width),
+            height: pixels(facts.height),
+            animated: facts.animated,
+        }
+    }
 }
 
 /// How a file stands to a rule. More may come.

@@ -1,11 +1,14 @@
 //! Everything that has an id, and finding it by that.
 
 use async_graphql::{Context, ID, Interface, Result};
-use clipqueue_entities::{AccountId, ApiKeyId, JobId, MediaId, PostId};
+use clipqueue_entities::{AccountId, ApiKeyId, AuditId, BulkActId, JobId, MediaId, PostId};
 
-use super::{account::Account, api_key::ApiKey, job::Job, media::Media, post::Post};
+use super::{
+    account::Account, api_key::ApiKey, audit::AuditEntry, bulk::BulkAct, job::Job, media::Media,
+    post::Post,
+};
 use crate::{
-    domain::{actor::Scope, api_keys, error::Error, operators},
+    domain::{actor::Scope, api_keys, audit, bulk, error::Error, operators},
     graphql::{
         guard::{actor, app, require},
         ids::{Global, split},
@@ -17,11 +20,19 @@ use crate::{
 /// An object with an id.
 #[derive(Clone, Debug, Interface)]
 #[graphql(field(name = "id", ty = "ID", desc = "The id."))]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one at a time is made, and at once answered with"
+)]
 pub(crate) enum Node {
     /// A TikTok account.
     TikTokAccount(Account),
     /// An API key.
     ApiKey(ApiKey),
+    /// A recorded act of an operator.
+    AuditEntry(AuditEntry),
+    /// An act on many jobs.
+    BulkAct(BulkAct),
     /// A job.
     Job(Job),
     /// A file.
@@ -56,6 +67,16 @@ pub(crate) async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
             require(ctx, Scope::KeysAdmin)?;
             let row = found(api_keys::get(app(ctx), user, ApiKeyId(uuid)).await)?;
             row.map(|row| ApiKey(row).into())
+        }
+        AuditId::TYPE => {
+            require(ctx, Scope::OpsRead)?;
+            let row = found(audit::get(app(ctx), AuditId(uuid)).await)?;
+            row.map(|row| AuditEntry(row).into())
+        }
+        BulkActId::TYPE => {
+            require(ctx, Scope::OpsRead)?;
+            let row = found(bulk::get(app(ctx), BulkActId(uuid)).await)?;
+            row.map(|row| BulkAct(row).into())
         }
         JobId::TYPE => {
             require(ctx, Scope::OpsRead)?;

@@ -1,7 +1,7 @@
 //! Posts.
 
 use async_graphql::{Context, ID, Object, Result};
-use clipqueue_entities::post::{self, PostMode as Mode};
+use clipqueue_entities::post::{self, PostKind as Kind, PostMode as Mode};
 
 use super::{
     account::Account,
@@ -9,8 +9,12 @@ use super::{
     direct::DirectPostSettings,
     event::Event,
     media::Media,
+    photos::PostPhoto,
     post_parts::{CaptionHandoff, Consent, NextAction, PostFailure, Progress},
-    post_state::{PostMode, PostPhase, PostState},
+    post_state::{PostKind, PostMode, PostPhase, PostState},
+    post_video::PostVideo,
+    posting_budget::{PLACE, PostWait},
+    when::{PostLateRule, PostLocalTime},
 };
 use crate::{
     domain::{actor::Scope, next_action, post_history, posts},
@@ -18,7 +22,7 @@ use crate::{
         cost,
         guard::{Needs, app},
         ids::Global as _,
-        loaders::{AttemptsOf, load},
+        loaders::{AttemptsOf, PhotosOf, VideosOf, load},
         pagination::{Connection, Paging, connect},
         scalars::{DateTime, Url},
         user_error::raise,
@@ -28,7 +32,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) struct Post(pub(crate) post::Model);
 
-/// One video on its way to one TikTok account.
+/// One video, or some photos, on the way to one TikTok account.
 #[Object]
 impl Post {
     /// The id.
@@ -48,16 +52,46 @@ impl Post {
         self.0.account_id.to_global()
     }
 
-    /// The video. Needs the scope `media:read`.
+    /// The video, or the first photo. Needs the scope `media:read`.
     #[graphql(guard = "Needs(Scope::MediaRead)")]
     async fn media(&self, ctx: &Context<'_>) -> Result<Option<Media>> {
         let row = load(ctx, self.0.user_id, self.0.media_id).await?;
         Ok(row.map(Media))
     }
 
-    /// The id of the video.
+    /// The id of the video, or of the first photo.
     async fn media_id(&self) -> ID {
         self.0.media_id.to_global()
+    }
+
+    /// What is posted.
+    async fn kind(&self) -> PostKind {
+        self.0.kind.into()
+    }
+
+    /// The photos in order; empty for a video.
+    #[graphql(complexity = "cost::list(10, child_complexity)")]
+    async fn photos(&self, ctx: &Context<'_>) -> Result<Vec<PostPhoto>> {
+        if self.0.kind != Kind::Photo {
+            return Ok(Vec::new());
+        }
+        let rows = load(ctx, self.0.user_id, PhotosOf(self.0.id)).await?;
+        let of = |row: clipqueue_entities::post_photo::Model| PostPhoto {
+            user: self.0.user_id,
+            cover: Some(row.position) == self.0.cover_index,
+            row,
+        };
+        Ok(rows.unwrap_or_default().into_iter().map(of).collect())
+    }
+
+    /// The title of photos.
+    async fn title(&self) -> Option<&str> {
+        self.0.title.as_deref()
+    }
+
+    /// Whether TikTok adds music to photos; null for a video and for a draft.
+    async fn auto_add_music(&self) -> Option<bool> {
+        self.0.auto_add_music
     }
 
     /// How it reaches TikTok.
@@ -65,15 +99,15 @@ impl Post {
         self.0.mode.into()
     }
 
-    /// The caption.
+    /// The caption, which TikTok calls the description of photos.
     async fn caption(&self) -> &str {
         &self.0.caption
     }
 
-    /// The caption for the creator to take along; null for a direct post, whose caption TikTok takes
-    /// itself.
+    /// The caption for the creator to take along; null for a direct post and for photos, whose caption
+    /// TikTok takes itself.
     async fn caption_handoff(&self) -> Option<CaptionHandoff> {
-        (self.0.mode == Mode::Inbox).then(|| (&self.0).into())
+        (self.0.mode == Mode::Inbox && self.0.kind == Kind::Video).then(|| (&self.0).into())
     }
 
     /// The creator's choices; null for an inbox post, where the creator chooses in the TikTok app.
@@ -102,6 +136,16 @@ impl Post {
         self.0.publish_at.map(DateTime)
     }
 
+    /// The local time that `publishAt` was made of; null when it was given as an instant.
+    async fn publish_at_local(&self) -> Result<Option<PostLocalTime>> {
+        PostLocalTime::of(&self.0).map_err(|error| raise("Post", error))
+    }
+
+    /// What becomes of it when it cannot be sent at its time.
+    async fn late(&self, ctx: &Context<'_>) -> PostLateRule {
+        PostLateRule::of(&self.0, app(ctx).config.posts.late_limit.as_secs())
+    }
+
     /// Where it stands.
     async fn state(&self) -> PostState {
         self.0.state.into()
@@ -123,7 +167,7 @@ impl Post {
     }
 
     /// Why it is HELD, as a word: `reauth_required`, `scope_missing`, `pending_drafts_cap`,
-    /// `creator_cap`, `app_user_cap`. More may come.
+    /// `creator_cap`, `app_user_cap`, `url_unverified`, `late`. More may come.
     async fn hold_reason(&self) -> Option<&str> {
         self.0.hold_reason.as_deref()
     }
@@ -133,7 +177,7 @@ impl Post {
         self.0.hold_until.map(DateTime)
     }
 
-    /// Why it FAILED.
+    /// Why it FAILED or was MISSED, and what to do.
     async fn failure(&self) -> Option<PostFailure> {
         PostFailure::of(&self.0)
     }
@@ -143,7 +187,7 @@ impl Post {
         self.0.cancel_requested
     }
 
-    /// How much of the video TikTok has taken in the current attempt.
+    /// How much of the video or the photos TikTok has taken in the current attempt.
     async fn progress(&self) -> Progress {
         (&self.0).into()
     }
@@ -155,11 +199,19 @@ impl Post {
         Ok(action.map(NextAction::from))
     }
 
+    /// Why it does not go although it is due, until when, and in which place; null when it waits for
+    /// nothing but its time.
+    #[graphql(complexity = "PLACE + child_complexity")]
+    async fn waits_for(&self, ctx: &Context<'_>) -> Result<Option<PostWait>> {
+        PostWait::of(ctx, &self.0).await
+    }
+
     /// What was sent of it to TikTok, first to last.
     #[graphql(complexity = "cost::list(2, child_complexity)")]
     async fn attempts(&self, ctx: &Context<'_>) -> Result<Vec<Attempt>> {
         let rows = load(ctx, self.0.user_id, AttemptsOf(self.0.id)).await?;
-        Ok(rows.unwrap_or_default().into_iter().map(Attempt).collect())
+        let attempt = |row| Attempt(row, self.0.user_id);
+        Ok(rows.unwrap_or_default().into_iter().map(attempt).collect())
     }
 
     /// What happened to it, oldest first, each change with its proof.
@@ -198,6 +250,17 @@ impl Post {
             .flatten()
             .filter_map(|id| id.as_str())
             .collect()
+    }
+
+    /// The videos at TikTok that it became, and, while it is UNCONFIRMED, those that it may have become.
+    #[graphql(complexity = "cost::list(2, child_complexity)")]
+    async fn videos(&self, ctx: &Context<'_>) -> Result<Vec<PostVideo>> {
+        let rows = load(ctx, self.0.user_id, VideosOf(self.0.id)).await?;
+        Ok(rows
+            .unwrap_or_default()
+            .into_iter()
+            .map(PostVideo)
+            .collect())
     }
 
     /// The address of the post at TikTok, when known.

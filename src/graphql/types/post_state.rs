@@ -36,6 +36,16 @@ pub(crate) enum PostState {
     Lapsed,
 }
 
+/// What is posted. More may come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "clipqueue_entities::post::PostKind")]
+pub(crate) enum PostKind {
+    /// One video.
+    Video,
+    /// One to 35 photos.
+    Photo,
+}
+
 /// The state in four words, for those who need no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(name = "PostPhase", remote = "crate::domain::post_state::Phase")]

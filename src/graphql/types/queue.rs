@@ -36,6 +36,16 @@ impl Queue {
         self.0.paused
     }
 
+    /// Whether it is paused in order to be emptied: what was handed to the transport is taken back.
+    async fn draining(&self) -> bool {
+        self.0.draining
+    }
+
+    /// Whether a drain has come to its end: nothing of it runs, and the transport holds nothing of it.
+    async fn drained(&self) -> bool {
+        self.0.is_drained()
+    }
+
     /// Its jobs by state.
     async fn depth(&self) -> Vec<StateCount> {
         let depth = self.0.depth.iter();

@@ -2,7 +2,7 @@
 //!
 //! Each meets an error by waiting a little and going on.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use clipqueue_entities::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -13,10 +13,12 @@ use crate::queue::{
     control::Paused,
     core::Core,
     execute::TRANSPORT_LEASE,
-    policy::QueueSpec,
+    ledger,
+    policy::{Catalogue, QueueSpec},
     relay::Relay,
     rescue::{self, Rescuer},
     schedule::{Cron, fire},
+    seats::Seats,
     transport::Delivery,
 };
 
@@ -25,6 +27,9 @@ const AUDIT: Duration = Duration::from_secs(5);
 
 /// How often `queue_controls` is read again.
 const CONTROL: Duration = Duration::from_secs(5);
+
+/// How often jobs that an older version parked are let go.
+const RELEASE: Duration = Duration::from_secs(5);
 
 /// The longest sleep of the scheduler, so that a step of the clock is noticed.
 const SCHEDULE: Duration = Duration::from_secs(30);
@@ -38,14 +43,14 @@ pub(super) async fn until(stop: CancellationToken, work: impl Future<Output = ()
 }
 
 /// The relay of a queue. A pass is never broken off: its rows would say that they have a pointer.
-pub(super) async fn relay(core: Core, spec: QueueSpec, paused: Paused, stop: CancellationToken) {
-    let nudge = core.wakes.relay(&spec.name);
-    let mut relay = Relay::new(spec);
+pub(super) async fn relay(core: Core, seats: Seats, paused: Paused, stop: CancellationToken) {
+    let nudge = core.wakes.relay(&seats.spec.name);
+    let mut relay = Relay::new(seats.spec.as_ref().clone());
     let mut patience = Patience::new();
     while !stop.is_cancelled() {
         let mut next_due = None;
         if !paused.contains(&relay.spec.name) {
-            match relay.pass(&core).await {
+            match relay.pass(&core, Some(&seats)).await {
                 Ok(pass) => {
                     patience.calm();
                     if pass.delivered > 0 || pass.promoted > 0 {
@@ -112,6 +117,21 @@ pub(super) async fn rescues(core: Core) {
                 core.clock.sleep(rescue::INTERVAL).await;
             }
             Err(error) => patience.wait("rescue", &error).await,
+        }
+    }
+}
+
+/// Lets jobs go, again and again, that a process of an older version parked as unknown: it may run
+/// beside this one for long after this one's start.
+pub(super) async fn releases(core: Core, catalogue: Arc<dyn Catalogue>) {
+    let mut patience = Patience::new();
+    loop {
+        match ledger::release_known_kinds(&core, catalogue.as_ref()).await {
+            Ok(()) => {
+                patience.calm();
+                core.clock.sleep(RELEASE).await;
+            }
+            Err(error) => patience.wait("release", &error).await,
         }
     }
 }

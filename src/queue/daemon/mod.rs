@@ -22,7 +22,7 @@ use tokio_util::{
 
 use self::{
     fetch::Fetch,
-    loops::{audits, controls, extends, relay, rescues, schedules, until},
+    loops::{audits, controls, extends, relay, releases, rescues, schedules, until},
 };
 use super::{
     StartOptions,
@@ -35,6 +35,7 @@ use super::{
     ledger,
     policy::QueueSpec,
     schedule::{Cron, CronError},
+    seats::Seats,
     settle,
 };
 
@@ -116,26 +117,26 @@ pub(super) async fn start(
         let handle = handle(&core, &setup, &settler);
         let name = format!("{}@{}", spec.name, core.node);
         (workers, door) = workers.add(name, spec.concurrency, handle);
-        let fetch = Fetch {
-            core: core.clone(),
+        let seats = Seats {
             catalogue: Arc::clone(&setup.catalogue),
             spec: Arc::new(spec.clone()),
             free: Arc::clone(&free),
-            paused: paused.clone(),
             door,
         };
+        let fetch = Fetch {
+            core: core.clone(),
+            seats: seats.clone(),
+            paused: paused.clone(),
+        };
         loops.spawn(fetch.run(stop.clone()));
-        loops.spawn(relay(
-            core.clone(),
-            spec.clone(),
-            paused.clone(),
-            stop.clone(),
-        ));
+        loops.spawn(relay(core.clone(), seats, paused.clone(), stop.clone()));
         loops.spawn(until(stop.clone(), audits(core.clone(), spec.clone())));
         slots.push((spec.concurrency, free));
     }
     drop(settler);
     loops.spawn(until(stop.clone(), rescues(core.clone())));
+    let known = releases(core.clone(), Arc::clone(&setup.catalogue));
+    loops.spawn(until(stop.clone(), known));
     loops.spawn(until(
         stop.clone(),
         controls(core.clone(), paused, names.clone()),
@@ -218,7 +219,7 @@ struct Ending {
 
 impl Ending {
     async fn run(self) {
-        // The fetch loops own the doors: once they have ended nothing more comes in.
+        // The relays and the fetch loops own the doors: once they have ended nothing more comes in.
         self.loops.wait().await;
         if tokio::time::timeout(self.grace, idle(&self.slots))
             .await

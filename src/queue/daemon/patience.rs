@@ -25,3 +25,21 @@ impl Patience {
         self.0 = (self.0 * 2).min(RETRY.1);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::queue::{daemon::LOOK, transport::redis::SLOWEST_RECONNECT};
+
+    #[test]
+    fn work_resumes_within_five_seconds_however_long_the_outage_was() {
+        let mut patience = Patience::new();
+        for _ in 0..1000 {
+            patience.0 = (patience.0 * 2).min(RETRY.1);
+        }
+        // A loop that has just begun its longest wait, finds a connection attempt that must run into
+        // its timeout, and has to look once more.
+        let worst = patience.0 + SLOWEST_RECONNECT + LOOK;
+        assert!(worst <= Duration::from_secs(5), "{worst:?}");
+    }
+}

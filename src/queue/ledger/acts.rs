@@ -42,6 +42,17 @@ pub enum RetryOutcome {
     NotFound,
 }
 
+/// What a release did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReleaseOutcome {
+    /// It waits for its time, or is due.
+    Released,
+    /// It is not held.
+    NotHeld(JobState),
+    /// There is no such job.
+    NotFound,
+}
+
 /// Cancels a job, or asks it to stop when it runs. After the commit call
 /// [`Queue::announce_cancel`](crate::queue::Queue::announce_cancel), so that a running handler
 /// hears of it at once.
@@ -77,6 +88,49 @@ async fn state(connection: &impl ConnectionTrait, job: JobId) -> Result<Option<J
     rows.first().map(|row| row.try_get("", "state")).transpose()
 }
 
+/// What became of a job that should run at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hastened {
+    /// It is due now.
+    Due,
+    /// It runs at this moment; what it will find may be older than the reason for haste.
+    Running,
+    /// It waits for somebody to act.
+    Held,
+    /// No live job has the key.
+    Absent,
+}
+
+/// Makes the waiting job with `unique_key` due now. After the commit nudge its queue.
+pub async fn hasten_in(
+    connection: &impl ConnectionTrait,
+    now: Timestamp,
+    unique_key: &str,
+) -> Result<Hastened, DbErr> {
+    let sql = "UPDATE jobs SET state = 'available', run_at = $2, dispatched_at = NULL, \
+               updated_at = $2 WHERE unique_key = $1 AND state IN ('scheduled', 'retryable') \
+               RETURNING id";
+    let values = vec![Value::from(unique_key), batch::millis(now)];
+    if !batch::all(connection, sql.to_owned(), values)
+        .await?
+        .is_empty()
+    {
+        return Ok(Hastened::Due);
+    }
+    let sql = "SELECT state FROM jobs WHERE unique_key = $1";
+    let rows = batch::all(connection, sql.to_owned(), vec![Value::from(unique_key)]).await?;
+    let state = rows
+        .first()
+        .map(|row| row.try_get::<JobState>("", "state"))
+        .transpose()?;
+    Ok(match state {
+        None => Hastened::Absent,
+        Some(JobState::Running) => Hastened::Running,
+        Some(JobState::Held) => Hastened::Held,
+        Some(_) => Hastened::Due,
+    })
+}
+
 /// Tells the process that runs the job, wherever it is. Should the word be lost, the heartbeat finds
 /// the request within seconds.
 pub(in crate::queue) async fn announce_cancel(core: &Core, job: JobId) {
@@ -89,27 +143,44 @@ pub(in crate::queue) async fn announce_cancel(core: &Core, job: JobId) {
 }
 
 /// Makes a discarded, cancelled, held or waiting-to-retry job due now, with at least one attempt
-/// left. Its unique key stays cleared.
-pub(in crate::queue) async fn retry(core: &Core, job: JobId) -> Result<RetryOutcome, DbErr> {
-    let now = core.clock.now();
+/// left. Its unique key stays cleared. Announce it after the commit.
+pub async fn retry_in(
+    connection: &impl ConnectionTrait,
+    now: Timestamp,
+    job: JobId,
+) -> Result<RetryOutcome, DbErr> {
     let sql = "UPDATE jobs SET state = 'available', run_at = $2, crashes = 0, hold_reason = NULL, \
                max_attempts = CASE WHEN attempt >= max_attempts THEN attempt + 1 \
                  ELSE max_attempts END, \
                dispatched_at = NULL, finished_at = NULL, cancel_requested = false, updated_at = $2 \
-               WHERE id = $1 AND state IN ('discarded', 'cancelled', 'held', 'retryable') \
-               RETURNING queue";
+               WHERE id = $1 AND state IN ('discarded', 'cancelled', 'held', 'retryable')";
     let values = vec![Value::from(job.0), batch::millis(now)];
-    let rows = batch::all(core.db.write(), sql.to_owned(), values).await?;
-    if let Some(row) = rows.first() {
-        let queue: String = row.try_get("", "queue")?;
-        core.notices
-            .changed(&queue, vec![(job, JobState::Available)]);
-        core.nudge(&queue);
+    if batch::run(connection, sql.to_owned(), values).await? == 1 {
         return Ok(RetryOutcome::Retried);
     }
-    Ok(match state(core.db.read(), job).await? {
+    Ok(match state(connection, job).await? {
         Some(state) => RetryOutcome::NotRetryable(state),
         None => RetryOutcome::NotFound,
+    })
+}
+
+/// Lets one held job go; it keeps its due time. Announce it after the commit.
+pub async fn release_in(
+    connection: &impl ConnectionTrait,
+    now: Timestamp,
+    job: JobId,
+) -> Result<ReleaseOutcome, DbErr> {
+    let sql = "UPDATE jobs SET \
+               state = CASE WHEN run_at <= $2 THEN 'available' ELSE 'scheduled' END, \
+               hold_reason = NULL, dispatched_at = NULL, updated_at = $2 \
+               WHERE id = $1 AND state = 'held'";
+    let values = vec![Value::from(job.0), batch::millis(now)];
+    if batch::run(connection, sql.to_owned(), values).await? == 1 {
+        return Ok(ReleaseOutcome::Released);
+    }
+    Ok(match state(connection, job).await? {
+        Some(state) => ReleaseOutcome::NotHeld(state),
+        None => ReleaseOutcome::NotFound,
     })
 }
 

@@ -1,12 +1,13 @@
 //! Reading jobs: one, a page of many, and the attempts that failed.
 
 use clipqueue_entities::{
-    JobId,
+    JobId, Timestamp,
     job::{self, JobState},
     job_attempt,
 };
 use sea_orm::{
-    ColumnTrait, DbErr, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, Value,
+    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, Order, QueryFilter, QueryOrder,
+    QuerySelect, Value, sea_query::LikeExpr,
 };
 
 use crate::queue::{batch, core::Core};
@@ -25,6 +26,57 @@ pub struct JobFilter {
     pub kind: Option<String>,
     /// In this lane.
     pub lane: Option<String>,
+    /// Held for this reason.
+    pub hold_reason: Option<String>,
+    /// Whose last error holds this text, such as an error code.
+    pub error: Option<String>,
+    /// Enqueued before this instant.
+    pub created_before: Option<Timestamp>,
+    /// Enqueued at this instant or later.
+    pub created_from: Option<Timestamp>,
+}
+
+impl JobFilter {
+    /// The filter as a condition; queue and state included.
+    pub(super) fn condition(&self) -> Condition {
+        let lane = self.lane.as_deref();
+        let error = self.error.as_deref().map(containing);
+        Condition::all()
+            .add_option(
+                self.queue
+                    .as_ref()
+                    .map(|queue| job::Column::Queue.eq(queue)),
+            )
+            .add_option(self.state.map(|state| job::Column::State.eq(state)))
+            .add_option(self.kind.as_ref().map(|kind| job::Column::Kind.eq(kind)))
+            .add_option(lane.map(|lane| job::Column::Lane.eq(lane)))
+            // Says to the planner that the partial index of lanes applies.
+            .add_option(
+                lane.filter(|lane| !lane.is_empty())
+                    .map(|_| job::Column::Lane.ne("")),
+            )
+            .add_option(
+                self.hold_reason
+                    .as_ref()
+                    .map(|reason| job::Column::HoldReason.eq(reason)),
+            )
+            .add_option(error.map(|error| job::Column::LastError.like(error)))
+            .add_option(self.created_before.map(|at| job::Column::CreatedAt.lt(at)))
+            .add_option(self.created_from.map(|at| job::Column::CreatedAt.gte(at)))
+    }
+}
+
+/// A pattern that fits whatever holds `text`, whose own signs are taken as they are.
+fn containing(text: &str) -> LikeExpr {
+    let mut pattern = String::from("%");
+    for sign in text.chars() {
+        if matches!(sign, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(sign);
+    }
+    pattern.push('%');
+    LikeExpr::new(pattern).escape('\\')
 }
 
 /// Which page. Jobs come newest first.
@@ -73,7 +125,7 @@ pub(in crate::queue) async fn list(
     let mut jobs = Vec::new();
     if filter.state.is_some() && filter.queue.is_none() && filter.lane.is_none() {
         // The index of states starts with the queue: one short page of each is merged.
-        for queue in queues(core).await? {
+        for queue in queues(core.db.read()).await? {
             let filter = JobFilter {
                 queue: Some(queue),
                 ..filter.clone()
@@ -104,23 +156,7 @@ async fn page_of(
     limit: u64,
     backwards: bool,
 ) -> Result<Vec<job::Model>, DbErr> {
-    let mut select = job::Entity::find();
-    if let Some(queue) = &filter.queue {
-        select = select.filter(job::Column::Queue.eq(queue));
-    }
-    if let Some(state) = filter.state {
-        select = select.filter(job::Column::State.eq(state));
-    }
-    if let Some(kind) = &filter.kind {
-        select = select.filter(job::Column::Kind.eq(kind));
-    }
-    if let Some(lane) = &filter.lane {
-        select = select.filter(job::Column::Lane.eq(lane));
-        if !lane.is_empty() {
-            // Says to the planner that the partial index of lanes applies.
-            select = select.filter(job::Column::Lane.ne(""));
-        }
-    }
+    let mut select = job::Entity::find().filter(filter.condition());
     if let Some(after) = page.after {
         select = select.filter(job::Column::Id.lt(after));
     }
@@ -136,13 +172,15 @@ async fn page_of(
 }
 
 /// The queues that have jobs, one step in the index each.
-pub(in crate::queue) async fn queues(core: &Core) -> Result<Vec<String>, DbErr> {
+pub(in crate::queue) async fn queues(
+    connection: &impl ConnectionTrait,
+) -> Result<Vec<String>, DbErr> {
     let sql = "WITH RECURSIVE q(queue) AS (SELECT (SELECT min(queue) FROM jobs) \
                UNION ALL SELECT (SELECT min(j.queue) FROM jobs j WHERE j.queue > q.queue) \
                FROM q WHERE q.queue IS NOT NULL) \
                SELECT queue FROM q WHERE queue IS NOT NULL LIMIT $1";
     // A catalogue has a handful of queues; the limit is for a table that went wrong.
-    batch::all(core.db.read(), sql.to_owned(), vec![Value::from(1000_i64)])
+    batch::all(connection, sql.to_owned(), vec![Value::from(1000_i64)])
         .await?
         .iter()
         .map(|row| row.try_get("", "queue"))

@@ -4,19 +4,30 @@
 //! keyset pages, counts stop at a cap.
 
 mod acts;
+mod crons;
 mod keys;
 mod list;
+mod matching;
 mod prune;
 mod stats;
+mod stuck;
 
-pub use acts::{CancelOutcome, RetryOutcome, cancel_in, cancel_lane, hold_lane, release_held};
+pub use acts::{
+    CancelOutcome, Hastened, ReleaseOutcome, RetryOutcome, cancel_in, cancel_lane, hasten_in,
+    hold_lane, release_held, release_in, retry_in,
+};
+pub use crons::{CronStatus, Slot};
 pub use keys::live;
 pub use list::{JobFilter, JobPage, PageRequest};
+pub use matching::{Matching, count, pick};
 pub use stats::{Count, QueueStats};
+pub use stuck::Stuck;
 
 pub(super) use acts::release_known_kinds;
+pub(super) use crons::crons;
 pub(super) use list::{attempts, get, list, queues};
 pub(super) use prune::prune;
 pub(super) use stats::stats;
+pub(super) use stuck::stuck;
 
-pub(super) use acts::{announce_cancel, retry};
+pub(super) use acts::announce_cancel;

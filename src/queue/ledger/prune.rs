@@ -16,7 +16,7 @@ pub(in crate::queue) async fn prune(
 ) -> Result<u64, DbErr> {
     prune_slots(core, before).await?;
     let mut deleted = 0;
-    for queue in queues(core).await? {
+    for queue in queues(core.db.read()).await? {
         for state in JobState::iter().filter(|state| state.is_final()) {
             if deleted < limit {
                 deleted += prune_jobs(core, &queue, state, before, limit - deleted).await?;

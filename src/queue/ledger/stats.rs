@@ -29,13 +29,22 @@ pub struct QueueStats {
     pub queue: String,
     /// Whether workers leave it alone.
     pub paused: bool,
+    /// Whether it is paused in order to be emptied.
+    pub draining: bool,
     /// Its jobs by state.
     pub depth: Vec<(JobState, Count)>,
+    /// Due jobs whose pointer is in the transport.
+    pub handed_out: u64,
     /// The due time of the job that has waited longest for a worker.
     pub oldest_waiting: Option<Timestamp>,
 }
 
 impl QueueStats {
+    /// Whether a drain has come to its end: nothing runs, and the transport holds nothing of it.
+    pub fn is_drained(&self) -> bool {
+        self.draining && self.handed_out == 0 && self.count(JobState::Running) == 0
+    }
+
     /// How many jobs are in `state`.
     pub fn count(&self, state: JobState) -> u64 {
         self.depth
@@ -53,17 +62,18 @@ pub(in crate::queue) async fn stats(
     let controls = queue_control::Entity::find().all(core.db.read()).await?;
     let mut wanted = names.to_vec();
     if wanted.is_empty() {
-        wanted = queues(core).await?;
+        wanted = queues(core.db.read()).await?;
         wanted.extend(controls.iter().map(|control| control.queue.clone()));
         wanted.sort_unstable();
         wanted.dedup();
     }
     let mut stats = Vec::with_capacity(wanted.len());
     for queue in wanted {
+        let control = controls.iter().find(|control| control.queue == queue);
         stats.push(QueueStats {
-            paused: controls
-                .iter()
-                .any(|control| control.queue == queue && control.paused),
+            paused: control.is_some_and(|control| control.paused),
+            draining: control.is_some_and(|control| control.paused && control.draining),
+            handed_out: handed_out(core, &queue).await?,
             depth: depth(core, &queue).await?,
             oldest_waiting: oldest(core, &queue).await?,
             queue,
@@ -95,6 +105,15 @@ async fn depth(core: &Core, queue: &str) -> Result<Vec<(JobState, Count)>, DbErr
             Ok((row.try_get("", "state")?, count))
         })
         .collect()
+}
+
+async fn handed_out(core: &Core, queue: &str) -> Result<u64, DbErr> {
+    let sql = "SELECT count(*) AS jobs FROM (SELECT 1 FROM jobs WHERE queue = $1 \
+               AND state = 'available' AND dispatched_at IS NOT NULL LIMIT $2) AS told";
+    let values = vec![Value::from(queue), Value::from(COUNT_CAP)];
+    let rows = batch::all(core.db.read(), sql.to_owned(), values).await?;
+    let jobs: i64 = rows.first().map_or(Ok(0), |row| row.try_get("", "jobs"))?;
+    Ok(u64::try_from(jobs).unwrap_or(0))
 }
 
 async fn oldest(core: &Core, queue: &str) -> Result<Option<Timestamp>, DbErr> {

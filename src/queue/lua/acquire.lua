@@ -1,5 +1,5 @@
 -- Takes one use of every budget or of none; gives 0, or the ms to wait.
--- KEYS: one per budget. ARGV: now in ms or '', a unique word, then (limit, window in ms)...
+-- KEYS: one per budget. ARGV: now in ms or '', a name for the use, then (limit, window in ms)...
 local now = tonumber(ARGV[1])
 if not now then
   local time = redis.call('TIME')
@@ -19,7 +19,7 @@ for i, key in ipairs(KEYS) do
 end
 if wait > 0 then return wait end
 for i, key in ipairs(KEYS) do
-  redis.call('ZADD', key, now, ARGV[2] .. i)
-  redis.call('PEXPIRE', key, ARGV[2 * i + 2])
+  redis.call('ZADD', key, now, ARGV[2])
+  redis.call('PEXPIRE', key, 2 * ARGV[2 * i + 2])
 end
 return 0

@@ -202,7 +202,7 @@ async fn write_stubbornly(core: &Core, group: &[Settlement]) -> HashMap<JobId, J
 }
 
 /// Whether the database could not be reached, so that the same words may work later.
-fn away(error: &DbErr) -> bool {
+pub(super) fn away(error: &DbErr) -> bool {
     use sea_orm::{RuntimeErr, sqlx};
     match error {
         DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => true,

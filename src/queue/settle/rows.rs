@@ -7,9 +7,12 @@ use sea_orm::{ActiveEnum, ConnectionTrait, DbErr};
 use serde::Serialize;
 
 use super::{Settlement, Verdict};
-use crate::queue::{
-    batch::{self, Type},
-    core::Core,
+use crate::{
+    crash::{self, Commit},
+    queue::{
+        batch::{self, Type},
+        core::Core,
+    },
 };
 
 #[derive(Serialize)]
@@ -75,7 +78,8 @@ pub(super) async fn settle(
         .iter()
         .partition(|one| one.verdict == Verdict::Completed);
     if rest.is_empty() {
-        return complete(core.db.write(), &done, now).await;
+        let complete = complete(core.db.write(), &done, now);
+        return crash::write(Commit::JobsSettled, complete).await;
     }
     let tx = core.db.begin().await?;
     let mut states = update(&tx, &rest, now).await?;
@@ -83,7 +87,7 @@ pub(super) async fn settle(
     if !done.is_empty() {
         states.extend(complete(&tx, &done, now).await?);
     }
-    tx.commit().await?;
+    crash::commit(tx, Commit::JobsSettled).await?;
     Ok(states)
 }
 

@@ -16,6 +16,7 @@ use std::{fmt, time::Duration};
 use async_trait::async_trait;
 use clipqueue_entities::{JobId, Timestamp};
 use tokio::sync::broadcast;
+use uuid::Uuid;
 
 pub use self::redis::RedisReport;
 
@@ -100,6 +101,16 @@ pub struct Delivery {
     pub lane: String,
 }
 
+impl From<&Pointer> for Delivery {
+    fn from(pointer: &Pointer) -> Self {
+        Self {
+            job: pointer.job,
+            nonce: pointer.nonce,
+            lane: pointer.lane.clone(),
+        }
+    }
+}
+
 /// What a `take` brought.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Taken {
@@ -137,9 +148,37 @@ pub struct Budget {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Acquired {
     /// One use of every budget was taken.
-    Granted,
+    Granted(Use),
     /// Nothing was taken; it may be granted after this time.
     Wait(Duration),
+}
+
+/// A name for one use of budgets, to say later what became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Use(pub Uuid);
+
+impl Use {
+    pub(crate) fn new() -> Self {
+        Self(Uuid::new_v4())
+    }
+}
+
+/// What became of a use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Used {
+    /// It happened, at the latest now: it counts from now on.
+    Made,
+    /// It never happened: it does not count.
+    Unmade,
+}
+
+/// How a budget stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Uses within the window; never more than the limit.
+    pub used: u32,
+    /// How long until one use more is left than now; nothing when none is used.
+    pub next_in: Option<Duration>,
 }
 
 /// Something that happened, here or in another process.
@@ -181,6 +220,16 @@ pub trait Transport: Send + Sync + fmt::Debug {
         lease: Duration,
     ) -> Result<Taken, TransportError>;
 
+    /// Adds pointers that are handed to this process at once, for `lease`. None is admitted while the
+    /// queue is paused or while pointers wait that may be served; a job that is known, or whose lane is
+    /// at its limit, is left out. Gives what was admitted.
+    async fn admit(
+        &self,
+        channel: Channel<'_>,
+        batch: &[Pointer],
+        lease: Duration,
+    ) -> Result<Vec<Delivery>, TransportError>;
+
     /// Renews the lease of pointers that are in flight.
     async fn extend(
         &self,
@@ -202,6 +251,15 @@ pub trait Transport: Send + Sync + fmt::Debug {
     /// Which of these jobs have no pointer, neither waiting nor in flight.
     async fn missing(&self, queue: &str, jobs: &[JobId]) -> Result<Vec<JobId>, TransportError>;
 
+    /// Some of the pointers, waiting and in flight, with their nonces, and the cursor of the next call;
+    /// begin with zero, which also says that there is no more. What comes or goes meanwhile may be
+    /// missed or told twice.
+    async fn scan(
+        &self,
+        queue: &str,
+        cursor: u64,
+    ) -> Result<(u64, Vec<(JobId, i64)>), TransportError>;
+
     /// How full the queue is, and how many pointers wait in each of `lanes`.
     async fn depth(&self, queue: &str, lanes: &[String]) -> Result<Depth, TransportError>;
 
@@ -218,6 +276,44 @@ pub trait Transport: Send + Sync + fmt::Debug {
         budgets: &[Budget],
         now: Option<Timestamp>,
     ) -> Result<Acquired, TransportError>;
+
+    /// Says what became of a use of the budgets with these keys. A use that is forgotten stays so.
+    async fn settle_use(
+        &self,
+        keys: &[String],
+        of: Use,
+        used: Used,
+        now: Option<Timestamp>,
+    ) -> Result<(), TransportError>;
+
+    /// Marks a budget as used up for `wait`: somebody who counts better said so.
+    async fn spend(
+        &self,
+        budget: &Budget,
+        wait: Duration,
+        now: Option<Timestamp>,
+    ) -> Result<(), TransportError>;
+
+    /// How budgets stand, in their order. Takes nothing.
+    async fn standing(
+        &self,
+        budgets: &[Budget],
+        now: Option<Timestamp>,
+    ) -> Result<Vec<Standing>, TransportError>;
+
+    /// What is written under each of these names, in their order: small texts that processes share.
+    /// They may be lost like everything here.
+    async fn notes(&self, names: &[String]) -> Result<Vec<Option<String>>, TransportError>;
+
+    /// Writes `new` under `name` if `old` is what stands there; nothing means no note. False when
+    /// something else stands there. A note that nobody writes again is gone after `life`.
+    async fn swap_note(
+        &self,
+        name: &str,
+        old: Option<&str>,
+        new: Option<&str>,
+        life: Duration,
+    ) -> Result<bool, TransportError>;
 
     /// Sends a message to every process that listens. It may be lost; the receiver must be able to
     /// find out by other means what it said.

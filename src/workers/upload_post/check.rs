@@ -1,40 +1,42 @@
 //! Before anything is sent: is the account connected, the video there, and does TikTok still offer
 //! the creator what the post asks for?
 
-use std::time::Duration;
-
 use clipqueue_entities::{
     account,
-    post::{self, PostState},
+    post::{self, PostKind, PostMode, PostState},
 };
+use tiktok::Endpoint;
 
 use super::super::{Halt, Step};
-use super::verdict;
+use super::verdict::{self, Ended};
 use crate::{
     app::App,
+    calls::{Cause, Permit, Wait, budgets},
     domain::{
-        accounts, attempts, creator,
+        accounts, attempts, caps, creator,
         creator::Unavailable,
         error::Refusal,
         post_change::{Change, Evidence, Failure},
         post_settings::{DirectSettings, against_creator},
         post_state::PostEvent,
-        posts,
+        posts, token_life,
         tokens::{self, NoToken, Usable},
     },
     media::Media,
     queue::Lease,
 };
 
-/// The token must outlive the sending: nothing is begun with one that is about to end.
-const TOKEN_NEEDED: Duration = Duration::from_secs(10 * 60);
-
 /// Everything that init needs.
 pub(super) struct Ready {
     pub(super) post: post::Model,
-    pub(super) media: Media,
+    /// The video, or the photos in order.
+    pub(super) files: Vec<Media>,
     pub(super) settings: Option<DirectSettings>,
     pub(super) token: Usable,
+    /// The init to call.
+    pub(super) endpoint: Endpoint,
+    /// Leave to call it.
+    pub(super) permit: Permit,
 }
 
 pub(super) async fn run(app: &App, lease: &Lease, post: post::Model) -> Step<Ready> {
@@ -51,20 +53,31 @@ pub(super) async fn run(app: &App, lease: &Lease, post: post::Model) -> Step<Rea
         };
         return Err(verdict::hold(app, lease, post, reason, None, &refusal.message).await);
     }
-    let media = match posts::find_media(app, post.user_id, post.media_id).await? {
-        Some(media) => {
-            posts::check_media(&media, &mut refusals);
-            media
+    let ids = match posts::photos_of(app.db.read(), &post).await? {
+        Some(photos) => {
+            refusals.extend(photos.refusals(settings.as_ref()));
+            photos.media_ids
         }
-        None => return Err(refuse(app, lease, post, media_gone()).await),
+        None => vec![post.media_id],
     };
+    let found = posts::find_files(app, post.user_id, &ids).await?;
+    if found.iter().any(Option::is_none) {
+        return Err(refuse(app, lease, post, media_gone()).await);
+    }
+    posts::check_files(&found, post.kind, &mut refusals);
+    refusals.extend(posts::unreachable(app, post.kind));
+    let files: Vec<Media> = found.into_iter().flatten().collect();
     if let Some(direct) = &settings {
         refusals.extend(direct.refusals(app.config.tiktok.audited));
     }
     if let Some(refusal) = refusals.into_iter().next() {
         return Err(refuse(app, lease, post, failure_of(&refusal)).await);
     }
-    let token = match tokens::usable(app, &account, TOKEN_NEEDED).await {
+    if let Some(full) = caps::full(app, &post).await? {
+        return Err(verdict::park(app, lease, post, full).await);
+    }
+    let needed = token_life::needed_for(files.iter().map(|file| file.size).sum());
+    let token = match tokens::usable(app, &account, needed).await {
         Ok(token) => token,
         Err(NoToken::Reconnect) => {
             let message = "the creator must connect TikTok again";
@@ -72,17 +85,84 @@ pub(super) async fn run(app: &App, lease: &Lease, post: post::Model) -> Step<Rea
                 verdict::hold(app, lease, post, accounts::REAUTH_REQUIRED, None, message).await,
             );
         }
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(no_token(app, lease, &post, error).await),
+    };
+    let endpoint = match (post.kind, &settings) {
+        (PostKind::Photo, _) => Endpoint::PhotoInit,
+        (PostKind::Video, Some(_)) => Endpoint::VideoInit,
+        (PostKind::Video, None) => Endpoint::InboxVideoInit,
+    };
+    let mut permit = match leave(app, &post, endpoint).await? {
+        Ok(permit) => permit,
+        Err(wait) => return Err(verdict::waits(app, lease, &post, wait).await),
     };
     if let Some(direct) = &settings {
-        ask_creator(app, lease, &post, &account, direct, &media).await?;
+        let duration = files.first().and_then(posts::duration_ms);
+        let asked = ask_creator(
+            app,
+            lease,
+            &post,
+            &account,
+            direct,
+            duration,
+            (&token, &mut permit),
+        );
+        if let Err(halt) = Box::pin(asked).await {
+            app.calls.unused(permit).await;
+            return Err(halt);
+        }
     }
     Ok(Ready {
         post,
-        media,
+        files,
         settings,
         token,
+        endpoint,
+        permit,
     })
+}
+
+/// Leave for the whole way up to the first byte, or what it waits for. Nothing is begun that would be
+/// stopped half way: not the question without the init, not the init without a host for the bytes.
+async fn leave(
+    app: &App,
+    post: &post::Model,
+    init: Endpoint,
+) -> Step<std::result::Result<Permit, Wait>> {
+    if let Some(limit) = budgets::per_minute(init)
+        && let Some(at) = caps::init_fits_at(app, post, limit).await?
+    {
+        return Ok(Err(Wait {
+            cause: Cause::Budget(init),
+            wait: at.since(app.clock.now()),
+        }));
+    }
+    let sends = post.kind == PostKind::Video;
+    if sends
+        && let Err(wait) = app
+            .calls
+            .resting(Some(post.account_id), Endpoint::ChunkUpload)
+            .await
+    {
+        return Ok(Err(wait));
+    }
+    let both = [init, Endpoint::CreatorInfo];
+    let calls = match post.mode {
+        PostMode::Direct => &both[..],
+        PostMode::Inbox => &both[..1],
+    };
+    Ok(app.calls.ask(Some(post.account_id), calls).await)
+}
+
+/// Waits for a token: for moments as a rule, and visibly while refreshes themselves have to wait.
+async fn no_token(app: &App, lease: &Lease, post: &post::Model, error: NoToken) -> Halt {
+    let account = Some(post.account_id);
+    match app.calls.trouble(account, Endpoint::Token).await {
+        Some(wait) if matches!(error, NoToken::Refreshing) => {
+            verdict::waits(app, lease, post, wait).await
+        }
+        _ => error.into(),
+    }
 }
 
 async fn start(app: &App, lease: &Lease, post: post::Model) -> Step<post::Model> {
@@ -102,21 +182,28 @@ async fn ask_creator(
     post: &post::Model,
     account: &account::Model,
     direct: &DirectSettings,
-    media: &Media,
+    duration: Option<u64>,
+    (token, permit): (&Usable, &mut Permit),
 ) -> Step {
-    match creator::fetch(app, account).await {
+    match creator::fetch_with(app, account, token, permit).await {
         Ok((options, _)) => {
-            let refusals = against_creator(direct, &options, posts::duration_ms(media));
+            let refusals = against_creator(direct, &options, duration);
             match refusals.into_iter().next() {
                 None => Ok(()),
                 Some(refusal) => Err(refuse(app, lease, post.clone(), failure_of(&refusal)).await),
             }
         }
         Err(Unavailable::Token(error)) => Err(error.into()),
-        Err(Unavailable::Wait(wait)) => Err(Halt::snooze(wait)),
+        Err(Unavailable::Wait(wait)) => Err(verdict::waits(app, lease, post, wait).await),
         Err(Unavailable::Internal(error)) => Err(error.into()),
         Err(Unavailable::Tiktok(error)) => {
-            Err(verdict::before_init(app, lease, post.clone(), "creator_info", *error).await)
+            let ended = Ended {
+                endpoint: Endpoint::CreatorInfo,
+                error: *error,
+                generation: None,
+                resting: None,
+            };
+            Err(verdict::attempt_ended(app, lease, post.clone(), ended).await)
         }
     }
 }
@@ -148,7 +235,8 @@ fn media_gone() -> Failure {
     Failure {
         class: "creator",
         code: "media_gone".to_owned(),
-        message: "The video is no longer stored. Upload it again and make a new post.".to_owned(),
+        message: "A file of the post is no longer stored. Upload it again and make a new post."
+            .to_owned(),
         retryable: false,
     }
 }

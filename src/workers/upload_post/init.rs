@@ -3,12 +3,15 @@
 use clipqueue_entities::{post, post_attempt};
 use serde_json::json;
 use tiktok::{
-    Answer, Endpoint, PrivacyLevel, chunks,
+    Answer, PrivacyLevel, chunks,
     publish::{Disclosure, VideoInit, VideoPost, VideoSource},
 };
 
 use super::super::{Halt, Step, prove};
-use super::{check::Ready, verdict};
+use super::{
+    check::Ready,
+    verdict::{self, Ended},
+};
 use crate::{
     app::App,
     domain::{
@@ -26,19 +29,14 @@ pub(super) async fn run(
 ) -> Step<(post::Model, post_attempt::Model)> {
     let Ready {
         post,
-        media,
+        files,
         settings,
         token,
+        endpoint,
+        mut permit,
     } = ready;
-    let endpoint = if settings.is_some() {
-        Endpoint::VideoInit
-    } else {
-        Endpoint::InboxVideoInit
-    };
-    if let Some(wait) = app.budget(post.account_id, endpoint).await {
-        return Err(Halt::snooze(wait));
-    }
-    let plan = chunks::plan(media.size).map_err(anyhow::Error::from)?;
+    let plan =
+        chunks::plan(files.iter().map(|file| file.size).sum()).map_err(anyhow::Error::from)?;
     let (post, attempt) = attempts::begin(app, lease, post, &plan).await?;
     prove(lease, app).await?;
     let source = VideoSource::FileUpload(plan);
@@ -50,12 +48,17 @@ pub(super) async fn run(
         }
         None => app.tiktok.init_inbox_video(&token.token, &source).await,
     };
+    let resting = app.calls.heard(&mut permit, endpoint, &answered).await;
     match answered {
         Ok(answer) => accept(app, lease, post, attempt, answer).await,
         Err(error) => {
-            let call = endpoint.label();
-            let generation = Some(token.generation);
-            Err(verdict::attempt_ended(app, lease, post, call, error, generation).await)
+            let ended = Ended {
+                endpoint,
+                error,
+                generation: Some(token.generation),
+                resting,
+            };
+            Err(verdict::attempt_ended(app, lease, post, ended).await)
         }
     }
 }
@@ -94,20 +97,30 @@ async fn accept(
 fn video_post(post: &post::Model, direct: &DirectSettings) -> VideoPost {
     VideoPost {
         title: (!post.caption.is_empty()).then(|| post.caption.clone()),
-        privacy_level: match direct.privacy_level {
-            post_settings::PrivacyLevel::PublicToEveryone => PrivacyLevel::PublicToEveryone,
-            post_settings::PrivacyLevel::MutualFollowFriends => PrivacyLevel::MutualFollowFriends,
-            post_settings::PrivacyLevel::FollowerOfCreator => PrivacyLevel::FollowerOfCreator,
-            post_settings::PrivacyLevel::SelfOnly => PrivacyLevel::SelfOnly,
-        },
+        privacy_level: privacy_level(direct),
         disable_duet: !direct.allow_duet,
         disable_stitch: !direct.allow_stitch,
         disable_comment: !direct.allow_comment,
         cover_timestamp_ms: direct.cover_timestamp_ms,
-        disclosure: Disclosure {
-            branded_content: direct.branded_content,
-            own_brand: direct.your_brand,
-        },
+        disclosure: disclosure(direct),
         is_aigc: direct.ai_generated,
+    }
+}
+
+/// The chosen level as TikTok's client names it.
+pub(super) fn privacy_level(direct: &DirectSettings) -> PrivacyLevel {
+    match direct.privacy_level {
+        post_settings::PrivacyLevel::PublicToEveryone => PrivacyLevel::PublicToEveryone,
+        post_settings::PrivacyLevel::MutualFollowFriends => PrivacyLevel::MutualFollowFriends,
+        post_settings::PrivacyLevel::FollowerOfCreator => PrivacyLevel::FollowerOfCreator,
+        post_settings::PrivacyLevel::SelfOnly => PrivacyLevel::SelfOnly,
+    }
+}
+
+/// The commercial content that the creator declares.
+pub(super) fn disclosure(direct: &DirectSettings) -> Disclosure {
+    Disclosure {
+        branded_content: direct.branded_content,
+        own_brand: direct.your_brand,
     }
 }

@@ -6,10 +6,13 @@
 //!
 //! The job may die anywhere and is run again. It then finds out from the post's state and the open
 //! attempt where it stands: without a publish id nothing can have been posted and a new attempt is
-//! safe; with one it goes on sending; once the last chunk may have been sent it only asks.
+//! safe; with one it goes on sending; once the last chunk may have been sent it only asks. Photos take
+//! another way after the checks, since TikTok fetches them: see `photos`.
 
+mod ask;
 mod check;
 mod init;
+mod photos;
 mod send;
 mod verdict;
 
@@ -17,7 +20,7 @@ use std::time::Duration;
 
 use clipqueue_entities::{
     PostId,
-    post::{self, PostState},
+    post::{self, PostKind, PostState},
     post_attempt::AttemptPhase,
 };
 use sea_orm::EntityTrait as _;
@@ -28,9 +31,10 @@ use crate::{
     domain::{
         accounts::REAUTH_REQUIRED,
         attempts,
+        lateness::{self, LATE},
         post_change::{Change, Evidence},
         post_state::PostEvent,
-        sweep,
+        reconcile, sweep,
     },
     queue::{Failure, Lease, StopReason},
 };
@@ -78,8 +82,7 @@ async fn advance(app: &App, lease: &Lease, id: PostId) -> Step {
             return Err(Halt::cancel(STOPPED));
         }
         if past_deadline(app, &post) {
-            miss(app, lease, post).await?;
-            return Err(Halt::cancel("the post's time has passed"));
+            return Err(miss(app, lease, post).await);
         }
         match post.state {
             PostState::Held => match post.hold_until {
@@ -94,9 +97,18 @@ async fn advance(app: &App, lease: &Lease, id: PostId) -> Step {
                 if let Some(early) = too_early(app, &post) {
                     return Err(Halt::snooze(early));
                 }
-                let ready = check::run(app, lease, post).await?;
-                let (post, attempt) = init::run(app, lease, ready).await?;
+                if ask::earlier_came_through(app, lease, &post).await? {
+                    return Ok(());
+                }
+                let ready = Box::pin(check::run(app, lease, post)).await?;
+                if ready.post.kind == PostKind::Photo {
+                    return Box::pin(photos::run(app, lease, ready)).await;
+                }
+                let (post, attempt) = Box::pin(init::run(app, lease, ready)).await?;
                 return Box::pin(send::run(app, lease, post, attempt)).await;
+            }
+            PostState::InitSent if post.kind == PostKind::Photo => {
+                return photos::in_doubt(app, lease, post).await;
             }
             PostState::InitSent => {
                 // The process died between the commit and the answer. Without a single byte TikTok
@@ -114,6 +126,13 @@ async fn advance(app: &App, lease: &Lease, id: PostId) -> Step {
                         "an uploading post has no open attempt"
                     )));
                 };
+                let (post, attempt) = ask::progress(app, lease, post, attempt).await?;
+                match post.state {
+                    PostState::Uploading => {}
+                    // TikTok failed it for a reason of its own; this job makes the next attempt.
+                    PostState::Scheduled => return Err(Halt::snooze(reconcile::RETRY_STEP)),
+                    _ => return Ok(()),
+                }
                 return Box::pin(send::run(app, lease, post, attempt)).await;
             }
             PostState::Draft
@@ -151,11 +170,19 @@ fn past_deadline(app: &App, post: &post::Model) -> bool {
         .is_some_and(|deadline| deadline <= app.clock.now())
 }
 
-async fn miss(app: &App, lease: &Lease, post: post::Model) -> Step {
-    let tx = attempts::fenced(app, lease).await?;
-    let change = Change::new(PostEvent::DeadlinePassed, Evidence::own("deadline.passed"));
-    attempts::close(app, tx, post, "missed", None, change).await?;
-    Ok(())
+/// Ends a post that is too late, or holds it for its owner.
+async fn miss(app: &App, lease: &Lease, post: post::Model) -> Halt {
+    let held = lateness::holds(&post);
+    let change = lateness::overdue(&post, app.clock.now());
+    let ended = async {
+        let tx = attempts::fenced(app, lease).await?;
+        attempts::close(app, tx, post, "missed", None, change).await
+    };
+    match ended.await {
+        Ok(_) if held => Halt::hold(LATE, anyhow::anyhow!("the post is late")),
+        Ok(_) => Halt::cancel("the post's time has passed"),
+        Err(error) => error.into(),
+    }
 }
 
 async fn release(app: &App, lease: &Lease, post: post::Model) -> Step {

@@ -5,22 +5,28 @@
 //! first; when its answer is lost, or the process died after that commit, the post is UNCONFIRMED
 //! and only TikTok's word moves it.
 
-use std::{io, time::Duration};
+use std::{
+    io,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use clipqueue_entities::{
-    post,
+    AccountId, post,
     post_attempt::{self, AttemptPhase},
 };
 use futures::StreamExt as _;
 use tiktok::{
-    Chunk, ChunkPlan, Class, Error, UploadUrl,
+    Chunk, ChunkPlan, Class, Endpoint, Error, UploadUrl,
     upload::{Accepted, ChunkBody, VideoType},
 };
 
 use super::super::{Halt, Step, prove};
-use super::verdict;
+use super::verdict::{self, Ended};
 use crate::{
     app::App,
+    calls::{Permit, Wait},
+    crash::{self, Commit},
     domain::{
         attempts,
         post_change::{Change, Evidence},
@@ -31,6 +37,8 @@ use crate::{
     queue::Lease,
 };
 
+/// The upload host counts as an endpoint of its own.
+const ENDPOINT: Endpoint = Endpoint::ChunkUpload;
 /// How often one chunk is sent again before the job as a whole is tried later.
 const CHUNK_TRIES: u32 = 3;
 /// How often TikTok may name another place to go on from before a chunk is taken.
@@ -56,6 +64,11 @@ struct Sending<'a> {
     url: UploadUrl,
     bytes: Reader,
     video_type: VideoType,
+    account: AccountId,
+    /// Leave for the first chunk; the others follow it.
+    permit: Mutex<Option<Permit>>,
+    /// The upload host is left alone for so long, as its last answer, or none, made known.
+    resting: Mutex<Option<Wait>>,
 }
 
 pub(super) async fn run(
@@ -86,6 +99,10 @@ pub(super) async fn run(
             "TikTok's upload address ended; a new attempt follows"
         )));
     };
+    let permit = match app.calls.ask(Some(post.account_id), &[ENDPOINT]).await {
+        Ok(permit) => permit,
+        Err(wait) => return Err(verdict::waits(app, lease, &post, wait).await),
+    };
     let media = app
         .media
         .get(post.user_id, post.media_id)
@@ -103,8 +120,11 @@ pub(super) async fn run(
         url,
         video_type: video_type(&media),
         bytes,
+        account: post.account_id,
+        permit: Mutex::new(Some(permit)),
+        resting: Mutex::new(None),
     };
-    sending.all(post, attempt).await
+    Box::pin(sending.all(post, attempt)).await
 }
 
 impl Sending<'_> {
@@ -143,6 +163,11 @@ impl Sending<'_> {
         Ok(())
     }
 
+    fn rests(&self) -> bool {
+        let slot = self.resting.lock();
+        slot.unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     /// Sends a chunk that is not the last, again after a fault.
     async fn repeated(&self, chunk: Chunk) -> Result<Chunked, Error> {
         let mut tries = 0;
@@ -162,7 +187,7 @@ impl Sending<'_> {
                     next_offset: Some(next),
                 } => return Ok(Chunked::Resync(next)),
                 Class::Ambiguous | Class::Transient | Class::RateLimited
-                    if tries < CHUNK_TRIES && !self.lease.is_cancelled() =>
+                    if tries < CHUNK_TRIES && !self.lease.is_cancelled() && !self.rests() =>
                 {
                     tracing::info!(chunk = chunk.index(), %error, "a chunk is sent again");
                     tokio::select! {
@@ -191,7 +216,7 @@ impl Sending<'_> {
                 attempts::sent(self.app, self.lease, post, &attempt, evidence).await?;
                 Ok(())
             }
-            Err(error) => self.last_failed(post, attempt, sent_before, error).await,
+            Err(error) => Box::pin(self.last_failed(post, attempt, sent_before, error)).await,
         }
     }
 
@@ -232,7 +257,7 @@ impl Sending<'_> {
         let tx = attempts::fenced(self.app, self.lease).await?;
         let offset = i64::try_from(offset).unwrap_or_default();
         attempts::resume_in_tx(&tx, attempt.id, offset).await?;
-        tx.commit().await?;
+        crash::commit(tx, Commit::UploadRewound).await?;
         Ok(())
     }
 
@@ -244,10 +269,18 @@ impl Sending<'_> {
             | Class::Transient
             | Class::RateLimited
             | Class::SourceFailed
-            | Class::UploadOutOfStep { .. } => Halt::retry(error),
+            | Class::UploadOutOfStep { .. } => match take(&self.resting) {
+                Some(wait) => verdict::waits(self.app, self.lease, &post, wait).await,
+                None => Halt::retry(error),
+            },
             _ => {
-                verdict::attempt_ended(self.app, self.lease, post, "upload.chunk", error, None)
-                    .await
+                let ended = Ended {
+                    endpoint: ENDPOINT,
+                    error,
+                    generation: None,
+                    resting: None,
+                };
+                verdict::attempt_ended(self.app, self.lease, post, ended).await
             }
         }
     }
@@ -263,12 +296,26 @@ impl Sending<'_> {
             false => Err(io::Error::other("the lease ran out within the chunk")),
         });
         let body = ChunkBody::stream(bytes);
-        self.app
+        let answered = self
+            .app
             .tiktok
             .upload_chunk(&self.url, chunk, self.video_type, body)
-            .await
-            .map(|answer| answer.value)
+            .await;
+        let (calls, account) = (&self.app.calls, Some(self.account));
+        let resting = match take(&self.permit) {
+            Some(mut permit) => calls.heard(&mut permit, ENDPOINT, &answered).await,
+            None => calls.overheard(account, ENDPOINT, &answered).await,
+        };
+        if let Some(wait) = resting {
+            let mut slot = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
+            *slot = Some(wait);
+        }
+        answered.map(|answer| answer.value)
     }
+}
+
+fn take<T>(slot: &Mutex<Option<T>>) -> Option<T> {
+    slot.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
 /// The job comes back at once, unless it was told to stop for good.

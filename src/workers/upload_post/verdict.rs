@@ -6,14 +6,21 @@
 use std::time::Duration;
 
 use clipqueue_entities::{Timestamp, post};
-use tiktok::Class;
+use tiktok::{Class, Endpoint};
 
 use super::super::Halt;
 use crate::{
     app::App,
+    calls::{Cause, Wait, budgets},
+    crash::{self, Commit},
     domain::{
         accounts, attempts,
-        error::Result,
+        caps::{
+            Full, Name,
+            marks::{self, PENDING_DRAFTS_WAIT},
+        },
+        error::{Error, Result},
+        line,
         post_change::{Change, Evidence, Failure},
         post_state::PostEvent,
         tokens,
@@ -25,8 +32,12 @@ use crate::{
 const RATE_LIMIT_WAIT: Duration = Duration::from_secs(61);
 /// A refresh takes some seconds.
 const TOKEN_WAIT: Duration = Duration::from_secs(3);
-/// Drafts free their places when the creator finishes them; look again now and then.
-const PENDING_DRAFTS_WAIT: Duration = Duration::from_secs(15 * 60);
+/// Why a post is held whose photos lie under an address that TikTok has not verified.
+const URL_UNVERIFIED: &str = "url_unverified";
+/// Whether an operator has verified the address is seen by trying, now and then.
+const URL_UNVERIFIED_WAIT: Duration = Duration::from_secs(3600);
+/// However long a post waits for its turn, it looks after this long whether the turn has come closer.
+const LOOK_AGAIN: Duration = Duration::from_secs(15 * 60);
 /// TikTok's daily windows.
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -62,19 +73,19 @@ fn decide(class: Class) -> Decision {
             "The creator must connect again and leave the switch for posting on.",
         ),
         Class::CreatorCap => Decision::Hold(
-            "creator_cap",
+            Name::PostsPerDay.hold_reason(),
             Some(DAY),
-            "The creator has posted too much today for TikTok.",
+            Name::PostsPerDay.explanation(),
         ),
         Class::PendingDraftsCap => Decision::Hold(
-            "pending_drafts_cap",
+            Name::PendingDrafts.hold_reason(),
             Some(PENDING_DRAFTS_WAIT),
-            "Five drafts wait in the creator's TikTok inbox already.",
+            Name::PendingDrafts.explanation(),
         ),
         Class::AppUserCap => Decision::Hold(
-            "app_user_cap",
+            Name::CreatorsPerDay.hold_reason(),
             Some(DAY),
-            "The app has reached TikTok's daily number of creators.",
+            Name::CreatorsPerDay.explanation(),
         ),
         Class::CreatorBanned => Decision::Fail(
             "creator",
@@ -88,9 +99,10 @@ fn decide(class: Class) -> Decision {
             "creator",
             "The creator's account no longer offers the chosen privacy level. Make a new post with another one.",
         ),
-        Class::UrlNotOwned => Decision::Fail(
-            "operator",
-            "TikTok has not verified the domain of the media.",
+        Class::UrlNotOwned => Decision::Hold(
+            URL_UNVERIFIED,
+            Some(URL_UNVERIFIED_WAIT),
+            "TikTok has not verified this server's address for the app. Its operator must add it under \"URL properties\" in TikTok's developer portal.",
         ),
         Class::CreatorAppTooOld => {
             Decision::Fail("creator", "The creator must update the TikTok app.")
@@ -104,58 +116,50 @@ fn decide(class: Class) -> Decision {
     }
 }
 
-/// Acts on an error of a call that came before init.
-pub(super) async fn before_init(
-    app: &App,
-    lease: &Lease,
-    post: post::Model,
-    call: &'static str,
-    error: tiktok::Error,
-) -> Halt {
-    act(app, lease, post, call, error, None).await
+/// A call that ended in an error.
+pub(super) struct Ended {
+    /// What was called.
+    pub(super) endpoint: Endpoint,
+    /// How it ended.
+    pub(super) error: tiktok::Error,
+    /// The token's generation, to be replaced when TikTok rejected it.
+    pub(super) generation: Option<i64>,
+    /// Its endpoint is left alone for so long.
+    pub(super) resting: Option<Wait>,
 }
 
-/// Acts on an error of init, or of an upload before its last chunk, that ends the attempt.
-/// `generation` is the token's, to be replaced when TikTok rejected it.
+/// Acts on an error of a call before init, of init, or of an upload before its last chunk; one that
+/// ends the attempt, if there is one.
 pub(super) async fn attempt_ended(
     app: &App,
     lease: &Lease,
     post: post::Model,
-    call: &'static str,
-    error: tiktok::Error,
-    generation: Option<i64>,
+    ended: Ended,
 ) -> Halt {
-    act(app, lease, post, call, error, generation).await
-}
-
-async fn act(
-    app: &App,
-    lease: &Lease,
-    post: post::Model,
-    call: &'static str,
-    error: tiktok::Error,
-    generation: Option<i64>,
-) -> Halt {
-    let acted = carry_out(app, lease, post, call, error, generation).await;
+    let acted = Box::pin(carry_out(app, lease, post, ended)).await;
     acted.unwrap_or_else(Halt::from)
 }
 
-async fn carry_out(
-    app: &App,
-    lease: &Lease,
-    post: post::Model,
-    call: &'static str,
-    error: tiktok::Error,
-    generation: Option<i64>,
-) -> Result<Halt> {
+async fn carry_out(app: &App, lease: &Lease, post: post::Model, ended: Ended) -> Result<Halt> {
+    let Ended {
+        endpoint,
+        error,
+        generation,
+        resting,
+    } = ended;
+    let call = match endpoint {
+        Endpoint::ChunkUpload => "upload.chunk",
+        other => other.label(),
+    };
     tracing::info!(post.id = %post.id, call, %error, "TikTok did not take a post");
     let evidence = Evidence::error(call, &error);
     let account_id = post.account_id;
     let outcome = error.code().to_owned();
     match decide(error.class()) {
         Decision::Wait(wait) => {
-            defer(app, lease, post, &outcome, &error, evidence).await?;
-            Ok(Halt::snooze(wait))
+            let post = defer(app, lease, post, &outcome, &error, evidence).await?;
+            let cause = Cause::Budget(endpoint);
+            Ok(waits(app, lease, &post, Wait { cause, wait }).await)
         }
         Decision::NewToken => {
             defer(app, lease, post, &outcome, &error, evidence).await?;
@@ -171,8 +175,12 @@ async fn carry_out(
             })
         }
         Decision::Again => {
-            defer(app, lease, post, &outcome, &error, evidence).await?;
-            Ok(Halt::retry(error))
+            let post = defer(app, lease, post, &outcome, &error, evidence).await?;
+            // TikTok is in trouble, and not with this post: no attempt is spent on that.
+            Ok(match resting {
+                Some(wait) => waits(app, lease, &post, wait).await,
+                None => Halt::retry(error),
+            })
         }
         Decision::Alert => {
             defer(app, lease, post, &outcome, &error, evidence).await?;
@@ -184,6 +192,7 @@ async fn carry_out(
             let change =
                 Change::new(PostEvent::Held, evidence.with("message", message)).hold(reason, until);
             let tx = attempts::fenced(app, lease).await?;
+            marks::learn_in_tx(app, &tx, account_id, &error).await?;
             attempts::close(app, tx, post, &outcome, Some(&error), change).await?;
             Ok(match wait {
                 Some(wait) => Halt::snooze(wait),
@@ -212,7 +221,7 @@ async fn defer(
     outcome: &str,
     error: &tiktok::Error,
     evidence: Evidence,
-) -> Result<()> {
+) -> Result<post::Model> {
     let event = match post.state {
         post::PostState::Uploading => PostEvent::AttemptAbandoned,
         _ => PostEvent::Deferred,
@@ -226,8 +235,55 @@ async fn defer(
         Some(error),
         Change::new(event, evidence),
     )
-    .await?;
-    Ok(())
+    .await
+}
+
+/// Writes down that a post waits, and snoozes its job until its turn may have come.
+pub(super) async fn waits(app: &App, lease: &Lease, post: &post::Model, wait: Wait) -> Halt {
+    let noted = async {
+        let wait = match wait.cause {
+            Cause::Budget(endpoint) => {
+                let place = line::place(app, post).await?;
+                let limit = budgets::per_minute(endpoint).unwrap_or(1);
+                let window = tiktok::limits::RATE_WINDOW;
+                Wait {
+                    wait: line::turn(wait.wait, place, limit, window),
+                    ..wait
+                }
+            }
+            Cause::Resting(_) | Cause::ClientRefused | Cause::Uncounted => wait,
+        };
+        let until = app.clock.now() + wait.wait;
+        let tx = attempts::fenced(app, lease).await?;
+        line::note_in_tx(app, &tx, post, wait.cause.word(), until).await?;
+        crash::commit(tx, Commit::EventNoted).await?;
+        app.announce(post.user_id).await;
+        Ok::<_, Error>(wait)
+    };
+    match Box::pin(noted).await {
+        Ok(wait) => Wait {
+            // Those in front may leave the line: it is looked at again now and then.
+            wait: wait.wait.min(LOOK_AGAIN),
+            ..wait
+        }
+        .into(),
+        Err(error) => error.into(),
+    }
+}
+
+/// Holds a post until a cap has room again. No attempt is spent, and TikTok is not asked.
+pub(super) async fn park(app: &App, lease: &Lease, post: post::Model, full: Full) -> Halt {
+    let Full { name, until } = full;
+    let held = async {
+        let tx = attempts::fenced(app, lease).await?;
+        let evidence = Evidence::own("cap.counted").with("message", name.explanation());
+        let change = Change::new(PostEvent::Held, evidence).hold(name.hold_reason(), Some(until));
+        attempts::close(app, tx, post, "not_begun", None, change).await
+    };
+    match held.await {
+        Ok(_) => Halt::snooze(until.since(app.clock.now())),
+        Err(error) => error.into(),
+    }
 }
 
 /// Holds a post for a person, and its job with it.

@@ -35,6 +35,9 @@ const MOMENT: Duration = Duration::from_millis(50);
 /// A playable video that passes TikTok's rules.
 pub(super) const CLIP: &[u8] = include_bytes!("../../media/clip.mp4");
 
+/// A picture that passes TikTok's rules.
+const PHOTO: &[u8] = include_bytes!("../../media/photo.jpg");
+
 /// Everything that a test needs.
 pub(super) struct World {
     pub(super) app: App,
@@ -115,13 +118,22 @@ impl World {
 
     /// A video of `actor`, ready to be posted.
     pub(super) async fn media(&self, actor: &Actor) -> Media {
+        self.file(actor, CLIP).await
+    }
+
+    /// A photo of `actor`, ready to be posted.
+    pub(super) async fn photo(&self, actor: &Actor) -> Media {
+        self.file(actor, PHOTO).await
+    }
+
+    async fn file(&self, actor: &Actor, bytes: &'static [u8]) -> Media {
         let new = NewUpload {
-            size: CLIP.len() as u64,
+            size: bytes.len() as u64,
             filename: Some("clip.mp4".into()),
             ..NewUpload::default()
         };
         let media = self.app.media.create(actor.user_id, new).await.unwrap();
-        let body = stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(CLIP))]);
+        let body = stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(bytes))]);
         let appended = self
             .app
             .media

@@ -245,7 +245,7 @@ async fn every_watcher_sees_the_queues_change() {
     let mut two = world.watch(Some(&tenant.actor), document, json!({}));
     let first = next(&mut one).await;
     assert_eq!(first, next(&mut two).await);
-    assert_eq!(first["data"]["queueStats"].as_array().unwrap().len(), 4);
+    assert_eq!(first["data"]["queueStats"].as_array().unwrap().len(), 5);
     let pause = "mutation { pauseQueue(input: { queue: \"status\" }) { userErrors { code } } }";
     world.ask(&tenant, pause, json!({})).await;
     let changed = next_by(&world.clock, Duration::from_secs(2), &mut one).await;

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod batch;
+mod budgets;
 mod fixture;
 mod http;
 mod keys;
@@ -15,3 +17,4 @@ mod schema_file;
 mod scopes;
 mod sdl;
 mod tenants;
+mod word;

@@ -24,6 +24,23 @@ pub(super) async fn inbox_post(
     answer["post"]["id"].as_str().unwrap().to_owned()
 }
 
+/// Makes a direct post of one photo that is not sent, and gives its id.
+pub(super) async fn photo_draft(world: &World, tenant: &Tenant) -> String {
+    let photo = world.photo(&tenant.actor).await;
+    let (account, photo) = ids(tenant, &photo);
+    let input = json!({
+        "idempotencyKey": "photos",
+        "accountId": account,
+        "photos": { "mediaIds": [photo], "autoAddMusic": false },
+        "direct": direct(),
+        "keepDraft": true,
+    });
+    let answer = world.ask(tenant, CREATE, json!({ "input": input })).await;
+    let answer = &answer["createPost"];
+    assert_eq!(answer["userErrors"], json!([]), "{answer}");
+    answer["post"]["id"].as_str().unwrap().to_owned()
+}
+
 fn instant(millis: i64) -> String {
     chrono::DateTime::from_timestamp_millis(millis)
         .unwrap()

@@ -65,6 +65,8 @@ fn fill(sdl: &Sdl, path: &str, ty: &Type, value: &impl Fn(&str) -> Option<Value>
         "Int" => json!(1),
         "Boolean" => json!(false),
         "BigInt" => json!("1000"),
+        "LocalDateTime" => json!("2027-02-01T09:30:00"),
+        "DateTime" => json!("2027-01-15T08:00:00Z"),
         other => json!(
             sdl.first_value(other)
                 .unwrap_or_else(|| panic!("no sample of {other}"))
@@ -79,6 +81,7 @@ fn selection(sdl: &Sdl, ty: &Type) -> &'static str {
         return "";
     }
     match base(ty) {
+        "CreatePostsPayload" => "{ rows { userErrors { code field } } userErrors { code field } }",
         "Preflight" => "{ checks { verdict code field } }",
         name if name.ends_with("Payload") => "{ userErrors { code field } }",
         _ => "{ __typename }",

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use clipqueue::domain::tokens;
+use clipqueue::{config::MediaPlace, domain::tokens};
 use clipqueue_entities::post::PostState;
 use sea_orm::{ConnectionTrait as _, DatabaseBackend, Statement};
 use tiktok_sim::{Endpoint, FaultKind};
@@ -112,7 +112,10 @@ async fn dump(t: &TestApp) -> Vec<(String, String)> {
         dumped.push((table, row.try_get("", "all_rows").unwrap()));
     }
     if backend == DatabaseBackend::Sqlite {
-        let directory = t.app.config.media.directory.parent().unwrap();
+        let MediaPlace::Directory(media) = &t.app.config.media.place else {
+            panic!("this stack keeps media in a directory");
+        };
+        let directory = media.parent().unwrap();
         for name in ["clipqueue.sqlite", "clipqueue.sqlite-wal"] {
             let bytes = std::fs::read(directory.join(name)).unwrap();
             let text = bytes.iter().map(|byte| char::from(*byte)).collect();

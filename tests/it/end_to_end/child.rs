@@ -85,6 +85,17 @@ impl Child {
         eventually(limit, &what, async || self.process.try_wait().unwrap()).await
     }
 
+    /// Its end, if it comes within `wait`.
+    pub(super) async fn ended_within(&mut self, wait: Duration) -> Option<ExitStatus> {
+        let _ = tokio::time::timeout(wait, async {
+            while self.process.try_wait().unwrap().is_none() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        })
+        .await;
+        self.process.try_wait().unwrap()
+    }
+
     /// Fails with the log when the process has ended.
     pub(super) fn assert_running(&mut self) {
         if let Some(status) = self.process.try_wait().unwrap() {

@@ -25,6 +25,11 @@ impl Kind {
     }
 }
 
+/// What a daemon says that had no time for an answer.
+const TIMEOUT: &str = "TIMEOUT";
+/// How often such a daemon is asked.
+const TRIES: u32 = 10;
+
 /// A client with an API key.
 #[derive(Clone)]
 pub(super) struct Client {
@@ -44,6 +49,18 @@ impl Client {
 
     /// Runs an operation that must succeed; gives its data.
     pub(super) async fn run(&self, query: &str, variables: Value) -> Value {
+        for _ in 1..TRIES {
+            match self.try_run(query, variables.clone()).await {
+                Err(error) if error == TIMEOUT => {}
+                answer => return answer.unwrap(),
+            }
+        }
+        self.try_run(query, variables).await.unwrap()
+    }
+
+    /// The same on a daemon that may die, or that had no time: an answer that comes must still be a
+    /// success.
+    async fn try_run(&self, query: &str, variables: Value) -> Result<Value, String> {
         let answer: Value = self
             .http
             .post(format!("{}/graphql", self.base))
@@ -51,16 +68,19 @@ impl Client {
             .json(&json!({ "query": query, "variables": variables }))
             .send()
             .await
-            .unwrap()
+            .map_err(|error| error.to_string())?
             .json()
             .await
-            .unwrap();
+            .map_err(|error| error.to_string())?;
+        if answer["errors"][0]["extensions"]["code"] == TIMEOUT {
+            return Err(TIMEOUT.to_owned());
+        }
         assert!(answer.get("errors").is_none(), "{answer}");
         for payload in answer["data"].as_object().unwrap().values() {
             let errors = payload.get("userErrors").and_then(Value::as_array);
             assert!(errors.is_none_or(Vec::is_empty), "{answer}");
         }
-        answer["data"].clone()
+        Ok(answer["data"].clone())
     }
 
     /// Whether the daemon says that it is ready.
@@ -133,8 +153,24 @@ impl Client {
 
     /// Asks for a post; gives its id.
     pub(super) async fn post(&self, account: &str, media: &str, kind: Kind) -> String {
+        let key = Uuid::now_v7().to_string();
+        self.try_post(&key, account, media, kind, false)
+            .await
+            .unwrap()
+    }
+
+    /// Asks for a post, or for a draft that is kept, by `key` on a daemon that may die.
+    pub(super) async fn try_post(
+        &self,
+        key: &str,
+        account: &str,
+        media: &str,
+        kind: Kind,
+        keep_draft: bool,
+    ) -> Result<String, String> {
         let mut input = json!({
-            "idempotencyKey": Uuid::now_v7().to_string(),
+            "idempotencyKey": key,
+            "keepDraft": keep_draft,
             "accountId": account,
             "mediaId": media,
             "caption": "A movie",
@@ -154,8 +190,15 @@ impl Client {
         }
         let query = "mutation($input: CreatePostInput!) { createPost(input: $input) {
             post { id } userErrors { field code message } } }";
-        let data = self.run(query, json!({ "input": input })).await;
-        text(&data["createPost"]["post"]["id"])
+        let data = self.try_run(query, json!({ "input": input })).await?;
+        Ok(text(&data["createPost"]["post"]["id"]))
+    }
+
+    /// Sends a draft on its way, on a daemon that may die.
+    pub(super) async fn try_submit(&self, post: &str) -> Result<(), String> {
+        let query = "mutation($id: ID!) { submitPost(input: { id: $id }) {
+            post { id } userErrors { field code message } } }";
+        self.try_run(query, json!({ "id": post })).await.map(drop)
     }
 
     /// The post as it stands.

@@ -1,10 +1,10 @@
 //! The simulator as a process of its own, which outlives the daemons.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tiktok_sim::{Endpoint, Entry, Fault, FaultKind, InitReport, InstalledFault, Published};
+use tiktok_sim::{Endpoint, Entry, Fault, FaultKind, InitReport, InstalledFault, Published, Rule};
 
 use super::{PATIENCE, child::Child, client::http, world::free_port};
 use crate::support::eventually;
@@ -72,6 +72,18 @@ impl Simulator {
         answer["id"].as_u64().unwrap()
     }
 
+    /// Hits the next call at an endpoint that no creator makes.
+    pub(super) async fn fault_of_app(&self, endpoint: Endpoint, kind: FaultKind) {
+        self.tell("faults", &json!(Fault::once(endpoint, kind)))
+            .await;
+    }
+
+    /// Sets the simulator's time forward.
+    pub(super) async fn advance(&self, by: Duration) {
+        self.tell("clock/advance", &json!({ "ms": by.as_millis() }))
+            .await;
+    }
+
     /// Waits until a call has run into the fault.
     pub(super) async fn until_hit(&self, fault: u64) {
         eventually(PATIENCE, "a call runs into the fault", async || {
@@ -89,6 +101,23 @@ impl Simulator {
         let told = self.http.patch(format!("{}/_sim/config", self.base));
         let answer = told.json(&change).send().await.unwrap();
         answer.error_for_status().unwrap();
+    }
+
+    /// Lets the simulator's time pass faster.
+    pub(super) async fn set_rate(&self, rate: u32) {
+        self.tell("clock/rate", &json!({ "rate": rate })).await;
+    }
+
+    /// The creator removes the app.
+    pub(super) async fn disconnect(&self, username: &str) {
+        self.tell(&format!("accounts/{username}/revoke"), &json!({}))
+            .await;
+    }
+
+    /// Refusals and broken rules that a run brings about on purpose.
+    pub(super) async fn expect(&self, codes: &[&str], rules: &[Rule]) {
+        self.tell("expect", &json!({ "codes": codes, "rules": rules }))
+            .await;
     }
 
     pub(super) async fn now_ms(&self) -> i64 {

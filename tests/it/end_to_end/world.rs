@@ -79,6 +79,17 @@ impl World {
 
     /// The same with further settings.
     pub(super) async fn daemon_with(&self, name: &str, settings: &[(&str, &str)]) -> Daemon {
+        let mut daemon = self.spawn(name, settings);
+        eventually(PATIENCE, "the daemon is ready", async || {
+            daemon.process.assert_running();
+            daemon.client.is_ready().await.then_some(())
+        })
+        .await;
+        daemon
+    }
+
+    /// The same for a daemon that may die before it is ready.
+    pub(super) fn spawn(&self, name: &str, settings: &[(&str, &str)]) -> Daemon {
         let address = format!("127.0.0.1:{}", free_port());
         let base = format!("http://{address}");
         let mut environment = self.environment.clone();
@@ -86,14 +97,10 @@ impl World {
         for (key, value) in own.iter().chain(settings) {
             environment.push((variable(key), (*value).to_owned()));
         }
-        let mut process = Child::start(name, self.dir.path(), &["serve"], &environment);
-        let client = Client::new(&base, &self.key);
-        eventually(PATIENCE, "the daemon is ready", async || {
-            process.assert_running();
-            client.is_ready().await.then_some(())
-        })
-        .await;
-        Daemon { process, client }
+        Daemon {
+            process: Child::start(name, self.dir.path(), &["serve"], &environment),
+            client: Client::new(&base, &self.key),
+        }
     }
 
     /// Where everything is kept.

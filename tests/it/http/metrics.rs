@@ -35,6 +35,17 @@ async fn metrics_tell_how_posts_jobs_and_accounts_stand() {
         "clipqueue_accounts{status=\"active\"} 1",
         "clipqueue_jobs{queue=\"uploads\",state=\"available\"} 1",
         "clipqueue_queue_paused{queue=\"uploads\"} 0",
+        "clipqueue_queue_draining{queue=\"uploads\"} 0",
+        "clipqueue_overdue{kind=\"post\"} 0",
+        "clipqueue_overdue{kind=\"job\"} 0",
+        "clipqueue_overdue{kind=\"lease\"} 0",
+        "clipqueue_overdue{kind=\"token\"} 0",
+        "clipqueue_drift{kind=\"pointer_lost\"} 0",
+        "clipqueue_lost 0",
+        "clipqueue_duplicate 0",
+        "clipqueue_canary_stale{queue=\"ops\"} 0",
+        "clipqueue_breaker_state{endpoint=\"chunk_upload\"} 0",
+        "clipqueue_client_refused 0",
     ] {
         assert!(has(&body, line), "{line}\n{body}");
     }

@@ -10,7 +10,7 @@ use clipqueue::{
     http::uploads::{self, Authorize, Origins, Refusal, Uploads},
     media::{
         Appended, Capabilities, Checksum, Media, MediaError, MediaSettings, MediaStore, NewUpload,
-        Storage,
+        S3Address, Storage,
     },
 };
 use clipqueue_entities::{MediaId, Timestamp, UserId, user};
@@ -20,6 +20,8 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set};
 use secrecy::SecretBox;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
+
+use crate::support::s3::S3Server;
 
 /// How long a test waits for something that should come at once.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -31,6 +33,8 @@ pub(crate) struct Fixture {
     pub(crate) store: MediaStore,
     pub(crate) user: UserId,
     settings: MediaSettings,
+    /// The bucket that is used instead of the directory.
+    bucket: Option<S3Address>,
 }
 
 impl Fixture {
@@ -47,12 +51,28 @@ impl Fixture {
 
     /// On any empty database.
     pub(crate) async fn on(database_url: &str, dir: TempDir, settings: MediaSettings) -> Self {
+        Self::made(database_url, dir, settings, None).await
+    }
+
+    /// On SQLite, with the bytes below a prefix of an S3-compatible store.
+    pub(crate) async fn on_s3(server: &S3Server, prefix: &str, settings: MediaSettings) -> Self {
+        let dir = TempDir::new().unwrap();
+        let url = format!("sqlite://{}/test.sqlite?mode=rwc", dir.path().display());
+        Self::made(&url, dir, settings, Some(server.address(prefix))).await
+    }
+
+    async fn made(
+        database_url: &str,
+        dir: TempDir,
+        settings: MediaSettings,
+        bucket: Option<S3Address>,
+    ) -> Self {
         let db = Db::connect(database_url, 8).await.unwrap();
         clipqueue_migration::Migrator::up(db.write(), None)
             .await
             .unwrap();
         let clock = ManualClock::new(Timestamp::from_secs(1_800_000_000));
-        let store = Self::store_in(dir.path(), &db, &clock, &settings);
+        let store = Self::store_in(dir.path(), &db, &clock, &settings, bucket.as_ref());
         let mut fixture = Self {
             dir,
             db,
@@ -60,13 +80,23 @@ impl Fixture {
             store,
             user: UserId::new(),
             settings,
+            bucket,
         };
         fixture.user = fixture.another_user().await;
         fixture
     }
 
-    fn store_in(dir: &Path, db: &Db, clock: &ManualClock, settings: &MediaSettings) -> MediaStore {
-        let storage = Storage::open(dir.join("bytes").to_str().unwrap()).unwrap();
+    fn store_in(
+        dir: &Path,
+        db: &Db,
+        clock: &ManualClock,
+        settings: &MediaSettings,
+        bucket: Option<&S3Address>,
+    ) -> MediaStore {
+        let storage = match bucket {
+            Some(address) => Storage::s3(address).unwrap(),
+            None => Storage::open(dir.join("bytes").to_str().unwrap()).unwrap(),
+        };
         MediaStore::new(
             db.clone(),
             storage,
@@ -77,7 +107,13 @@ impl Fixture {
 
     /// Another process over the same rows and bytes.
     pub(crate) fn reopened(&self) -> MediaStore {
-        Self::store_in(self.dir.path(), &self.db, &self.clock, &self.settings)
+        Self::store_in(
+            self.dir.path(),
+            &self.db,
+            &self.clock,
+            &self.settings,
+            self.bucket.as_ref(),
+        )
     }
 
     pub(crate) async fn another_user(&self) -> UserId {

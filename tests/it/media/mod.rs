@@ -6,6 +6,7 @@ mod clients;
 mod cut;
 mod ending;
 mod fixture;
+mod s3;
 mod senders;
 mod store;
 mod tus;

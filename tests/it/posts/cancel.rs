@@ -197,7 +197,7 @@ async fn a_stop_that_comes_with_the_last_chunk_is_refused(mut t: TestApp) {
     assert!(
         refusals(refused)[0]
             .message
-            .contains("TikTok has the whole video")
+            .contains("TikTok has the whole post")
     );
     assert!(!t.reload(post.id).await.cancel_requested);
     draining.await.unwrap();

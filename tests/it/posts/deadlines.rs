@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clipqueue::domain::{
     post_change::{Change, Evidence, apply_in_tx},
-    post_state::{PostEvent, is_final, next},
+    post_state::{Delivery, PostEvent, is_final, next},
 };
 use clipqueue_entities::post::PostState;
 use sea_orm::{ActiveValue::Set, Iterable as _};
@@ -13,7 +13,7 @@ use crate::support::{app::TestApp, flows::DAY};
 
 crate::on_both_stacks!(every_change_leaves_a_deadline_a_proof_and_an_event);
 
-const EVENTS: [PostEvent; 19] = [
+const EVENTS: [PostEvent; 21] = [
     PostEvent::Submitted,
     PostEvent::Started,
     PostEvent::Held,
@@ -30,6 +30,8 @@ const EVENTS: [PostEvent; 19] = [
     PostEvent::TiktokInbox,
     PostEvent::TiktokPublished,
     PostEvent::TiktokFailed,
+    PostEvent::SeenPosted,
+    PostEvent::SaidNotPosted,
     PostEvent::Cancelled,
     PostEvent::Retried,
     PostEvent::DeadlinePassed,
@@ -43,7 +45,7 @@ async fn every_change_leaves_a_deadline_a_proof_and_an_event(t: TestApp) {
     let mut changes = 0;
     for from in PostState::iter() {
         for event in EVENTS {
-            let expected = next(from, event);
+            let expected = next(Delivery::Push, from, event);
             let deadline = (!is_final(from)).then(|| t.clock.now() + DAY);
             t.overwrite(id, |row| {
                 row.state = Set(from);

@@ -66,7 +66,7 @@ async fn a_draft_that_nobody_finishes_lapses_after_a_week(mut t: TestApp) {
     t.pass(DAY, 24).await;
     assert_eq!(t.calls(Endpoint::Status).len(), asked);
     let stopped = posts::cancel(&t.app, &t.actor, id).await;
-    assert!(refusals(stopped)[0].message.contains("whole video"));
+    assert!(refusals(stopped)[0].message.contains("whole post"));
 }
 
 async fn a_draft_for_the_creator_alone_is_published_without_an_id(mut t: TestApp) {

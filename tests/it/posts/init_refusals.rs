@@ -111,7 +111,6 @@ async fn each_refusal_for_good_fails_the_post_with_its_class(mut t: TestApp) {
             403,
             "operator",
         ),
-        ("url_ownership_unverified", 403, "operator"),
         ("privacy_level_option_mismatch", 403, "creator"),
         ("app_version_check_failed", 400, "creator"),
         ("invalid_params", 400, "operator"),

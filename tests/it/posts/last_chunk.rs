@@ -147,7 +147,7 @@ async fn while_in_doubt_nothing_may_be_done_to_the_post(mut t: TestApp) {
     let stopped = posts::cancel(&t.app, &t.actor, post.id).await;
     let refusal = refusals(stopped).remove(0);
     assert!(
-        refusal.message.contains("TikTok has the whole video"),
+        refusal.message.contains("TikTok has the whole post"),
         "{refusal:?}"
     );
     // A day of silence is an alert every day, and never another init.

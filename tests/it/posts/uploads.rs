@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clipqueue::domain::posts;
+use clipqueue::{config::MediaPlace, domain::posts};
 use clipqueue_entities::{MediaId, post::PostState};
 use sha2::{Digest as _, Sha256};
 use tiktok_sim::{Endpoint, Fault, FaultKind};
@@ -142,13 +142,10 @@ async fn an_upload_task_that_is_gone_makes_a_new_attempt(mut t: TestApp) {
 
 /// Removes what is stored of a file, behind the product's back.
 fn delete_stored(t: &TestApp, media: MediaId) {
-    let directory = t
-        .app
-        .config
-        .media
-        .directory
-        .join("media")
-        .join(media.to_string());
+    let MediaPlace::Directory(directory) = &t.app.config.media.place else {
+        panic!("this stack keeps media in a directory");
+    };
+    let directory = directory.join("media").join(media.to_string());
     assert!(std::fs::read_dir(&directory).unwrap().count() > 0);
     std::fs::remove_dir_all(directory).unwrap();
 }

@@ -162,6 +162,8 @@ async fn the_doctor_names_what_is_wrong() {
         "transport",
         "migrations",
         "master_key",
+        "media",
+        "media can be written, read, listed and deleted",
     ] {
         assert!(well.contains(&format!("ok    {name}")), "{well}");
     }

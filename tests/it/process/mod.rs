@@ -1,5 +1,6 @@
 //! The binary, as an operator runs it: commands that answer, and processes that stay.
 
+mod bench;
 mod commands;
 mod logs;
 mod migrations;

@@ -7,7 +7,9 @@ use crate::support::{eventually, servers};
 
 #[tokio::test]
 async fn a_server_answers_its_probes() {
-    let server = Installation::new().serve().await;
+    // Kept: a server whose directory is gone is not ready.
+    let home = Installation::new();
+    let server = home.serve().await;
     let address = server.public().await;
     assert_eq!(
         get(address, "/livez").await.unwrap(),
@@ -21,6 +23,7 @@ async fn a_server_answers_its_probes() {
         "transport",
         "migrations",
         "master_key",
+        "media",
         "draining",
     ] {
         assert_eq!(body["checks"][name], "ok");

@@ -10,7 +10,7 @@ use clipqueue_entities::job::JobState;
 
 use super::{
     daemon::{SOON, reaches},
-    fixture::{Process, Stack, Toys, for_each_live_stack, for_each_stack},
+    fixture::{Kind, Process, Stack, Toys, for_each_live_stack, for_each_stack},
 };
 
 #[tokio::test]
@@ -91,4 +91,96 @@ async fn a_full_queue_of_one_creator_does_not_keep_another_out() {
         assert!(place < 20, "the small lane ran as number {place}");
     })
     .await;
+}
+
+/// How many jobs run in one turn.
+const SLOTS: usize = 8;
+/// Creators with a job now and then.
+const CREATORS: usize = 30;
+/// Turns that are measured.
+const TURNS: usize = 200;
+
+/// Numbers that look random and are the same in each run.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (self.0 >> 33) % limit
+    }
+}
+
+/// Turns that the 99th of a hundred jobs of ordinary creators waits, next to `backlog` jobs of one.
+///
+/// A turn is one pass of the relay and one batch that ends. On average ordinary creators bring half of
+/// what runs in a turn, in bursts.
+async fn p99(stack: &Stack, toys: &Toys, backlog: usize) -> usize {
+    let now = stack.clock.now();
+    let whale = |_| NewJob {
+        lane: "whale".into(),
+        ..stack.toy("lane")
+    };
+    for start in (0..backlog).step_by(500) {
+        let batch = (start..(start + 500).min(backlog)).map(whale).collect();
+        clipqueue::queue::enqueue_many(stack.db.write(), now, batch)
+            .await
+            .unwrap();
+    }
+    let mut steps = stack.steps(toys);
+    let mut dice = Dice(42);
+    let mut born = std::collections::HashMap::new();
+    let mut waits = Vec::new();
+    let mut ran = 0;
+    let mut turn = 0;
+    while turn < TURNS || !born.is_empty() {
+        assert!(turn < TURNS * 10, "{} jobs never ran", born.len());
+        if turn < TURNS {
+            // In one turn of four, a burst that no turn can take at once.
+            for _ in 0..(if dice.below(4) == 0 { 2 * SLOTS } else { 0 }) {
+                let job = NewJob {
+                    lane: format!("creator-{}", dice.below(CREATORS as u64)),
+                    ..stack.toy("lane")
+                };
+                born.insert(stack.insert(job).await.id(), turn);
+            }
+        }
+        steps.relay().await.unwrap();
+        for held in steps.fetch(SLOTS).await.unwrap() {
+            match born.remove(&held.job().id) {
+                Some(at) => waits.push(turn - at),
+                None => ran += 1,
+            }
+            steps.end(held, Ok(Outcome::Done)).await.unwrap();
+        }
+        turn += 1;
+    }
+    assert!(
+        backlog == 0 || ran > TURNS,
+        "the whale is served too: {ran}"
+    );
+    waits.sort_unstable();
+    waits[waits.len() * 99 / 100]
+}
+
+async fn one_whale_beside_many(kind: Kind, backlog: usize) {
+    let toys = Toys::default()
+        .limits(SLOTS, 2)
+        .with("lane", |_| async { Ok(Outcome::Done) });
+    let alone = p99(&Stack::new(kind).await, &toys, 0).await;
+    let beside = p99(&Stack::new(kind).await, &toys, backlog).await;
+    assert!(alone > 0, "without any wait nothing is measured");
+    assert!(beside <= 2 * alone, "p99 was {alone} turns and is {beside}");
+}
+
+#[tokio::test]
+async fn a_hundred_thousand_jobs_of_one_do_not_double_the_wait_of_others() {
+    one_whale_beside_many(Kind::Embedded, 100_000).await;
+}
+
+#[tokio::test]
+async fn the_same_on_servers() {
+    one_whale_beside_many(Kind::Servers, 20_000).await;
 }

@@ -101,6 +101,7 @@ async fn pages_cover_every_filter_in_both_directions() {
                             state,
                             kind: kind.map(str::to_owned),
                             lane: lane.map(str::to_owned),
+                            ..JobFilter::default()
                         };
                         let expected: Vec<JobId> = all
                             .iter()

@@ -41,6 +41,10 @@ enum Move {
         process: bool,
         limit: u8,
     },
+    StartFew {
+        process: bool,
+        limit: u8,
+    },
     End {
         which: u8,
         how: u8,
@@ -76,6 +80,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
             .prop_map(|(lane, delay, key)| Move::Enqueue { lane, delay, key }),
         5 => process.prop_map(|process| Move::Relay { process }),
         6 => (process, 1..6u8).prop_map(|(process, limit)| Move::Fetch { process, limit }),
+        4 => (process, 1..6u8).prop_map(|(process, limit)| Move::StartFew { process, limit }),
         8 => (any.clone(), any.clone()).prop_map(|(which, how)| Move::End { which, how }),
         2 => any.clone().prop_map(|which| Move::Crash { which }),
         3 => (1..40u16).prop_map(|secs| Move::Advance { secs }),
@@ -156,6 +161,11 @@ impl World {
             Move::Fetch { process, limit } => {
                 let steps = &mut self.processes[usize::from(process)];
                 self.held.extend(steps.fetch(limit.into()).await.unwrap());
+            }
+            Move::StartFew { process, limit } => {
+                let steps = &mut self.processes[usize::from(process)];
+                self.held
+                    .extend(steps.start_few(limit.into()).await.unwrap());
             }
             Move::End { which, how } => {
                 if !self.held.is_empty() {

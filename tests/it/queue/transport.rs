@@ -238,6 +238,75 @@ async fn a_lane_never_exceeds_its_limit_and_opens_again() {
 }
 
 #[tokio::test]
+async fn what_is_admitted_is_in_flight_unless_something_else_comes_first() {
+    each(async |transport| {
+        let admit = async |pointers: &[Pointer]| {
+            let admitted = transport.admit(ONE_EACH, pointers, LEASE).await.unwrap();
+            admitted.iter().map(|one| one.job).collect::<Vec<_>>()
+        };
+        let (a, b, c) = (pointer("a", 1), pointer("b", 2), pointer("c", 3));
+        let also_a = pointer("a", 4);
+        assert_eq!(
+            admit(&[a.clone(), also_a.clone(), b.clone()]).await,
+            [a.job, b.job]
+        );
+        let depth = transport.depth("q", &[]).await.unwrap();
+        assert_eq!((depth.waiting, depth.in_flight), (0, 2));
+        assert_eq!(take(&transport, ONE_EACH, 10).await, []);
+        // It is known by now.
+        assert_eq!(admit(std::slice::from_ref(&a)).await, []);
+        // What waits for a lane that is full holds nobody up; what may be served comes first.
+        transport
+            .deliver(ONE_EACH, std::slice::from_ref(&also_a))
+            .await
+            .unwrap();
+        let waiting = pointer("d", 1);
+        transport
+            .deliver(ONE_EACH, std::slice::from_ref(&waiting))
+            .await
+            .unwrap();
+        assert_eq!(admit(std::slice::from_ref(&c)).await, []);
+        assert_eq!(lanes(&take(&transport, ONE_EACH, 10).await), ["d"]);
+        transport.set_paused("q", true).await.unwrap();
+        assert_eq!(admit(std::slice::from_ref(&c)).await, []);
+        transport.set_paused("q", false).await.unwrap();
+        assert_eq!(admit(std::slice::from_ref(&c)).await, [c.job]);
+        // A newer nonce takes the pointer's place, and the lane's with it.
+        let newer = Pointer {
+            nonce: 2,
+            ..b.clone()
+        };
+        assert_eq!(transport.deliver(ONE_EACH, &[newer]).await.unwrap(), 1);
+        assert_eq!(take(&transport, ONE_EACH, 10).await[0].nonce, 2);
+        transport
+            .finish(ONE_EACH, &[Delivery::from(&a)])
+            .await
+            .unwrap();
+        assert_eq!(lanes(&take(&transport, ONE_EACH, 10).await), ["a"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_admitted_pointer_whose_lease_runs_out_is_handed_out() {
+    each(async |transport| {
+        let pointer = pointer("a", 1);
+        let lease = Duration::from_millis(1);
+        let one = std::slice::from_ref(&pointer);
+        assert_eq!(
+            transport.admit(ONE_EACH, one, lease).await.unwrap().len(),
+            1
+        );
+        let taken = eventually(LEASE, "it comes back", async || {
+            take(&transport, ONE_EACH, 1).await.pop()
+        })
+        .await;
+        assert_eq!(taken, Delivery::from(&pointer));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_is_given_back_comes_first() {
     each(async |transport| {
         let pointers: Vec<Pointer> = (0..3).map(|n| pointer("", n)).collect();

@@ -29,6 +29,7 @@ const LEASE: Duration = Duration::from_secs(600);
 enum Move {
     Deliver { job: u8, nonce: i64, rank: i64 },
     Take { limit: usize },
+    Admit { job: u8, nonce: i64 },
     Finish { which: usize },
     GiveBack { which: usize },
     Pause { paused: bool },
@@ -39,6 +40,7 @@ fn moves() -> impl Strategy<Value = (u32, Vec<Move>)> {
         5 => (0..JOBS, 1..6i64, 0..50i64)
             .prop_map(|(job, nonce, rank)| Move::Deliver { job, nonce, rank }),
         5 => (1..6usize).prop_map(|limit| Move::Take { limit }),
+        3 => (0..JOBS, 1..6i64).prop_map(|(job, nonce)| Move::Admit { job, nonce }),
         3 => (0..100usize).prop_map(|which| Move::Finish { which }),
         2 => (0..100usize).prop_map(|which| Move::GiveBack { which }),
         1 => proptest::bool::ANY.prop_map(|paused| Move::Pause { paused }),
@@ -129,6 +131,7 @@ impl World {
                 }
                 self.taken.extend(taken);
             }
+            Move::Admit { job, nonce } => self.admit(job, nonce).await,
             Move::Finish { which } => {
                 if let Some(delivery) = self.pick(which) {
                     let one = std::slice::from_ref(&delivery);
@@ -154,6 +157,46 @@ impl World {
                     .unwrap();
                 self.paused = paused;
             }
+        }
+    }
+
+    fn may_be_served(&self, lane: &str) -> bool {
+        let busy = self.flying().get(lane).copied().unwrap_or(0);
+        self.lane_limit == 0 || busy < self.lane_limit
+    }
+
+    async fn admit(&mut self, number: u8, nonce: i64) {
+        let (id, lane) = job(number);
+        let pointer = Pointer {
+            job: id,
+            nonce,
+            lane: lane.clone(),
+            rank: 0,
+        };
+        let mut waiting = self.model.values().filter(|(.., p)| *p == Place::Waiting);
+        let free = !self.paused && !waiting.any(|(_, lane, _)| self.may_be_served(lane));
+        let expected = free && !self.model.contains_key(&id) && self.may_be_served(&lane);
+        let one = std::slice::from_ref(&pointer);
+        let mut admitted = self
+            .transport
+            .admit(self.channel(), one, LEASE)
+            .await
+            .unwrap();
+        if expected && admitted.is_empty() {
+            // A lane whose pointers have gone may keep its turn until the next look.
+            let taken = self.transport.take(self.channel(), 1, LEASE).await.unwrap();
+            assert_eq!(taken.deliveries, []);
+            admitted = self
+                .transport
+                .admit(self.channel(), one, LEASE)
+                .await
+                .unwrap();
+        }
+        assert_eq!(admitted.len(), usize::from(expected));
+        if expected {
+            assert_eq!(admitted, [Delivery::from(&pointer)]);
+            self.model.insert(id, (nonce, lane, Place::Flying));
+            self.taken.extend(admitted);
         }
     }
 

@@ -96,6 +96,8 @@ impl TestApp {
             ("tiktok.api_base", sim.base_url().to_owned()),
             ("tiktok.authorize_base", sim.base_url().to_owned()),
             ("tiktok.audited", "true".to_owned()),
+            // A test that steers TikTok's answers wants them for its own questions.
+            ("operations.drift_sample", "0".to_owned()),
         ]
         .into_iter()
         .map(|(key, value)| (key.to_owned(), value))
@@ -212,13 +214,16 @@ impl TestApp {
     pub fn direct(account_id: AccountId, media_id: MediaId) -> NewPost {
         NewPost {
             account_id,
-            media_id,
+            media_id: Some(media_id),
+            photos: None,
             caption: "A clip #clip".to_owned(),
             direct: Some(Self::choices()),
             creator_consent: true,
             experiment_label: None,
             upload_reference: None,
             publish_at: None,
+            local: None,
+            late: None,
             keep_draft: false,
         }
     }

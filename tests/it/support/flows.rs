@@ -370,6 +370,30 @@ impl TestApp {
         (held, run)
     }
 
+    /// The same for the due job of a kind; other due jobs are given back.
+    pub(crate) async fn claim_kind(
+        &self,
+        steps: &mut Steps,
+        kind: &str,
+    ) -> (clipqueue::queue::steps::HeldJob, Run) {
+        steps.relay().await.unwrap();
+        let mut wanted = None;
+        for held in steps.fetch(10).await.unwrap() {
+            if wanted.is_none() && held.job().kind == kind {
+                wanted = Some(held);
+                continue;
+            }
+            let snoozed = Ok(clipqueue::queue::Outcome::Snooze(Duration::ZERO));
+            steps.end(held, snoozed).await;
+        }
+        let held = wanted.unwrap_or_else(|| panic!("no {kind} is due"));
+        let run = Run {
+            job: held.job().clone(),
+            lease: held.lease(),
+        };
+        (held, run)
+    }
+
     /// The function that runs jobs.
     pub(crate) fn runner(&self) -> clipqueue::queue::Runner {
         service::runner(self.app.clone())

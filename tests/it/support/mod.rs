@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod flows;
+pub mod s3;
 pub mod servers;
 
 use std::time::Duration;

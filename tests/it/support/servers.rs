@@ -35,12 +35,12 @@ rm -rf "$dir"
 "#;
 
 /// A server that ends with this value.
-struct Kept {
+pub(super) struct Kept {
     shell: Child,
 }
 
 impl Kept {
-    fn start(signal: &str, dir: &Path, command: &[String]) -> Self {
+    pub(super) fn start(signal: &str, dir: &Path, command: &[String]) -> Self {
         let shell = Command::new("sh")
             .args(["-c", KEEPER, "keeper", signal])
             .arg(dir)
@@ -61,14 +61,14 @@ impl Drop for Kept {
     }
 }
 
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0))
         .and_then(|listener| listener.local_addr())
         .expect("the loopback has a free port")
         .port()
 }
 
-fn directory(what: &str) -> PathBuf {
+pub(super) fn directory(what: &str) -> PathBuf {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let name = format!("clipqueue-{what}-{}-{number}", std::process::id());
@@ -78,7 +78,7 @@ fn directory(what: &str) -> PathBuf {
 }
 
 /// Looks in the directories of PATH, then in `more`.
-fn find(program: &str, more: &[PathBuf]) -> PathBuf {
+pub(super) fn find(program: &str, more: &[PathBuf]) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .chain(more.iter().cloned())

@@ -70,6 +70,7 @@ pub(crate) fn router() -> Router<Arc<Core>> {
         .route("/clock", get(clock))
         .route("/clock/advance", post(advance))
         .route("/clock/set", post(set_clock))
+        .route("/clock/rate", post(set_rate))
         .route("/faults", get(faults).post(install).delete(clear_all))
         .route("/faults/{id}", delete(clear))
         .route("/consent", post(consent))
@@ -161,6 +162,21 @@ struct SetClock {
 
 async fn set_clock(AxumState(core): On, Json(to): Json<SetClock>) -> Answered {
     core.clock.set_ms(to.now_ms);
+    clock(AxumState(core)).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SetRate {
+    rate: f64,
+}
+
+async fn set_rate(AxumState(core): On, Json(to): Json<SetRate>) -> Answered {
+    if !(to.rate.is_finite() && to.rate > 0.0) {
+        let text = "a rate is a number above zero".to_owned();
+        return Err(ControlError(StatusCode::BAD_REQUEST, text));
+    }
+    core.clock.set_rate(to.rate);
     clock(AxumState(core)).await
 }
 

@@ -139,8 +139,8 @@ fn object(state: &State, now: i64, video: &Video, fields: &[String]) -> Value {
                 "{page}?utm_campaign=simulated&utm_source=simulator"
             )),
             "video_description" | "title" => json!(caption),
-            // The simulator does not decode videos; every one is a portrait of this length.
-            "duration" => json!(15),
+            // The simulator does not decode videos; every one is a portrait of the configured length.
+            "duration" => json!(state.config.pipeline.video_seconds),
             "height" => json!(1_920),
             "width" => json!(1_080),
             "embed_html" => json!(format!("<blockquote cite=\"{page}\"></blockquote>")),

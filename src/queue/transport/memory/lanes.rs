@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use clipqueue_entities::{JobId, Timestamp};
 use uuid::Uuid;
 
-use crate::queue::transport::{Delivery, FIRST, MAX_EXPIRED};
+use crate::queue::transport::{Delivery, FIRST, MAX_EXPIRED, Pointer};
 
 #[derive(Debug)]
 pub(super) struct Lanes {
@@ -97,6 +97,23 @@ impl Lanes {
             }
         }
         Some(lane)
+    }
+
+    /// Adds a pointer as one that is in flight, if it is new and its lane may be served.
+    pub(super) fn admit(&mut self, pointer: &Pointer, limit: u32, until: Timestamp) -> bool {
+        let open = limit == 0 || self.flying(&pointer.lane) < limit;
+        if !open || self.pointers.contains_key(&pointer.job) {
+            return false;
+        }
+        let held = Held {
+            nonce: pointer.nonce,
+            lane: pointer.lane.clone(),
+            place: Place::Running(until),
+        };
+        self.pointers.insert(pointer.job, held);
+        self.running.insert((until, pointer.job));
+        *self.busy.entry(pointer.lane.clone()).or_default() += 1;
+        true
     }
 
     pub(super) fn put_back_expired(&mut self, now: Timestamp, limit: u32) {

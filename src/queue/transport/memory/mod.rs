@@ -1,10 +1,11 @@
 //! The transport for one process: pointers in memory. Nothing is lost with it, since the rows are
 //! the truth; a new process starts with a new epoch and the relay delivers again.
 
+mod budgets;
 mod lanes;
 
 use std::{
-    collections::{BTreeSet, HashMap, VecDeque},
+    collections::{BTreeSet, HashMap},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -13,10 +14,13 @@ use async_trait::async_trait;
 use clipqueue_entities::{JobId, Timestamp};
 use tokio::sync::broadcast;
 
-use self::lanes::{Held, Lanes, Place};
+use self::{
+    budgets::Windows,
+    lanes::{Held, Lanes, Place},
+};
 use super::{
     Acquired, Budget, Channel, Delivery, Depth, FIRST, MAX_BATCH, Pointer, RedisReport,
-    SIGNAL_BUFFER, Signal, Taken, Transport, TransportError,
+    SIGNAL_BUFFER, Signal, Standing, Taken, Transport, TransportError, Use, Used,
 };
 use crate::clock::Clock;
 
@@ -31,7 +35,8 @@ pub struct MemoryTransport {
 #[derive(Debug, Default)]
 struct State {
     queues: HashMap<String, Lanes>,
-    budgets: HashMap<String, VecDeque<Timestamp>>,
+    windows: Windows,
+    notes: HashMap<String, (String, Timestamp)>,
 }
 
 impl MemoryTransport {
@@ -137,6 +142,24 @@ impl Transport for MemoryTransport {
         }))
     }
 
+    async fn admit(
+        &self,
+        channel: Channel<'_>,
+        batch: &[Pointer],
+        lease: Duration,
+    ) -> Result<Vec<Delivery>, TransportError> {
+        let until = self.clock.now() + lease;
+        Ok(self.with(channel.queue, |lanes| {
+            if lanes.paused || !lanes.ring.is_empty() {
+                return Vec::new();
+            }
+            let admitted = batch
+                .iter()
+                .filter(|pointer| lanes.admit(pointer, channel.lane_limit, until));
+            admitted.map(Delivery::from).collect()
+        }))
+    }
+
     async fn extend(
         &self,
         channel: Channel<'_>,
@@ -208,6 +231,18 @@ impl Transport for MemoryTransport {
         }))
     }
 
+    async fn scan(
+        &self,
+        queue: &str,
+        _cursor: u64,
+    ) -> Result<(u64, Vec<(JobId, i64)>), TransportError> {
+        // The relay keeps their number bounded, so that one page holds all.
+        Ok(self.with(queue, |lanes| {
+            let pointers = lanes.pointers.iter();
+            (0, pointers.map(|(job, held)| (*job, held.nonce)).collect())
+        }))
+    }
+
     async fn depth(&self, queue: &str, asked: &[String]) -> Result<Depth, TransportError> {
         Ok(self.with(queue, |lanes| Depth {
             waiting: (lanes.pointers.len() - lanes.running.len()) as u64,
@@ -238,30 +273,73 @@ impl Transport for MemoryTransport {
         now: Option<Timestamp>,
     ) -> Result<Acquired, TransportError> {
         let now = now.unwrap_or_else(|| self.clock.now());
-        let mut state = self.state();
-        let mut wait = Duration::ZERO;
-        for budget in budgets {
-            let uses = state.budgets.entry(budget.key.clone()).or_default();
-            while uses.front().is_some_and(|at| *at <= now - budget.window) {
-                uses.pop_front();
+        Ok(self.state().windows.acquire(budgets, now))
+    }
+
+    async fn settle_use(
+        &self,
+        keys: &[String],
+        of: Use,
+        used: Used,
+        now: Option<Timestamp>,
+    ) -> Result<(), TransportError> {
+        let now = now.unwrap_or_else(|| self.clock.now());
+        self.state().windows.settle(keys, of, used, now);
+        Ok(())
+    }
+
+    async fn spend(
+        &self,
+        budget: &Budget,
+        wait: Duration,
+        now: Option<Timestamp>,
+    ) -> Result<(), TransportError> {
+        let now = now.unwrap_or_else(|| self.clock.now());
+        self.state().windows.spend(budget, wait, now);
+        Ok(())
+    }
+
+    async fn standing(
+        &self,
+        budgets: &[Budget],
+        now: Option<Timestamp>,
+    ) -> Result<Vec<Standing>, TransportError> {
+        let now = now.unwrap_or_else(|| self.clock.now());
+        Ok(self.state().windows.standing(budgets, now))
+    }
+
+    async fn notes(&self, names: &[String]) -> Result<Vec<Option<String>>, TransportError> {
+        let now = self.clock.now();
+        let state = self.state();
+        let read = |name: &String| {
+            let (text, until) = state.notes.get(name)?;
+            (*until > now).then(|| text.clone())
+        };
+        Ok(names.iter().map(read).collect())
+    }
+
+    async fn swap_note(
+        &self,
+        name: &str,
+        old: Option<&str>,
+        new: Option<&str>,
+        life: Duration,
+    ) -> Result<bool, TransportError> {
+        let now = self.clock.now();
+        let notes = &mut self.state().notes;
+        notes.retain(|_, (_, until)| *until > now);
+        if notes.get(name).map(|(text, _)| text.as_str()) != old {
+            return Ok(false);
+        }
+        match new {
+            Some(new) => {
+                notes.insert(name.to_owned(), (new.to_owned(), now + life));
             }
-            let limit = budget.limit as usize;
-            if limit == 0 {
-                wait = wait.max(budget.window);
-            } else if uses.len() >= limit {
-                let free = uses[uses.len() - limit] + budget.window;
-                wait = wait.max(free.since(now)).max(Duration::from_millis(1));
+            None => {
+                notes.remove(name);
             }
         }
-        if !wait.is_zero() {
-            return Ok(Acquired::Wait(wait));
-        }
-        for budget in budgets {
-            if let Some(uses) = state.budgets.get_mut(&budget.key) {
-                uses.push_back(now);
-            }
-        }
-        Ok(Acquired::Granted)
+        Ok(true)
     }
 
     async fn publish(&self, topic: &str, payload: &str) -> Result<(), TransportError> {

@@ -10,7 +10,7 @@ use crate::queue::transport::TransportError;
 
 /// After a failed attempt to connect, callers are refused at once for this long: they do not wait in
 /// line for one timeout after another.
-const RECONNECT: Duration = Duration::from_millis(200);
+pub(super) const RECONNECT: Duration = Duration::from_millis(200);
 
 /// One multiplexed connection that is made when it is needed and dropped when it fails.
 pub(super) struct Link {

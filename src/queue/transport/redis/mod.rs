@@ -17,6 +17,7 @@
 //! | `cq:{q}:busy` | hash | lane → pointers in flight |
 //! | `cq:{q}:turn`, `…:epoch`, `…:paused` | string | next turn, epoch, pause |
 //! | `cq:{budget}:<key>` | sorted set | uses within the window |
+//! | `cq:{note}:<name>` | string | a small text that processes share |
 
 mod link;
 mod listen;
@@ -35,13 +36,17 @@ pub use self::report::RedisReport;
 use self::{link::Link, listen::listen};
 use super::{
     Acquired, Budget, Channel, Delivery, Depth, FIRST, MAX_BATCH, MAX_EXPIRED, Pointer,
-    SIGNAL_BUFFER, Signal, Taken, Transport, TransportError,
+    SIGNAL_BUFFER, Signal, Standing, Taken, Transport, TransportError, Use, Used,
 };
 
 /// How long a connection attempt may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a call may take. Scripts take milliseconds; more than this is an outage.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// The longest time until a call finds a server that is back.
+#[cfg(test)]
+pub(in crate::queue) const SLOWEST_RECONNECT: Duration =
+    CONNECT_TIMEOUT.saturating_add(link::RECONNECT);
 
 /// Pointers in Redis.
 pub struct RedisTransport {
@@ -62,6 +67,7 @@ impl fmt::Debug for RedisTransport {
 }
 
 struct Scripts {
+    admit: Script,
     deliver: Script,
     take: Script,
     extend: Script,
@@ -69,6 +75,10 @@ struct Scripts {
     give_back: Script,
     epoch: Script,
     acquire: Script,
+    settle_use: Script,
+    spend: Script,
+    standing: Script,
+    swap_note: Script,
 }
 
 impl RedisTransport {
@@ -91,6 +101,7 @@ impl RedisTransport {
             prefix: prefix.to_owned(),
             channel,
             scripts: Scripts {
+                admit: Script::new(include_str!("../../lua/admit.lua")),
                 deliver: Script::new(include_str!("../../lua/deliver.lua")),
                 take: Script::new(include_str!("../../lua/take.lua")),
                 extend: Script::new(include_str!("../../lua/extend.lua")),
@@ -98,6 +109,10 @@ impl RedisTransport {
                 give_back: Script::new(include_str!("../../lua/give_back.lua")),
                 epoch: Script::new(include_str!("../../lua/epoch.lua")),
                 acquire: Script::new(include_str!("../../lua/acquire.lua")),
+                settle_use: Script::new(include_str!("../../lua/settle_use.lua")),
+                spend: Script::new(include_str!("../../lua/spend.lua")),
+                standing: Script::new(include_str!("../../lua/standing.lua")),
+                swap_note: Script::new(include_str!("../../lua/swap_note.lua")),
             },
             signals,
             _listener: stop.drop_guard(),
@@ -230,6 +245,34 @@ impl Transport for RedisTransport {
         })
     }
 
+    async fn admit(
+        &self,
+        channel: Channel<'_>,
+        batch: &[Pointer],
+        lease: Duration,
+    ) -> Result<Vec<Delivery>, TransportError> {
+        let mut admitted = Vec::new();
+        for batch in batch.chunks(MAX_BATCH) {
+            let parts = ["ptr", "run", "ring", "busy", "paused"];
+            let mut call = self.on(&self.scripts.admit, channel.queue, &parts);
+            call.arg(channel.lane_limit).arg(millis(lease));
+            for pointer in batch {
+                call.arg(pointer.job.0.as_bytes().as_slice())
+                    .arg(pointer.nonce)
+                    .arg(&pointer.lane);
+            }
+            let places: Vec<usize> = self
+                .link
+                .call("admit", async |connection| {
+                    call.invoke_async(connection).await
+                })
+                .await?;
+            let places = places.into_iter().filter_map(|place| batch.get(place - 1));
+            admitted.extend(places.map(Delivery::from));
+        }
+        Ok(admitted)
+    }
+
     async fn extend(
         &self,
         channel: Channel<'_>,
@@ -291,6 +334,28 @@ impl Transport for RedisTransport {
             );
         }
         Ok(missing)
+    }
+
+    async fn scan(
+        &self,
+        queue: &str,
+        cursor: u64,
+    ) -> Result<(u64, Vec<(JobId, i64)>), TransportError> {
+        let mut command = redis::cmd("HSCAN");
+        command.arg(self.key(queue, "ptr")).arg(cursor);
+        command.arg("COUNT").arg(MAX_BATCH);
+        let (next, pairs): (u64, Vec<(Vec<u8>, i64)>) = self
+            .link
+            .call("list pointers", async |connection| {
+                command.query_async(connection).await
+            })
+            .await?;
+        let pointers = pairs.into_iter().map(|(job, nonce)| {
+            Uuid::from_slice(&job)
+                .map(|job| (JobId(job), nonce))
+                .map_err(|error| TransportError::new("list pointers", error))
+        });
+        Ok((next, pointers.collect::<Result<_, _>>()?))
     }
 
     async fn depth(&self, queue: &str, lanes: &[String]) -> Result<Depth, TransportError> {
@@ -355,8 +420,8 @@ impl Transport for RedisTransport {
         for budget in budgets {
             call.key(self.key("budget", &budget.key));
         }
-        call.arg(now.map(|now| now.to_string()).unwrap_or_default())
-            .arg(Uuid::new_v4().as_bytes().as_slice());
+        let of = Use::new();
+        call.arg(given(now)).arg(of.0.as_bytes().as_slice());
         for budget in budgets {
             call.arg(budget.limit).arg(millis(budget.window));
         }
@@ -367,9 +432,111 @@ impl Transport for RedisTransport {
             })
             .await?;
         Ok(match wait {
-            0 => Acquired::Granted,
+            0 => Acquired::Granted(of),
             wait => Acquired::Wait(Duration::from_millis(wait)),
         })
+    }
+
+    async fn settle_use(
+        &self,
+        keys: &[String],
+        of: Use,
+        used: Used,
+        now: Option<Timestamp>,
+    ) -> Result<(), TransportError> {
+        let mut call = self.scripts.settle_use.prepare_invoke();
+        for key in keys {
+            call.key(self.key("budget", key));
+        }
+        call.arg(given(now))
+            .arg(of.0.as_bytes().as_slice())
+            .arg(i32::from(used == Used::Made));
+        self.link
+            .call("settle a use", async |connection| {
+                call.invoke_async::<()>(connection).await
+            })
+            .await
+    }
+
+    async fn spend(
+        &self,
+        budget: &Budget,
+        wait: Duration,
+        now: Option<Timestamp>,
+    ) -> Result<(), TransportError> {
+        let mut call = self.scripts.spend.prepare_invoke();
+        call.key(self.key("budget", &budget.key))
+            .arg(given(now))
+            .arg(Use::new().0.as_bytes().as_slice())
+            .arg(budget.limit)
+            .arg(millis(budget.window))
+            .arg(millis(wait));
+        self.link
+            .call("spend a budget", async |connection| {
+                call.invoke_async::<()>(connection).await
+            })
+            .await
+    }
+
+    async fn standing(
+        &self,
+        budgets: &[Budget],
+        now: Option<Timestamp>,
+    ) -> Result<Vec<Standing>, TransportError> {
+        let mut call = self.scripts.standing.prepare_invoke();
+        for budget in budgets {
+            call.key(self.key("budget", &budget.key));
+        }
+        call.arg(given(now));
+        for budget in budgets {
+            call.arg(budget.limit).arg(millis(budget.window));
+        }
+        let flat: Vec<i64> = self
+            .link
+            .call("read budgets", async |connection| {
+                call.invoke_async(connection).await
+            })
+            .await?;
+        Ok(flat
+            .chunks_exact(2)
+            .map(|pair| Standing {
+                used: u32::try_from(pair[0]).unwrap_or_default(),
+                next_in: u64::try_from(pair[1]).ok().map(Duration::from_millis),
+            })
+            .collect())
+    }
+
+    async fn notes(&self, names: &[String]) -> Result<Vec<Option<String>>, TransportError> {
+        let mut command = redis::cmd("MGET");
+        for name in names {
+            command.arg(self.key("note", name));
+        }
+        self.link
+            .call("read notes", async |connection| {
+                command.query_async(connection).await
+            })
+            .await
+    }
+
+    async fn swap_note(
+        &self,
+        name: &str,
+        old: Option<&str>,
+        new: Option<&str>,
+        life: Duration,
+    ) -> Result<bool, TransportError> {
+        let mut call = self.scripts.swap_note.prepare_invoke();
+        call.key(self.key("note", name));
+        for text in [old, new] {
+            call.arg(i32::from(text.is_some()))
+                .arg(text.unwrap_or_default());
+        }
+        call.arg(millis(life));
+        self.link
+            .call("write a note", async |connection| {
+                call.invoke_async::<bool>(connection).await
+            })
+            .await
     }
 
     async fn publish(&self, topic: &str, payload: &str) -> Result<(), TransportError> {
@@ -402,6 +569,11 @@ impl Transport for RedisTransport {
         let theirs = time.0 * 1000 + time.1 / 1000;
         Ok(Some(RedisReport::read(&info, theirs - now.as_millis())))
     }
+}
+
+/// The caller's time as a script reads it; nothing stands for the server's own.
+fn given(now: Option<Timestamp>) -> String {
+    now.map(|now| now.to_string()).unwrap_or_default()
 }
 
 fn millis(duration: Duration) -> u64 {

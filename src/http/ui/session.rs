@@ -1,0 +1,277 @@
+//! Signing in and out, and who is at the console.
+
+use std::net::IpAddr;
+
+use axum::{
+    Extension, Form,
+    extract::{Query, Request, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Redirect, Response},
+};
+use clipqueue_entities::Timestamp;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+
+use super::{Console, page};
+use crate::{
+    domain::{
+        actor::{Actor, Scope},
+        console_sessions::{self, Session, SignInRefused},
+        error::Result,
+    },
+    http::Peer,
+};
+
+/// The cookie's name; browsers let no other host and no plain http set one with the prefix.
+const COOKIE_SECURE: &str = "__Host-clipqueue-ops";
+const COOKIE_PLAIN: &str = "clipqueue-ops";
+
+/// A request of somebody who is signed in.
+#[derive(Clone)]
+pub(super) struct Visit {
+    pub(super) console: Console,
+    pub(super) session: Session,
+    pub(super) now: Timestamp,
+    /// Whether htmx asks, for a part of a page.
+    pub(super) is_part: bool,
+}
+
+impl Visit {
+    pub(super) fn actor(&self) -> &Actor {
+        &self.session.actor
+    }
+
+    /// Whether buttons may be pressed.
+    pub(super) fn may_act(&self) -> bool {
+        self.actor().may(Scope::OpsWrite)
+    }
+
+    /// Refuses unless buttons may be pressed.
+    pub(super) fn require_act(&self) -> Result<()> {
+        self.actor().require(Scope::OpsWrite)
+    }
+}
+
+/// Lets in who is signed in, and sends others to the form.
+pub(super) async fn require(
+    State(console): State<Console>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let headers = request.headers();
+    let is_part = headers.contains_key("hx-request");
+    let resumed = match cookie(&console, headers) {
+        Some(text) => console_sessions::resume(&console.app, text.expose_secret()).await,
+        None => Ok(None),
+    };
+    match resumed {
+        Ok(Some(session)) => {
+            let now = console.app.clock.now();
+            request.extensions_mut().insert(Visit {
+                console,
+                session,
+                now,
+                is_part,
+            });
+            next.run(request).await
+        }
+        Ok(None) => to_form(&console, &request, is_part),
+        Err(error) => page::broken(&console, &error),
+    }
+}
+
+/// Where to sign in, and to come back from.
+fn to_form(console: &Console, request: &Request, is_part: bool) -> Response {
+    let safe = request.method().is_safe();
+    let wanted = request.uri().path_and_query().map_or("", |at| at.as_str());
+    let address = match wanted.strip_prefix("/ops") {
+        Some(rest) if safe && !is_part && !rest.is_empty() => {
+            let next = serde_urlencoded::to_string([("next", rest)]).unwrap_or_default();
+            format!("{}/sign-in?{next}", console.base)
+        }
+        _ => format!("{}/sign-in", console.base),
+    };
+    let is_stream = request
+        .headers()
+        .get(header::ACCEPT)
+        .is_some_and(|accept| accept == "text/event-stream");
+    if is_part || is_stream {
+        let mut answer = StatusCode::UNAUTHORIZED.into_response();
+        if let Ok(address) = HeaderValue::from_str(&address) {
+            answer.headers_mut().insert("hx-redirect", address);
+        }
+        return answer;
+    }
+    Redirect::to(&address).into_response()
+}
+
+/// What a sign-in page is asked with.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Asked {
+    #[serde(default)]
+    next: String,
+    #[serde(default)]
+    out: String,
+}
+
+/// The form.
+pub(super) async fn form(
+    State(console): State<Console>,
+    Query(asked): Query<Asked>,
+    headers: HeaderMap,
+) -> Response {
+    let next = inside(&asked.next);
+    // A link on a foreign page brings no strict cookie; the next click on a page of ours does.
+    let from_elsewhere = headers
+        .get("sec-fetch-site")
+        .is_some_and(|site| site == "cross-site");
+    page::sign_in(
+        &console,
+        StatusCode::OK,
+        page::SignIn {
+            next: next.to_owned(),
+            problem: None,
+            signed_out: !asked.out.is_empty(),
+            from_elsewhere,
+        },
+    )
+}
+
+/// The form, filled in.
+#[derive(Deserialize)]
+pub(super) struct Filled {
+    key: String,
+    #[serde(default)]
+    next: String,
+}
+
+/// Begins a session.
+pub(super) async fn sign_in(
+    State(console): State<Console>,
+    peer: Option<Extension<Peer>>,
+    Form(filled): Form<Filled>,
+) -> Response {
+    let source: Option<IpAddr> = peer.map(|Extension(Peer(address))| address.ip());
+    let next = inside(&filled.next).to_owned();
+    let text = filled.key.trim();
+    let refused = match console_sessions::sign_in(&console.app, text, source).await {
+        Ok(Ok(session)) => {
+            let mut answer = Redirect::to(&format!("{}{next}", console.base)).into_response();
+            let life = session.life.as_secs();
+            set_cookie(&console, &mut answer, session.cookie.expose_secret(), life);
+            return answer;
+        }
+        Ok(Err(refused)) => refused,
+        Err(error) => return page::broken(&console, &error),
+    };
+    let (status, problem) = match refused {
+        SignInRefused::Key(_) => (
+            StatusCode::UNAUTHORIZED,
+            "This key is unknown, has expired or was revoked. Make one with `clipqueue key create --operator`.".to_owned(),
+        ),
+        SignInRefused::NotAnOperator => (
+            StatusCode::FORBIDDEN,
+            "This key works, but it is not an operator's: it lacks the scope ops:read.".to_owned(),
+        ),
+        SignInRefused::TooOften(wait) => (
+            StatusCode::TOO_MANY_REQUESTS,
+            format!("Too many tries from your address. Wait {} s, then try again.", wait.as_secs() + 1),
+        ),
+    };
+    let mut answer = page::sign_in(
+        &console,
+        status,
+        page::SignIn {
+            next,
+            problem: Some(problem),
+            signed_out: false,
+            from_elsewhere: false,
+        },
+    );
+    if let SignInRefused::TooOften(wait) = refused {
+        let seconds = HeaderValue::from(wait.as_secs() + 1);
+        answer.headers_mut().insert(header::RETRY_AFTER, seconds);
+    }
+    answer
+}
+
+/// Ends the session.
+pub(super) async fn sign_out(Extension(visit): Extension<Visit>) -> Response {
+    let console = &visit.console;
+    if let Err(error) = console_sessions::sign_out(&console.app, &visit.session).await {
+        return page::broken(console, &error);
+    }
+    let mut answer = Redirect::to(&format!("{}/sign-in?out=1", console.base)).into_response();
+    set_cookie(console, &mut answer, "", 0);
+    answer
+}
+
+/// The part of an address that follows `/ops`, if it leads nowhere else.
+fn inside(next: &str) -> &str {
+    let fits = next.starts_with(['/', '?'])
+        && !next.starts_with("//")
+        && next
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    if fits { next } else { "" }
+}
+
+fn cookie_name(console: &Console) -> &'static str {
+    if console.is_secure() {
+        COOKIE_SECURE
+    } else {
+        COOKIE_PLAIN
+    }
+}
+
+fn cookie(console: &Console, headers: &HeaderMap) -> Option<SecretString> {
+    let name = cookie_name(console);
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(of, _)| *of == name)
+        .map(|(_, value)| SecretString::from(value))
+}
+
+fn set_cookie(console: &Console, answer: &mut Response, value: &str, life: u64) {
+    let name = cookie_name(console);
+    // The prefix demands the whole host as path.
+    let (path, secure) = if console.is_secure() {
+        ("/", "; Secure")
+    } else {
+        (&*console.base, "")
+    };
+    let text =
+        format!("{name}={value}; Path={path}; Max-Age={life}; HttpOnly; SameSite=Strict{secure}");
+    if let Ok(mut value) = HeaderValue::from_str(&text) {
+        value.set_sensitive(true);
+        answer.headers_mut().append(header::SET_COOKIE, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::inside;
+
+    #[test]
+    fn after_signing_in_nobody_is_sent_elsewhere() {
+        for good in ["/jobs?state=held", "?x=1", "/posts/1"] {
+            assert_eq!(inside(good), good);
+        }
+        for bad in [
+            "//evil.example",
+            "@evil.example",
+            ".evil.example",
+            "https://x",
+            "/\\x",
+            "/a b",
+            "/\n",
+        ] {
+            assert_eq!(inside(bad), "", "{bad}");
+        }
+    }
+}

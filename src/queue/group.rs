@@ -1,0 +1,106 @@
+//! Group commit of enqueues that stand alone.
+//!
+//! A caller who has a transaction of its own enqueues in it. One who has none hands its job over
+//! here: whatever came while the last group was written goes into the next one, as one statement,
+//! and every caller is answered after the commit of its group. Nothing waits to make a group larger.
+
+use sea_orm::DbErr;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    core::Core,
+    enqueue::{CHUNK, Enqueued, Row, insert_rows},
+    settle,
+    work::NewJob,
+};
+
+/// Callers that may wait for their group before others have to wait for a place.
+const BACKLOG: usize = 2000;
+
+/// A caller and its job.
+#[derive(Debug)]
+pub(super) struct Asked {
+    row: Row,
+    answer: Answer,
+}
+
+type Answer = oneshot::Sender<Result<Enqueued, DbErr>>;
+
+/// Where callers put their jobs.
+pub(super) type Door = mpsc::Sender<Asked>;
+
+/// The writer's inbox and its door.
+pub(super) fn channel() -> (Door, mpsc::Receiver<Asked>) {
+    mpsc::channel(BACKLOG)
+}
+
+/// Hands a job over and waits for the commit.
+pub(super) async fn ask(core: &Core, door: &Door, job: NewJob) -> Result<Enqueued, DbErr> {
+    // A job that cannot be stored is refused before it can spoil a group.
+    let row = Row::new(core.clock.now(), job)?;
+    let (answer, answered) = oneshot::channel();
+    door.send(Asked { row, answer }).await.map_err(|_| gone())?;
+    answered.await.map_err(|_| gone())?
+}
+
+fn gone() -> DbErr {
+    DbErr::Custom("the writer of the queue has ended; nothing is known of the job".to_owned())
+}
+
+/// Writes groups until every door is closed.
+pub(super) async fn run(core: Core, mut inbox: mpsc::Receiver<Asked>) {
+    let mut group = Vec::new();
+    while inbox.recv_many(&mut group, CHUNK).await > 0 {
+        write(&core, std::mem::take(&mut group)).await;
+    }
+}
+
+async fn write(core: &Core, group: Vec<Asked>) {
+    let mut queues: Vec<String> = Vec::new();
+    for asked in &group {
+        if !queues.contains(&asked.row.queue) {
+            queues.push(asked.row.queue.clone());
+        }
+    }
+    let (rows, answers): (Vec<Row>, Vec<Answer>) = group
+        .into_iter()
+        .map(|asked| (asked.row, asked.answer))
+        .unzip();
+    let now = core.clock.now();
+    // Kept for the case that one row spoils the group.
+    let again = if rows.len() > 1 {
+        rows.clone()
+    } else {
+        Vec::new()
+    };
+    match insert_rows(core.db.write(), now, rows).await {
+        Ok(enqueued) => {
+            for (answer, enqueued) in answers.into_iter().zip(enqueued) {
+                // Whoever asked may have gone; its job is there all the same.
+                let _ = answer.send(Ok(enqueued));
+            }
+        }
+        // Nobody knows whether the group was committed: that is for the callers to hear, not to be
+        // tried again.
+        Err(error) if again.is_empty() || settle::away(&error) => refuse(answers, error),
+        // The statement was undone. Each goes on its own and hears about itself alone.
+        Err(_) => {
+            for (row, answer) in again.into_iter().zip(answers) {
+                let inserted = insert_rows(core.db.write(), now, vec![row]).await;
+                let _ = answer.send(inserted.map(|mut enqueued| enqueued.remove(0)));
+            }
+        }
+    }
+    for queue in queues {
+        core.nudge(&queue);
+    }
+}
+
+fn refuse(answers: Vec<Answer>, error: DbErr) {
+    let text = error.to_string();
+    let mut error = Some(error);
+    for answer in answers {
+        let error = error.take().unwrap_or_else(|| DbErr::Custom(text.clone()));
+        let _ = answer.send(Err(error));
+    }
+}

@@ -1,0 +1,215 @@
+//! A front end that meets dying servers: GraphQL by POST, files by tus. It repeats nothing by itself.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::plan::Way;
+
+/// How long one request may take: a stopped process answers nobody.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A client of one process.
+#[derive(Clone, Debug)]
+pub(super) struct Api {
+    http: reqwest::Client,
+    base: String,
+    key: String,
+}
+
+/// What a post became.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Seen {
+    pub(super) state: String,
+    pub(super) hold_reason: String,
+    /// When it became UNCONFIRMED and when it left that, by the daemons' clocks.
+    pub(super) doubts: u64,
+    /// The whole answer, for people.
+    pub(super) answer: Value,
+}
+
+impl Seen {
+    /// Nothing more will happen to it by itself, or it is where it was meant to go.
+    pub(super) fn has_ended(&self) -> bool {
+        [
+            "PUBLISHED",
+            "IN_INBOX",
+            "FAILED",
+            "CANCELLED",
+            "MISSED",
+            "LAPSED",
+        ]
+        .contains(&&*self.state)
+    }
+}
+
+/// A client without a proxy and without connections that are kept: the other side dies often.
+pub(super) fn http() -> anyhow::Result<reqwest::Client> {
+    // Fails only when it is installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Ok(reqwest::Client::builder()
+        .no_proxy()
+        .timeout(PATIENCE)
+        .pool_max_idle_per_host(0)
+        .build()?)
+}
+
+impl Api {
+    pub(super) fn new(http: &reqwest::Client, base: String, key: &str) -> Self {
+        Self {
+            http: http.clone(),
+            base,
+            key: key.to_owned(),
+        }
+    }
+
+    async fn run(&self, query: &str, variables: Value) -> anyhow::Result<Value> {
+        let answer: Value = self
+            .http
+            .post(format!("{}/graphql", self.base))
+            .bearer_auth(&self.key)
+            .json(&json!({ "query": query, "variables": variables }))
+            .send()
+            .await?
+            .json()
+            .await?;
+        let errors = &answer["errors"];
+        anyhow::ensure!(errors.is_null(), "GraphQL errors: {errors}");
+        for (field, payload) in answer["data"].as_object().into_iter().flatten() {
+            let errors = &payload["userErrors"];
+            let none = errors.as_array().is_none_or(Vec::is_empty);
+            anyhow::ensure!(none, "{field} was refused: {errors}");
+        }
+        Ok(answer["data"].clone())
+    }
+
+    pub(super) async fn is_ready(&self) -> bool {
+        let answer = self.http.get(format!("{}/readyz", self.base)).send().await;
+        answer.is_ok_and(|answer| answer.status().is_success())
+    }
+
+    pub(super) async fn authorize_url(&self) -> anyhow::Result<String> {
+        let query = "mutation { connectTikTok(input: {}) { authorizeUrl userErrors { message } } }";
+        let data = self.run(query, json!({})).await?;
+        text(&data["connectTikTok"]["authorizeUrl"])
+    }
+
+    /// Opens a page as a browser would, without the key.
+    pub(super) async fn open(&self, url: &str) -> anyhow::Result<()> {
+        self.http.get(url).send().await?.error_for_status()?;
+        Ok(())
+    }
+
+    /// The account of a creator who is connected.
+    pub(super) async fn account(&self, username: &str) -> anyhow::Result<String> {
+        let data = self
+            .run("{ tiktokAccounts { id displayName status } }", json!({}))
+            .await?;
+        let accounts = data["tiktokAccounts"].as_array().context("no accounts")?;
+        let account = accounts
+            .iter()
+            .find(|account| account["displayName"] == username && account["status"] == "ACTIVE")
+            .with_context(|| format!("{username} is not connected"))?;
+        text(&account["id"])
+    }
+
+    /// Stores a file; gives its id.
+    pub(super) async fn upload(&self, key: &str, bytes: Bytes) -> anyhow::Result<String> {
+        let query = "mutation($input: CreateUploadInput!) { createUpload(input: $input) {
+            media { id } uploadUrl userErrors { message } } }";
+        let input = json!({
+            "idempotencyKey": key,
+            "filename": "movie.mp4",
+            "size": bytes.len().to_string(),
+        });
+        let data = self.run(query, json!({ "input": input })).await?;
+        let upload = &data["createUpload"];
+        // The address names the process that made it; any of them takes the bytes.
+        let path = text(&upload["uploadUrl"])?;
+        let path = path.split_once("/uploads/").context("an upload address")?.1;
+        let answer = self
+            .http
+            .patch(format!("{}/uploads/{path}", self.base))
+            .header("Tus-Resumable", "1.0.0")
+            .header("Upload-Offset", 0)
+            .header("Content-Type", "application/offset+octet-stream")
+            .body(bytes)
+            .send()
+            .await?;
+        answer.error_for_status()?;
+        text(&upload["media"]["id"])
+    }
+
+    /// Asks for a post by `key`; gives its id.
+    pub(super) async fn post(
+        &self,
+        key: &str,
+        account: &str,
+        media: &str,
+        way: Way,
+        publish_at: Option<&str>,
+    ) -> anyhow::Result<String> {
+        let mut input = json!({
+            "idempotencyKey": key,
+            "accountId": account,
+            "mediaId": media,
+            "caption": key,
+            "keepDraft": way == Way::Draft,
+            "publishAt": publish_at,
+        });
+        if way != Way::Inbox {
+            input["creatorConsent"] = json!(true);
+            input["direct"] = json!({
+                "privacyLevel": "PUBLIC_TO_EVERYONE",
+                "allowComment": true,
+                "allowDuet": false,
+                "allowStitch": false,
+                "disclosesCommercial": false,
+                "yourBrand": false,
+                "brandedContent": false,
+                "aiGenerated": false,
+            });
+        }
+        let query = "mutation($input: CreatePostInput!) { createPost(input: $input) {
+            post { id } userErrors { field code message } } }";
+        let data = self.run(query, json!({ "input": input })).await?;
+        let post = text(&data["createPost"]["post"]["id"])?;
+        if way == Way::Draft {
+            let query = "mutation($id: ID!) { submitPost(input: { id: $id }) {
+                post { id } userErrors { field code message } } }";
+            self.run(query, json!({ "id": post })).await?;
+        }
+        Ok(post)
+    }
+
+    /// The post as it stands.
+    pub(super) async fn look(&self, post: &str) -> anyhow::Result<Seen> {
+        let query = "query($id: ID!) { node(id: $id) { ... on Post {
+            state holdReason failure { code message }
+            attempts { number phase publishId outcome }
+            timeline(first: 100) { edges { node { kind from to createdAt } } } } } }";
+        let data = self.run(query, json!({ "id": post })).await?;
+        let node = &data["node"];
+        let events = node["timeline"]["edges"].as_array();
+        let doubts = events
+            .into_iter()
+            .flatten()
+            .filter(|edge| edge["node"]["to"] == "UNCONFIRMED")
+            .count();
+        Ok(Seen {
+            state: text(&node["state"])?,
+            hold_reason: node["holdReason"].as_str().unwrap_or_default().to_owned(),
+            doubts: doubts as u64,
+            answer: node.clone(),
+        })
+    }
+}
+
+pub(super) fn text(value: &Value) -> anyhow::Result<String> {
+    value
+        .as_str()
+        .map(ToOwned::to_owned)
+        .with_context(|| format!("{value} is no text"))
+}

@@ -1,0 +1,364 @@
+//! The plan of a round: which posts are asked for and what goes wrong meanwhile, out of a seed.
+//!
+//! The same seed, faults and counts give the same plan. It knows neither processes nor addresses.
+
+use std::fmt;
+
+use clap::ValueEnum;
+use tiktok::Endpoint as Call;
+use tiktok_sim::{Endpoint, FaultKind};
+
+use super::rng::Rng;
+use crate::crash::{Commit, CrashAt, Point, Side, Step};
+
+/// What can go wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum Kind {
+    /// `kill -9` and a new start, which may die again at a crash point.
+    Kill,
+    /// SIGSTOP for longer than a lease, then SIGCONT.
+    Stop,
+    /// Redis dies and comes back empty.
+    RedisRestart,
+    /// `FLUSHALL`.
+    Flushall,
+    /// Redis takes no writes for want of memory.
+    Maxmemory,
+    /// PostgreSQL dies and recovers.
+    DbRestart,
+    /// Every connection of a link is cut.
+    Cut,
+    /// A link is slow.
+    Delay,
+    /// A link takes everything and delivers nothing.
+    HalfOpen,
+    /// A process's clock is set forward or back by five minutes.
+    Clock,
+    /// The disk of the media is full.
+    DiskFull,
+    /// TikTok fails.
+    Sim,
+}
+
+/// A way of posting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    Direct,
+    Inbox,
+    /// A draft that is submitted.
+    Draft,
+    /// A direct post for so many simulated seconds later.
+    Scheduled(u64),
+}
+
+/// A post to ask for.
+#[derive(Clone, Debug)]
+pub(super) struct PlannedPost {
+    /// Real milliseconds after the round's start.
+    pub(super) at: u64,
+    pub(super) creator: usize,
+    pub(super) way: Way,
+}
+
+/// A connection that can be disturbed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Link {
+    Redis,
+    Database,
+    Tiktok,
+}
+
+/// A fault, with what it needs to be the same again.
+#[derive(Clone, Debug)]
+pub(super) enum What {
+    Kill {
+        process: usize,
+        again: Option<CrashAt>,
+    },
+    Stop {
+        process: usize,
+    },
+    RedisRestart,
+    Flushall,
+    Maxmemory,
+    DbRestart,
+    Cut(Link),
+    Delay(Link, u64),
+    HalfOpen(Link),
+    Clock {
+        process: usize,
+        minutes: i64,
+    },
+    DiskFull,
+    Sim {
+        endpoint: Endpoint,
+        kind: FaultKind,
+        after: u32,
+    },
+}
+
+/// A fault and when it is done.
+#[derive(Clone, Debug)]
+pub(super) struct PlannedFault {
+    /// Real milliseconds after the round's start.
+    pub(super) at: u64,
+    /// How long it lasts.
+    pub(super) lasts: u64,
+    pub(super) what: What,
+}
+
+/// A round.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub(super) seed: u64,
+    pub(super) creators: usize,
+    pub(super) posts: Vec<PlannedPost>,
+    pub(super) faults: Vec<PlannedFault>,
+}
+
+/// What a plan is made for.
+#[derive(Clone, Debug)]
+pub(super) struct Shape {
+    pub(super) kinds: Vec<Kind>,
+    pub(super) links: Vec<Link>,
+    pub(super) processes: usize,
+    pub(super) posts: usize,
+    pub(super) faults: usize,
+    /// How many simulated seconds pass in a real one.
+    pub(super) rate: u64,
+}
+
+/// Posts of one creator: TikTok takes six inits a minute, and holds five drafts.
+const POSTS_PER_CREATOR: usize = 3;
+/// Over how much real time a round spreads what it does, for each post or fault.
+const SPREAD_MS: u64 = 700;
+/// A lease.
+const LEASE_S: u64 = 15;
+
+impl Plan {
+    pub(super) fn new(seed: u64, shape: &Shape) -> Self {
+        let mut rng = Rng::new(seed);
+        let creators = shape.posts.div_ceil(POSTS_PER_CREATOR);
+        let spread = SPREAD_MS * shape.posts.max(shape.faults).max(1) as u64;
+        let mut posts: Vec<_> = (0..shape.posts)
+            .map(|number| PlannedPost {
+                at: rng.below(spread),
+                creator: number % creators.max(1),
+                way: way(&mut rng),
+            })
+            .collect();
+        posts.sort_by_key(|post| post.at);
+        let mut faults: Vec<_> = (0..shape.faults)
+            .map(|_| fault(&mut rng, shape, spread))
+            .collect();
+        faults.sort_by_key(|fault| fault.at);
+        Self {
+            seed,
+            creators,
+            posts,
+            faults,
+        }
+    }
+}
+
+fn way(rng: &mut Rng) -> Way {
+    match rng.below(10) {
+        0..5 => Way::Direct,
+        5..7 => Way::Inbox,
+        7 => Way::Draft,
+        _ => Way::Scheduled(rng.between(5, 40)),
+    }
+}
+
+fn fault(rng: &mut Rng, shape: &Shape, spread: u64) -> PlannedFault {
+    let kind = *rng.one_of(&shape.kinds);
+    let process = rng.index(shape.processes);
+    let link = *rng.one_of(&shape.links);
+    let lease = LEASE_S * 1_000 / shape.rate;
+    let (lasts, what) = match kind {
+        Kind::Kill => {
+            let again = (rng.below(2) == 0).then(|| crash_at(rng));
+            (rng.below(400), What::Kill { process, again })
+        }
+        Kind::Stop => (lease + lease / 3 + rng.below(lease), What::Stop { process }),
+        Kind::RedisRestart => (rng.between(100, 1_500), What::RedisRestart),
+        Kind::Flushall => (0, What::Flushall),
+        Kind::Maxmemory => (rng.between(300, 2_000), What::Maxmemory),
+        Kind::DbRestart => (rng.between(0, 1_000), What::DbRestart),
+        Kind::Cut => (0, What::Cut(link)),
+        Kind::Delay => (
+            rng.between(500, 2_000),
+            What::Delay(link, rng.between(20, 400)),
+        ),
+        Kind::HalfOpen => (rng.between(500, 2_500), What::HalfOpen(link)),
+        Kind::Clock => {
+            let minutes = if rng.below(2) == 0 { 5 } else { -5 };
+            (rng.between(500, 3_000), What::Clock { process, minutes })
+        }
+        Kind::DiskFull => (rng.between(300, 1_500), What::DiskFull),
+        Kind::Sim => (0, sim_fault(rng)),
+    };
+    PlannedFault {
+        at: rng.below(spread + 1_000),
+        lasts,
+        what,
+    }
+}
+
+/// A point that a post passes for certain, or nearly so.
+fn crash_at(rng: &mut Rng) -> CrashAt {
+    let steps = [
+        Step::Call(Call::CreatorInfo),
+        Step::Call(Call::VideoInit),
+        Step::Call(Call::InboxVideoInit),
+        Step::Call(Call::ChunkUpload),
+        Step::Call(Call::StatusFetch),
+        Step::Commit(Commit::JobsDispatched),
+        Step::Commit(Commit::JobsClaimed),
+        Step::Commit(Commit::PostChanged),
+        Step::Commit(Commit::AttemptOpened),
+        Step::Commit(Commit::InitAccepted),
+        Step::Commit(Commit::LastChunkStarted),
+        Step::Commit(Commit::BytesAcknowledged),
+        Step::Commit(Commit::JobsSettled),
+        Step::Commit(Commit::JobsRescued),
+    ];
+    CrashAt {
+        point: Point {
+            step: *rng.one_of(&steps),
+            side: *rng.one_of(&[Side::Before, Side::After]),
+        },
+        nth: u32::try_from(rng.between(1, 2)).unwrap_or(1),
+    }
+}
+
+fn sim_fault(rng: &mut Rng) -> What {
+    let endpoint = *rng.one_of(&[
+        Endpoint::CreatorInfo,
+        Endpoint::VideoInit,
+        Endpoint::InboxInit,
+        Endpoint::Upload,
+        Endpoint::Upload,
+        Endpoint::Status,
+        Endpoint::OauthRefresh,
+    ]);
+    let kind = match rng.below(11) {
+        0 => FaultKind::LostBeforeEffect,
+        1 | 2 => FaultKind::LostAfterEffect,
+        3 => FaultKind::Status {
+            status: *rng.one_of(&[500, 502, 503, 504]),
+        },
+        4 => FaultKind::StatusAfterEffect {
+            status: *rng.one_of(&[500, 502, 504]),
+        },
+        5 => FaultKind::Stall {
+            ms: rng.between(200, 4_000),
+        },
+        6 => FaultKind::StallAfterEffect {
+            ms: rng.between(200, 4_000),
+        },
+        7 => FaultKind::RateLimit,
+        8 if endpoint != Endpoint::Upload && endpoint != Endpoint::OauthRefresh => {
+            FaultKind::DeadToken
+        }
+        9 if endpoint == Endpoint::Upload => FaultKind::CutChunk { after_bytes: None },
+        _ => FaultKind::TruncatedJson,
+    };
+    What::Sim {
+        endpoint,
+        kind,
+        after: u32::try_from(rng.below(3)).unwrap_or_default(),
+    }
+}
+
+impl What {
+    /// The kind that it belongs to.
+    pub(super) fn kind(&self) -> Kind {
+        match self {
+            Self::Kill { .. } => Kind::Kill,
+            Self::Stop { .. } => Kind::Stop,
+            Self::RedisRestart => Kind::RedisRestart,
+            Self::Flushall => Kind::Flushall,
+            Self::Maxmemory => Kind::Maxmemory,
+            Self::DbRestart => Kind::DbRestart,
+            Self::Cut(_) => Kind::Cut,
+            Self::Delay(..) => Kind::Delay,
+            Self::HalfOpen(_) => Kind::HalfOpen,
+            Self::Clock { .. } => Kind::Clock,
+            Self::DiskFull => Kind::DiskFull,
+            Self::Sim { .. } => Kind::Sim,
+        }
+    }
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kill {
+                process,
+                again: None,
+            } => write!(f, "kill -9 process {process}"),
+            Self::Kill {
+                process,
+                again: Some(at),
+            } => write!(
+                f,
+                "kill -9 process {process}, which dies again at {}:{}",
+                at.point, at.nth
+            ),
+            Self::Clock { process, minutes } => {
+                write!(f, "the clock of process {process} is {minutes} min off")
+            }
+            Self::Sim {
+                endpoint,
+                kind,
+                after,
+            } => write!(f, "TikTok's {endpoint:?}, call {after} from now: {kind:?}"),
+            other => write!(f, "{other:?}"),
+        }
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "seed {}, {} creators", self.seed, self.creators)?;
+        for post in &self.posts {
+            writeln!(
+                f,
+                "  {:>6} ms  post {:?} by creator {}",
+                post.at, post.way, post.creator
+            )?;
+        }
+        for fault in &self.faults {
+            writeln!(
+                f,
+                "  {:>6} ms  {} ({} ms)",
+                fault.at, fault.what, fault.lasts
+            )?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_gives_the_same_plan() {
+        let shape = Shape {
+            kinds: Kind::value_variants().to_vec(),
+            links: vec![Link::Redis, Link::Database, Link::Tiktok],
+            processes: 3,
+            posts: 9,
+            faults: 40,
+            rate: 10,
+        };
+        let text = |seed| Plan::new(seed, &shape).to_string();
+        assert_eq!(text(7), text(7));
+        assert_ne!(text(7), text(8));
+        let plan = Plan::new(7, &shape);
+        assert_eq!(plan.creators, 3);
+        assert!(plan.faults.iter().all(|fault| fault.lasts < 6_000));
+    }
+}

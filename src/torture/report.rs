@@ -1,0 +1,78 @@
+//! What a torture comes to.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::Serialize;
+
+/// Counts over all rounds.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(super) struct Tally {
+    /// Rounds.
+    pub(super) rounds: u64,
+    /// Seeds of the rounds that failed.
+    pub(super) failed_seeds: Vec<u64>,
+    /// Posts that were asked for.
+    pub(super) posts: u64,
+    /// Posts that were accepted.
+    pub(super) accepted: u64,
+    /// Accepted posts by the state that they ended in.
+    pub(super) ended: BTreeMap<String, u64>,
+    /// Faults by kind.
+    pub(super) faults: BTreeMap<String, u64>,
+    /// Processes that died at a crash point.
+    pub(super) crash_points: u64,
+    /// Processes that ended otherwise without being told to, and were started again.
+    pub(super) restarts: u64,
+    /// Posts that did not end, or not as TikTok saw it.
+    pub(super) lost: u64,
+    /// Posts that appeared more than once.
+    pub(super) twice: u64,
+    /// How often a post was UNCONFIRMED.
+    pub(super) doubts: u64,
+    /// Among them without a lost answer.
+    pub(super) needless: u64,
+    /// Rules of TikTok's that were broken.
+    pub(super) rules: u64,
+    /// Rules that were broken for want of what died with a process.
+    pub(super) excused: u64,
+    /// Calls to TikTok.
+    pub(super) calls: u64,
+    /// Simulated seconds.
+    pub(super) simulated_s: u64,
+    /// Real seconds.
+    pub(super) real_s: u64,
+}
+
+impl Tally {
+    /// All faults, deaths at crash points included.
+    pub(super) fn fault_count(&self) -> u64 {
+        self.faults.values().sum::<u64>() + self.crash_points
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{} rounds, {} posts accepted, {} faults, {} calls to TikTok, {} s ({} s simulated)",
+            self.rounds,
+            self.accepted,
+            self.fault_count(),
+            self.calls,
+            self.real_s,
+            self.simulated_s
+        )?;
+        writeln!(f, "faults: {:?}", self.faults)?;
+        writeln!(
+            f,
+            "deaths at crash points {}, other restarts {}",
+            self.crash_points, self.restarts
+        )?;
+        writeln!(f, "ended: {:?}", self.ended)?;
+        write!(
+            f,
+            "lost {}, twice {}, rules broken {} (excused {}), doubts {} (needless {})",
+            self.lost, self.twice, self.rules, self.excused, self.doubts, self.needless
+        )
+    }
+}

@@ -1,0 +1,115 @@
+//! The simulator as a process of its own, which outlives everybody and has the last word.
+
+use std::{net::SocketAddr, path::Path, time::Duration};
+
+use anyhow::Context as _;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tiktok_sim::{Endpoint, Entry, Fault, FaultKind, InitReport, Published, RuleBroken};
+
+use super::{api, process::Process, servers::free_port, until, world::program};
+
+/// How long it may take to answer for the first time.
+const START: Duration = Duration::from_secs(60);
+
+#[derive(Debug)]
+pub(super) struct Simulator {
+    _process: Process,
+    http: reqwest::Client,
+    address: SocketAddr,
+}
+
+impl Simulator {
+    pub(super) async fn start(directory: &Path, rate: u64) -> anyhow::Result<Self> {
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port()?));
+        let mut command = program()?;
+        command.args(["sim", "--listen", &address.to_string()]);
+        let process = Process::start(command, &directory.join("simulator.log"))?;
+        let sim = Self {
+            _process: process,
+            http: api::http()?,
+            address,
+        };
+        until(START, "the simulator answers", async || {
+            sim.tell("clock/rate", &json!({ "rate": rate })).await.ok()
+        })
+        .await?;
+        Ok(sim)
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    async fn read<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        let url = format!("http://{}/_sim/{path}", self.address);
+        let answer = self.http.get(url).send().await?.error_for_status()?;
+        Ok(answer.json().await?)
+    }
+
+    async fn tell(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let url = format!("http://{}/_sim/{path}", self.address);
+        let answer = self.http.post(url).json(body).send().await?;
+        Ok(answer.error_for_status()?.json().await?)
+    }
+
+    /// Upload addresses lead to `base`.
+    pub(super) async fn hand_out(&self, base: &str) -> anyhow::Result<()> {
+        let url = format!("http://{}/_sim/config", self.address);
+        let change = json!({ "public_url": base });
+        let answer = self.http.patch(url).json(&change).send().await?;
+        answer.error_for_status()?;
+        Ok(())
+    }
+
+    /// The creator agrees; gives the address that the browser is sent back to.
+    pub(super) async fn consent(&self, url: &str, username: &str) -> anyhow::Result<String> {
+        self.tell("accounts", &json!({ "username": username }))
+            .await?;
+        let body = json!({ "authorize_url": url, "account": username });
+        let answer = self.tell("consent", &body).await?;
+        let url = answer["callback_url"].as_str();
+        Ok(url.context("no callback")?.to_owned())
+    }
+
+    pub(super) async fn fault(
+        &self,
+        endpoint: Endpoint,
+        kind: FaultKind,
+        after: u32,
+    ) -> anyhow::Result<()> {
+        let fault = Fault::once(endpoint, kind).after(after);
+        self.tell("faults", &json!(fault)).await?;
+        Ok(())
+    }
+
+    /// Faults that nobody ran into are taken back.
+    pub(super) async fn clear_faults(&self) -> anyhow::Result<()> {
+        let url = format!("http://{}/_sim/faults", self.address);
+        self.http.delete(url).send().await?.error_for_status()?;
+        Ok(())
+    }
+
+    pub(super) async fn now_ms(&self) -> anyhow::Result<i64> {
+        let clock: Value = self.read("clock").await?;
+        clock["now_ms"].as_i64().context("no time")
+    }
+
+    /// The calls after a position of the ledger.
+    pub(super) async fn calls_after(&self, seq: u64) -> anyhow::Result<Vec<Entry>> {
+        self.read(&format!("ledger?after={seq}")).await
+    }
+
+    pub(super) async fn published(&self) -> anyhow::Result<Vec<Published>> {
+        self.read("publishes").await
+    }
+
+    pub(super) async fn inits(&self) -> anyhow::Result<Vec<InitReport>> {
+        self.read("inits").await
+    }
+
+    pub(super) async fn broken(&self) -> anyhow::Result<Vec<RuleBroken>> {
+        let verdict: Value = self.read("verify").await?;
+        Ok(serde_json::from_value(verdict["broken"].clone())?)
+    }
+}

@@ -1,0 +1,156 @@
+//! A process that dies before and after each call to TikTok and each commit, and the next one.
+//!
+//! For every point of `clipqueue::crash` a run is named here that meets it: the match is exhaustive,
+//! so a new call or commit does not compile until somebody says how it is met. A run starts the
+//! program, lets it die there by `kill -9`, starts it again and judges by the simulator's ledger: the
+//! post reached its end, it was published once, and no rule of TikTok's was broken.
+
+mod run;
+
+use std::{any::Any, panic::AssertUnwindSafe};
+
+use clipqueue::crash::{Commit, Point, Side, Step};
+use futures::{FutureExt as _, StreamExt as _, stream};
+use tiktok::Endpoint;
+use tokio::time::Instant;
+
+use self::run::{Story, live_through};
+use crate::support::app::Stack;
+
+/// Runs at the same time: most of each is waiting for a lease to run out.
+const AT_ONCE: usize = 8;
+
+/// How a point is met.
+enum Met {
+    /// By this story, where the process passes the point for the nth time.
+    By(Story, &'static [u32]),
+    /// Not on the way of a post, a poll or a token, or not by this program yet.
+    Elsewhere,
+}
+
+fn met(step: Step) -> Met {
+    use Met::{By, Elsewhere};
+    match step {
+        Step::Call(call) => match call {
+            // The API asks before it accepts a post, the worker before it sends it.
+            Endpoint::CreatorInfo => By(Story::Direct, &[1, 2]),
+            Endpoint::VideoInit | Endpoint::ChunkUpload | Endpoint::StatusFetch => {
+                By(Story::Direct, &[1])
+            }
+            Endpoint::InboxVideoInit => By(Story::Inbox, &[1]),
+            Endpoint::Token => By(Story::RejectedToken, &[1]),
+            Endpoint::Revoke
+            | Endpoint::UserInfo
+            | Endpoint::PhotoInit
+            | Endpoint::Cancel
+            | Endpoint::VideoList
+            | Endpoint::VideoQuery => Elsewhere,
+        },
+        Step::Commit(commit) => match commit {
+            Commit::PostAccepted
+            | Commit::AttemptOpened
+            | Commit::InitAccepted
+            | Commit::LastChunkStarted
+            | Commit::BytesAcknowledged => By(Story::Direct, &[1]),
+            Commit::CreatorRemembered => By(Story::Direct, &[1, 2]),
+            // The upload job, then the poll.
+            Commit::JobsDispatched | Commit::JobsClaimed | Commit::JobsSettled => {
+                By(Story::Direct, &[1, 2])
+            }
+            // Taken up, then published.
+            Commit::PostChanged => By(Story::Direct, &[1, 2]),
+            Commit::PostSubmitted => By(Story::Draft, &[1]),
+            Commit::ChunkAcknowledged => By(Story::Chunks, &[1]),
+            Commit::AnswerLost => By(Story::AnswerLost, &[1]),
+            Commit::ProcessingConfirmed => By(Story::AnswerLost, &[1]),
+            Commit::UploadResumed => By(Story::ChunkLost, &[1]),
+            Commit::UploadRewound => By(Story::MediaAway, &[1]),
+            Commit::TriedAgain => By(Story::TiktokFails, &[1]),
+            Commit::TokenSuspected | Commit::RefreshBegun | Commit::TokensStored => {
+                By(Story::RejectedToken, &[1])
+            }
+            Commit::RefreshUndone => By(Story::RefreshRefused, &[1]),
+            Commit::GrantEnded => By(Story::GrantOver, &[1]),
+            Commit::RefreshesAsked => By(Story::TokenEnds, &[1]),
+            Commit::DeadlinePassed => By(Story::DraftLapses, &[1]),
+            Commit::EventNoted => By(Story::Stuck, &[1]),
+            Commit::DeadlineMoved => By(Story::StuckForADay, &[1]),
+            Commit::JobsRescued => By(Story::Rescue, &[1]),
+            // What a person asks for, and what only mends damage from outside.
+            Commit::PostEdited
+            | Commit::PostStopped
+            | Commit::PostRetried
+            | Commit::SendingGivenUp
+            | Commit::OrphanAdopted
+            | Commit::PostsReleased
+            | Commit::WordTaken => Elsewhere,
+            // The stories post videos and no webhooks come: `photos::crashes` and `webhooks` fail these.
+            Commit::PhotoAsked
+            | Commit::PhotoServed
+            | Commit::PublishIdKept
+            | Commit::StopAsked
+            | Commit::NeverFetched
+            | Commit::NoticeTaken
+            | Commit::NoticeFollowed
+            | Commit::NoticeAnswered
+            | Commit::VideosSuggested => Elsewhere,
+        },
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_may_die_anywhere() {
+    everywhere(Stack::Embedded).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_on_servers_may_die_anywhere() {
+    everywhere(Stack::Servers).await;
+}
+
+async fn everywhere(stack: Stack) {
+    let mut runs = Vec::new();
+    for point in Point::all() {
+        if let Met::By(story, times) = met(point.step) {
+            runs.extend(times.iter().map(|nth| (point, *nth, story)));
+        }
+    }
+    let started = Instant::now();
+    let count = runs.len();
+    let failed: Vec<String> = stream::iter(runs)
+        .map(|(point, nth, story)| async move {
+            let run = live_through(stack, point, nth, story);
+            match AssertUnwindSafe(run).catch_unwind().await {
+                Ok(()) => None,
+                Err(panic) => Some(format!("{point}:{nth}: {}", text(&*panic))),
+            }
+        })
+        .buffer_unordered(AT_ONCE)
+        .filter_map(async |failed| failed)
+        .collect()
+        .await;
+    println!(
+        "{stack:?}: {count} deaths, {} s",
+        started.elapsed().as_secs()
+    );
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+fn text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("a panic without words")
+}
+
+/// Whether the process dies with the new pair of tokens in its hands.
+fn expects_a_consent(point: Point) -> bool {
+    // TikTok gave a new pair and nobody wrote it down, so the old one is dead.
+    let (step, side) = (point.step, point.side);
+    (step == Step::Call(Endpoint::Token) && side == Side::After)
+        || (step == Step::Commit(Commit::TokensStored) && side == Side::Before)
+}
+
+/// Whether the process dies knowing alone that TikTok rejected the token.
+fn forgets_a_refusal(point: Point) -> bool {
+    point.step == Step::Commit(Commit::TokenSuspected) && point.side == Side::Before
+}
