@@ -1,52 +1,25 @@
 //! A worker of photos that dies anywhere: at most one init for each attempt that was ever opened, and
 //! the post ends once or in a doubt that our own record explains.
 
-use std::{
-    future::Future,
-    pin::Pin,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::time::Duration;
 
 use clipqueue::{
     domain::{posts, pulls},
-    queue::{Outcome, Run},
+    queue::Outcome,
 };
-use clipqueue_entities::post::PostState;
+use clipqueue_entities::{PostId, post::PostState};
 
 use super::gallery::{attempts, direct, open_with, pulled, run_until, three};
 use crate::support::{
     app::{Stack, TestApp},
+    dying::Death,
     flows::MINUTE,
 };
 
 crate::on_both_stacks_by_hand!(a_worker_that_dies_at_any_await_sends_one_init);
 
-/// Polls its future so often at most.
-struct CutShort<F> {
-    inner: Pin<Box<F>>,
-    left: u32,
-}
-
-impl<F: Future> Future for CutShort<F> {
-    type Output = Option<F::Output>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        if self.left == 0 {
-            return Poll::Ready(None);
-        }
-        self.left -= 1;
-        match self.inner.as_mut().poll(context) {
-            Poll::Ready(output) => Poll::Ready(Some(output)),
-            Poll::Pending if self.left == 0 => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
-        }
-    }
-}
-
-/// Runs the due job for `polls` polls, lets its process die, and rescues it. True when the worker came
-/// to its end before.
-async fn run_and_die(t: &TestApp, polls: u32) -> bool {
+/// Runs the due upload until its process dies, and rescues it. True when the worker ended before.
+async fn run_and_die(t: &TestApp, post: PostId, death: Death) -> bool {
     let mut steps = t.steps();
     steps.relay().await.unwrap();
     let mut upload = None;
@@ -59,31 +32,19 @@ async fn run_and_die(t: &TestApp, polls: u32) -> bool {
             steps.end(held, later).await;
         }
     }
-    let held = upload.unwrap();
-    let run = Run {
-        job: held.job().clone(),
-        lease: held.lease(),
-    };
-    let worker: Pin<Box<dyn Future<Output = _> + Send>> = (t.runner())(run);
-    let ended = CutShort {
-        inner: Box::pin(worker),
-        left: polls,
-    }
-    .await;
-    if let Some(ran) = ended {
-        steps.end(held, ran).await;
-        return true;
-    }
-    drop(held);
-    t.advance(Duration::from_secs(16));
-    steps.rescue().await.unwrap();
-    t.advance(Duration::from_secs(4));
-    assert_eq!(steps.rescue().await.unwrap(), 1);
-    false
+    t.run_and_die(&mut steps, upload.unwrap(), post, death)
+        .await
 }
 
 /// Every round dies this many polls later than the last.
 const STRIDE: u32 = 3;
+
+/// States that a worker can die in, each for certain once; with the next one its work has ended.
+const STATES: [PostState; 3] = [
+    PostState::Scheduled,
+    PostState::Preflight,
+    PostState::InitSent,
+];
 
 async fn a_worker_that_dies_at_any_await_sends_one_init(stack: Stack) {
     let mut t = open_with(stack, &[("queue.per_creator", "1000")]).await;
@@ -92,13 +53,15 @@ async fn a_worker_that_dies_at_any_await_sends_one_init(stack: Stack) {
         config.tokens.access_seconds = 30 * 86_400;
     });
     let (account, photos) = three(&t).await;
-    let mut seen = std::collections::BTreeSet::new();
-    for round in 0.. {
-        assert!(round < 300, "the worker never comes to its end");
-        let title = format!("round {round}");
+    let by_polls = (0..300).map(|round| Death::AtPoll(1 + round * STRIDE));
+    let (mut ended, mut doubts) = (false, 0);
+    for death in STATES.into_iter().map(Death::In).chain(by_polls) {
+        let title = format!("{death:?}");
         let post = t.post(direct(account, &photos, &title)).await;
-        let whole = run_and_die(&t, 1 + round * STRIDE).await;
-        seen.insert(format!("{:?}", t.reload(post.id).await.state));
+        ended = run_and_die(&t, post.id, death).await;
+        if let Death::In(state) = death {
+            assert!(!ended, "never seen in {state:?}");
+        }
         t.drain().await;
         pulled(&t).await;
         for _ in 0..20 {
@@ -106,52 +69,47 @@ async fn a_worker_that_dies_at_any_await_sends_one_init(stack: Stack) {
             t.advance(Duration::from_secs(7));
         }
         if t.reload(post.id).await.state == PostState::Unconfirmed {
-            seen.insert("Doubted".to_owned());
-            t.pass(MINUTE * 140, 10).await;
-            let (_, fetched) = attempts(&t, post.id).await.pop().unwrap();
-            let came = fetched.iter().any(|photo| photo.first_asked_at.is_some());
-            let settled = t.reload(post.id).await;
-            let summary = pulls::summary(&fetched);
-            if came {
-                assert_eq!(
-                    settled.state,
-                    PostState::Unconfirmed,
-                    "round {round}: {summary}"
-                );
-            } else {
-                assert_eq!(settled.state, PostState::Failed, "round {round}: {summary}");
-                posts::retry(&t.app, &t.actor, post.id, &title.replace(' ', "-"))
-                    .await
-                    .unwrap();
-                run_until(&mut t, post.id, PostState::Published).await;
-            }
+            doubts += 1;
+            settle(&mut t, post.id, death).await;
         } else {
-            assert_eq!(
-                t.reload(post.id).await.state,
-                PostState::Published,
-                "round {round}"
-            );
+            let state = t.reload(post.id).await.state;
+            assert_eq!(state, PostState::Published, "{death:?}");
         }
-        assert_eq!(t.appearances(&title), 1, "round {round}");
+        assert_eq!(t.appearances(&title), 1, "{death:?}");
         let inits = t.sim.inits();
         let inits = inits.iter().filter(|init| init.caption == title).count();
         assert!(
             inits <= t.attempts(post.id).await.len(),
-            "round {round}: {inits} inits"
+            "{death:?}: {inits} inits"
         );
-        if whole {
+        if ended {
             break;
         }
         t.advance(MINUTE);
         t.drain().await;
     }
-    for state in [
-        "Scheduled",
-        "Preflight",
-        "InitSent",
-        "Processing",
-        "Doubted",
-    ] {
-        assert!(seen.contains(state), "no round died in {state}: {seen:?}");
+    assert!(ended, "the worker never comes to its end");
+    assert!(
+        doubts > 0,
+        "who dies before the answer to an init leaves a doubt"
+    );
+}
+
+/// A doubt stands when TikTok came for the photos; a post that it never came for has failed, and
+/// another try publishes it.
+async fn settle(t: &mut TestApp, post: PostId, death: Death) {
+    t.pass(MINUTE * 140, 10).await;
+    let (_, fetched) = attempts(t, post).await.pop().unwrap();
+    let came = fetched.iter().any(|photo| photo.first_asked_at.is_some());
+    let state = t.reload(post).await.state;
+    let summary = pulls::summary(&fetched);
+    if came {
+        assert_eq!(state, PostState::Unconfirmed, "{death:?}: {summary}");
+    } else {
+        assert_eq!(state, PostState::Failed, "{death:?}: {summary}");
+        posts::retry(&t.app, &t.actor, post, &format!("again-{post}"))
+            .await
+            .unwrap();
+        run_until(t, post, PostState::Published).await;
     }
 }

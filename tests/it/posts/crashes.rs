@@ -3,16 +3,8 @@
 //! The worker's future is dropped at one of its awaits, at a later one in each round, and the job is
 //! rescued as after a killed process.
 
-use std::{
-    future::Future,
-    pin::Pin,
-    task::{Context, Poll},
-    time::Duration,
-};
-
-use clipqueue::queue::Run;
 use clipqueue_entities::{
-    AttemptId,
+    AttemptId, PostId,
     post::PostState,
     post_attempt::{self, AttemptPhase},
 };
@@ -20,6 +12,7 @@ use sea_orm::{ActiveValue::Set, EntityTrait as _, IntoActiveModel as _};
 
 use crate::support::{
     app::{Stack, TestApp},
+    dying::Death,
     flows::{MINUTE, three_chunks},
 };
 
@@ -32,50 +25,11 @@ crate::on_both_stacks!(
     an_attempt_whose_last_chunk_had_begun_is_only_asked_about,
 );
 
-/// Polls its future so often at most.
-struct CutShort<F> {
-    inner: Pin<Box<F>>,
-    left: u32,
-}
-
-impl<F: Future> Future for CutShort<F> {
-    type Output = Option<F::Output>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        if self.left == 0 {
-            return Poll::Ready(None);
-        }
-        self.left -= 1;
-        match self.inner.as_mut().poll(context) {
-            Poll::Ready(output) => Poll::Ready(Some(output)),
-            Poll::Pending if self.left == 0 => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
-        }
-    }
-}
-
-/// Runs the due job for `polls` polls, lets its process die, and rescues it. True when the worker came
-/// to its end before.
-async fn run_and_die(t: &TestApp, polls: u32) -> bool {
+/// Runs the due job until its process dies, and rescues it. True when the worker ended before.
+async fn run_and_die(t: &TestApp, post: PostId, death: Death) -> bool {
     let mut steps = t.steps();
-    let (held, run) = t.claim_one(&mut steps).await;
-    let worker: Pin<Box<dyn Future<Output = _> + Send>> = (t.runner())(Run { ..run });
-    let ended = CutShort {
-        inner: Box::pin(worker),
-        left: polls,
-    }
-    .await;
-    if let Some(ran) = ended {
-        steps.end(held, ran).await;
-        return true;
-    }
-    drop(held);
-    // A lease counts as lost when it was expired at two looks.
-    t.advance(Duration::from_secs(16));
-    steps.rescue().await.unwrap();
-    t.advance(Duration::from_secs(4));
-    assert_eq!(steps.rescue().await.unwrap(), 1);
-    false
+    let (held, _) = t.claim_one(&mut steps).await;
+    t.run_and_die(&mut steps, held, post, death).await
 }
 
 /// The pointers of the dead hold their places in a creator's lane for a while of real time.
@@ -86,6 +40,14 @@ async fn crowded(stack: Stack) -> TestApp {
 /// Every round dies this many polls later than the last.
 const STRIDE: u32 = 2;
 
+/// States that a worker can die in, each for certain once; with the next one its work has ended.
+const STATES: [PostState; 4] = [
+    PostState::Scheduled,
+    PostState::Preflight,
+    PostState::InitSent,
+    PostState::Uploading,
+];
+
 async fn a_worker_that_dies_at_any_await_posts_once(stack: Stack) {
     let mut t = crowded(stack).await;
     t.sim.configure(|config| {
@@ -93,33 +55,26 @@ async fn a_worker_that_dies_at_any_await_posts_once(stack: Stack) {
         config.tokens.access_seconds = 30 * 86_400;
     });
     let (account, media) = t.ready().await;
-    let mut seen = std::collections::BTreeSet::new();
-    for round in 0.. {
-        assert!(round < 400, "the worker never comes to its end");
-        let caption = format!("round {round}");
+    let by_polls = (0..400).map(|round| Death::AtPoll(1 + round * STRIDE));
+    let mut ended = false;
+    for death in STATES.into_iter().map(Death::In).chain(by_polls) {
+        let caption = format!("{death:?}");
         let post = t.post(TestApp::captioned(account, media, &caption)).await;
-        let whole = run_and_die(&t, 1 + round * STRIDE).await;
-        let state = t.reload(post.id).await.state;
-        seen.insert(format!("{state:?}"));
+        ended = run_and_die(&t, post.id, death).await;
+        if let Death::In(state) = death {
+            assert!(!ended, "never seen in {state:?}");
+        }
         t.run_until(post.id, PostState::Published).await;
         t.assert_published_once(post.id).await;
         let attempts = t.attempts(post.id).await;
-        assert!(attempts.len() <= 2, "round {round}: {attempts:?}");
-        if whole {
+        assert!(attempts.len() <= 2, "{death:?}: {attempts:?}");
+        if ended {
             break;
         }
         t.advance(MINUTE);
         t.drain().await;
     }
-    for state in [
-        "Scheduled",
-        "Preflight",
-        "InitSent",
-        "Uploading",
-        "Processing",
-    ] {
-        assert!(seen.contains(state), "no round died in {state}: {seen:?}");
-    }
+    assert!(ended, "the worker never comes to its end");
 }
 
 async fn a_worker_that_dies_between_chunks_posts_once(stack: Stack) {
@@ -127,7 +82,7 @@ async fn a_worker_that_dies_between_chunks_posts_once(stack: Stack) {
     for polls in [4, 40, 200, 400] {
         let caption = format!("chunks {polls}");
         let id = t.begin_three_chunks(&caption).await.id;
-        let whole = run_and_die(&t, polls).await;
+        let whole = run_and_die(&t, id, Death::AtPoll(polls)).await;
         t.drain_in_time().await;
         t.run_until(id, PostState::Published).await;
         t.assert_published_once(id).await;

@@ -17,7 +17,7 @@ async fn a_server_answers_its_probes() {
     );
     let (status, body) = get(address, "/readyz").await.unwrap();
     let body: Value = serde_json::from_str(&body).unwrap();
-    assert_eq!(status, 200, "{body}");
+    assert_eq!(status, 200, "{body}\n{}", server.lines().join("\n"));
     for name in [
         "database",
         "transport",

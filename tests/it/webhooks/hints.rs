@@ -80,12 +80,14 @@ async fn a_draft_that_is_finished_is_known_within_seconds(mut t: TestApp) {
         .find(|proof| Some(proof.id) == change.evidence_id)
         .unwrap();
     assert_eq!(proof.subject, "publish.status");
-    let told: Vec<_> = t
+    let mut told: Vec<_> = t
         .told(&post)
         .await
         .into_iter()
         .map(|event| event.data["notice"].as_str().unwrap().to_owned())
         .collect();
+    // TikTok sends these two at the same moment, and two workers take them up.
+    told[1..].sort_unstable();
     assert_eq!(
         told,
         [
