@@ -12,7 +12,7 @@ use sea_orm::{
     ConnectOptions, ConnectionTrait as _, Database, DatabaseBackend, DatabaseConnection,
     DatabaseTransaction, DbErr, RuntimeErr, SqliteTransactionMode, TransactionOptions,
     TransactionTrait,
-    sqlx::{self, sqlite::SqliteSynchronous},
+    sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
 /// How long a writer waits for its turn.
@@ -42,8 +42,13 @@ impl Db {
                 DbErr::Conn(RuntimeErr::Internal(text))
             })?;
             // The writer comes first: it makes the file and turns WAL on before a reader looks.
-            let write = sqlite(url, 1).await?;
-            let read = sqlite(url, SQLITE_READERS).await?;
+            let write = sqlite(url, 1, |options| {
+                options.journal_mode(SqliteJournalMode::Wal)
+            })
+            .await?;
+            // The file keeps its mode. A reader that asks for it again, opened at a busy time, could be
+            // told that the file is locked.
+            let read = sqlite(url, SQLITE_READERS, |options| options).await?;
             Ok(Self { read, write })
         } else {
             let mut options = ConnectOptions::new(url.to_owned());
@@ -126,19 +131,23 @@ pub(crate) fn make_directory(path: &str) -> std::io::Result<()> {
     }
 }
 
-async fn sqlite(url: &str, connections: u32) -> Result<DatabaseConnection, DbErr> {
+async fn sqlite(
+    url: &str,
+    connections: u32,
+    more: fn(SqliteConnectOptions) -> SqliteConnectOptions,
+) -> Result<DatabaseConnection, DbErr> {
     let mut options = ConnectOptions::new(url.to_owned());
     options
         .max_connections(connections)
-        .min_connections(1)
+        // None is opened in the middle of work.
+        .min_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         // A file does not hang up.
         .test_before_acquire(false)
         .sqlx_logging(false)
-        .map_sqlx_sqlite_opts(|options| {
-            options
+        .map_sqlx_sqlite_opts(move |options| {
+            more(options)
                 .create_if_missing(true)
-                .journal_mode(sqlx::sqlite::SqliteJournalMode::Wal)
                 // Tokens rotate: a commit that a power cut undoes could cost a creator's grant.
                 .synchronous(SqliteSynchronous::Full)
                 .busy_timeout(BUSY_TIMEOUT)

@@ -326,10 +326,18 @@ impl Media {
     /// Nothing fits on the disk any more.
     pub(super) fn fill(&self) -> anyhow::Result<()> {
         let file = std::fs::File::create(self.filler())?;
-        let free = rustix::fs::statvfs(&self.path)?;
-        let bytes = free.f_bavail * free.f_frsize;
-        rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, bytes.max(1))?;
-        Ok(())
+        loop {
+            let disk = rustix::fs::statvfs(&self.path)?;
+            let bytes = disk.f_bavail * disk.f_frsize;
+            if bytes == 0 {
+                return Ok(());
+            }
+            match rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, bytes) {
+                // Somebody wrote since the disk was looked at.
+                Err(rustix::io::Errno::NOSPC) => {}
+                filled => return Ok(filled?),
+            }
+        }
     }
 
     pub(super) fn free(&self) {
