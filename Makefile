@@ -8,9 +8,12 @@ demo:
 	cargo build --locked
 	./target/debug/clipqueue demo $(if $(EXIT),--exit)
 
-# Every test, on SQLite + memory and on PostgreSQL + Redis; installs what it needs.
+# Every test, on SQLite + memory and on PostgreSQL + Redis; installs what it needs. What starts many processes
+# runs at the end, so that the others have the machine for themselves.
+HEAVY = torture:: end_to_end::crashes
 test: install-test-tools
-	cargo test --locked --workspace
+	cargo test --locked --workspace -- $(HEAVY:%=--skip %)
+	cargo test --locked --workspace --test it -- $(HEAVY)
 
 install-test-tools:
 	./tests/install-tools.sh

@@ -126,7 +126,7 @@ fn describe() {
     );
     describe_gauge!(
         "clipqueue_breaker_parked",
-        "Whether an endpoint of TikTok is left alone for one creator, whose calls alone fail."
+        "Creators that wait for an endpoint of TikTok because their own calls fail."
     );
     describe_gauge!(
         "clipqueue_client_refused",

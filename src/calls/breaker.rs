@@ -10,23 +10,36 @@
 //! While it is open nobody calls. One call at a time is let through as a probe, after growing gaps.
 //! Only a probe's end moves an open breaker: what was begun before it opened proves nothing any more.
 //!
-//! When the calls of one creator alone fail, it is open for this creator alone: whatever the cause is,
-//! others need not wait for it. It knows neither endpoints nor where its state is kept.
+//! A creator whose calls fail one after the other is parked: the breaker is open for this creator alone,
+//! with probes of its own, and its failures do not count against TikTok any more. Whatever the cause is,
+//! others need not wait for it, however many creators are parked.
+//!
+//! It knows neither endpoints nor where its state is kept.
 
-use std::time::Duration;
+mod open;
+
+use std::{collections::BTreeMap, time::Duration};
 
 use clipqueue_entities::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use open::Heard;
+pub use open::Open;
+
 /// What was heard longer ago says nothing about now.
 pub const WINDOW: Duration = Duration::from_secs(60);
-/// Failures within [`WINDOW`] that open a breaker.
+/// Failures within [`WINDOW`] that open a breaker; and failures of one creator without a success between
+/// them that park it.
 pub const FAILURES: usize = 5;
 /// Of one creator's failures no more than this count against TikTok, so that it takes two to close the
 /// way for all.
 pub const COUNTED_OF_ONE: usize = 3;
 /// Outcomes that are remembered. Enough to tell whether most calls fail.
 const REMEMBERED: usize = 32;
+/// A row of failures of one creator that went on so long ago is over.
+const ROW: Duration = Duration::from_secs(10 * 60);
+/// Creators that are watched, and parked, at the same time. Beyond them the longest known are let go.
+const CREATORS: usize = 64;
 /// The first probe comes after this long.
 pub const FIRST_GAP: Duration = Duration::from_secs(15);
 /// Each failed probe doubles the gap, up to this.
@@ -98,6 +111,12 @@ pub struct Breaker {
     /// What was heard since the first failure that still counts, oldest first.
     recent: Vec<Outcome>,
     open: Option<Open>,
+    /// Creators whose calls fail, and since when they are left alone.
+    #[serde(default)]
+    parked: BTreeMap<u32, Open>,
+    /// Creators whose last calls failed.
+    #[serde(default)]
+    rows: BTreeMap<u32, Row>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,67 +127,36 @@ struct Outcome {
     who: u32,
 }
 
-/// An open breaker.
+/// Failures of one creator without a success between them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Open {
-    /// Why.
-    pub reason: Reason,
-    since: Timestamp,
-    /// The creator for whom alone it is open.
-    only: Option<u32>,
-    gap_ms: u64,
-    next_probe: Timestamp,
-    probes: u32,
-    probe_until: Option<Timestamp>,
-}
-
-impl Open {
-    /// Since when.
-    pub fn since(&self) -> Timestamp {
-        self.since
-    }
-
-    /// When the next probe may go.
-    pub fn next_probe(&self) -> Timestamp {
-        self.probe_until.unwrap_or(self.next_probe)
-    }
-
-    /// Whether it is open for one creator alone.
-    pub fn for_one(&self) -> bool {
-        self.only.is_some()
-    }
-
-    fn spares(&self, who: u32) -> bool {
-        self.only.is_some_and(|only| only != who)
-    }
-
-    /// Probes that were sent.
-    pub fn probes(&self) -> u32 {
-        self.probes
-    }
-
-    fn wait(&mut self, now: Timestamp, gap: Duration) {
-        self.gap_ms = u64::try_from(gap.as_millis()).unwrap_or(u64::MAX);
-        self.next_probe = now + gap;
-        self.probe_until = None;
-    }
+struct Row {
+    last: Timestamp,
+    failures: usize,
 }
 
 impl Breaker {
-    /// Where it stands.
+    /// Where it stands, for everybody who is not parked.
     pub fn state(&self, now: Timestamp) -> State {
         match &self.open {
             None => State::Closed,
-            Some(open) => match open.probe_until {
-                Some(until) if until > now => State::HalfOpen,
-                _ => State::Open,
-            },
+            Some(open) if open.is_probed(now) => State::HalfOpen,
+            Some(_) => State::Open,
         }
     }
 
-    /// Why and since when it is open.
+    /// Why and since when it is open for everybody.
     pub fn open(&self) -> Option<&Open> {
         self.open.as_ref()
+    }
+
+    /// The creators that are parked, each with its own opening.
+    pub fn parked(&self) -> impl Iterator<Item = &Open> {
+        self.parked.values()
+    }
+
+    /// What `who` waits for.
+    pub fn gate(&self, who: u32) -> Option<&Open> {
+        self.open.as_ref().or_else(|| self.parked.get(&who))
     }
 
     /// Failures that still count.
@@ -187,19 +175,15 @@ impl Breaker {
 
     /// What a caller may do now. `who` tells creators apart.
     pub fn look(&self, now: Timestamp, who: u32) -> Look {
-        let Some(open) = self.open.as_ref().filter(|open| !open.spares(who)) else {
-            return Look::Go;
-        };
-        // A clock that was set back must not leave TikTok alone for longer than a gap can be.
-        let due = |at: Timestamp, most: Duration| at <= now || at > now + most;
-        match open.probe_until {
-            Some(until) if !due(until, PROBE_PATIENCE) => {
-                // The probe is answered within moments; whoever waits looks again after a short gap.
-                Look::Wait(until.min(now + FIRST_GAP))
-            }
-            Some(_) => Look::MayProbe,
-            None if due(open.next_probe, LONGEST_GAP) => Look::MayProbe,
-            None => Look::Wait(open.next_probe),
+        let own = self.parked.get(&who).map(|parked| parked.look(now));
+        let all = self.open.as_ref().map(|open| open.look(now));
+        match (own, all) {
+            (None, None) => Look::Go,
+            (None, Some(look)) | (Some(look), None) => look,
+            // TikTok is asked by somebody whose answer tells of it.
+            (Some(_), Some(Look::Wait(until))) => Look::Wait(until),
+            (Some(Look::Wait(until)), Some(_)) => Look::Wait(until),
+            (Some(_), Some(_)) => Look::Wait(now + FIRST_GAP),
         }
     }
 
@@ -208,127 +192,130 @@ impl Breaker {
         if self.look(now, who) != Look::MayProbe {
             return None;
         }
-        let open = self.open.as_mut()?;
-        open.probes = open.probes.wrapping_add(1);
-        open.probe_until = Some(now + PROBE_PATIENCE);
-        Some(open.probes)
+        let gate = match self.parked.get_mut(&who) {
+            Some(parked) => Some(parked),
+            None => self.open.as_mut(),
+        };
+        Some(gate?.begin_probe(now))
     }
 
     /// The probe was never sent: somebody else may send one at once.
     pub fn give_up_probe(&mut self, now: Timestamp, number: u32) {
-        if let Some(open) = &mut self.open
-            && open.probes == number
-            && open.probe_until.is_some()
-        {
-            open.next_probe = now;
-            open.probe_until = None;
-        }
+        let mut gates = self.open.iter_mut().chain(self.parked.values_mut());
+        gates.any(|gate| gate.give_up_probe(now, number));
     }
 
     /// A call ended. `who` tells creators apart; `probe` is its number, if it was one.
     pub fn hear(&mut self, now: Timestamp, health: Health, who: u32, probe: Option<u32>) -> Turn {
-        match &mut self.open {
-            None => self.hear_closed(now, health, who),
-            Some(open) if open.spares(who) => self.hear_closed(now, health, who),
-            Some(open) => {
-                if probe != Some(open.probes) || open.probe_until.is_none() {
-                    // A refusal of the app is beyond doubt whoever hears it.
-                    if health == Health::ClientRefused {
-                        open.reason = Reason::ClientRefused;
-                    }
-                    return Turn::None;
+        // A refusal of the app is beyond doubt whoever hears it.
+        if health == Health::ClientRefused && self.open.is_none() {
+            self.trip(now, Reason::ClientRefused);
+            return Turn::Opened;
+        }
+        if let Some(parked) = self.parked.get_mut(&who) {
+            return match parked.hear(now, health, probe) {
+                Heard::Answered => {
+                    self.parked.remove(&who);
+                    Turn::Closed
                 }
-                let gap = Duration::from_millis(open.gap_ms);
-                match health {
-                    Health::Good => {
-                        *self = Self::default();
-                        Turn::Closed
-                    }
-                    Health::Bad | Health::ClientRefused => {
-                        if health == Health::ClientRefused {
-                            open.reason = Reason::ClientRefused;
-                        }
-                        open.wait(now, (gap * 2).min(LONGEST_GAP));
-                        Turn::Reopened
-                    }
-                    Health::Nothing => {
-                        open.next_probe = now;
-                        open.probe_until = None;
-                        Turn::None
-                    }
-                }
+                Heard::Failed => Turn::Reopened,
+                Heard::Stale | Heard::Nothing => Turn::None,
+            };
+        }
+        let Some(open) = &mut self.open else {
+            return self.hear_closed(now, health, who);
+        };
+        if health == Health::ClientRefused {
+            open.reason = Reason::ClientRefused;
+        }
+        match open.hear(now, health, probe) {
+            Heard::Answered => {
+                self.open = None;
+                self.recent.clear();
+                self.rows.clear();
+                Turn::Closed
             }
+            Heard::Failed => Turn::Reopened,
+            Heard::Stale | Heard::Nothing => Turn::None,
         }
     }
 
     fn hear_closed(&mut self, now: Timestamp, health: Health, who: u32) -> Turn {
         let after = now - WINDOW;
         self.recent.retain(|outcome| outcome.at > after);
+        self.rows.retain(|_, row| row.last > now - ROW);
         // Successes matter only beside failures: without any there is nothing to write down.
         let first_bad = self.recent.iter().position(|outcome| outcome.bad);
         self.recent.drain(..first_bad.unwrap_or(self.recent.len()));
         let bad = match health {
-            Health::ClientRefused => {
-                self.trip(now, Reason::ClientRefused, None);
-                return Turn::Opened;
-            }
-            Health::Nothing => return Turn::None,
-            Health::Good if self.recent.is_empty() => return Turn::None,
+            Health::ClientRefused | Health::Nothing => return Turn::None,
             Health::Good => false,
             Health::Bad => true,
         };
-        self.recent.push(Outcome { at: now, bad, who });
-        let surplus = self.recent.len().saturating_sub(REMEMBERED);
-        self.recent.drain(..surplus);
+        if !bad {
+            self.rows.remove(&who);
+        }
+        if bad || !self.recent.is_empty() {
+            self.recent.push(Outcome { at: now, bad, who });
+            let surplus = self.recent.len().saturating_sub(REMEMBERED);
+            self.recent.drain(..surplus);
+        }
         if !bad {
             return Turn::None;
         }
-        let failures = |of: u32| {
-            self.recent
-                .iter()
-                .filter(|one| one.bad && one.who == of)
-                .count()
-        };
-        let mut failing: Vec<u32> = self
-            .recent
-            .iter()
-            .filter(|one| one.bad)
-            .map(|one| one.who)
-            .collect();
-        failing.sort_unstable();
-        failing.dedup();
-        let counted: usize = failing
-            .iter()
-            .map(|of| failures(*of).min(COUNTED_OF_ONE))
-            .sum();
-        let fine = self.recent.iter().filter(|one| !one.bad).count();
-        if counted >= FAILURES && counted > fine {
-            self.trip(now, Reason::Failing, None);
+        let row = self.rows.entry(who).or_insert(Row {
+            last: now,
+            failures: 0,
+        });
+        row.last = now;
+        row.failures += 1;
+        let is_parked = row.failures >= FAILURES;
+        if self.counted() >= FAILURES {
+            self.trip(now, Reason::Failing);
             return Turn::Opened;
         }
-        let fine_for_it = self.recent.iter().any(|one| !one.bad && one.who == who);
-        if self.open.is_none() && failures(who) >= FAILURES && !fine_for_it {
-            self.trip(now, Reason::Failing, Some(who));
+        if is_parked {
+            self.park(now, who);
             return Turn::Opened;
         }
+        evict(&mut self.rows, |row| row.last);
         Turn::None
     }
 
-    fn trip(&mut self, now: Timestamp, reason: Reason, only: Option<u32>) {
-        let mut open = Open {
-            reason,
-            since: now,
-            only,
-            gap_ms: 0,
-            next_probe: now,
-            probes: 0,
-            probe_until: None,
-        };
-        open.wait(now, FIRST_GAP);
-        if only.is_none() {
-            self.recent.clear();
+    /// Failures that speak against TikTok itself; none, when most calls are answered.
+    fn counted(&self) -> usize {
+        let mut of: BTreeMap<u32, usize> = BTreeMap::new();
+        for outcome in self.recent.iter().filter(|outcome| outcome.bad) {
+            *of.entry(outcome.who).or_default() += 1;
         }
-        self.open = Some(open);
+        let counted = of.values().map(|failures| *failures.min(&COUNTED_OF_ONE));
+        let counted: usize = counted.sum();
+        let fine = self.recent.iter().filter(|one| !one.bad).count();
+        if counted > fine { counted } else { 0 }
+    }
+
+    fn park(&mut self, now: Timestamp, who: u32) {
+        self.rows.remove(&who);
+        self.recent.retain(|outcome| outcome.who != who);
+        self.parked.insert(who, Open::new(now, Reason::Failing));
+        evict(&mut self.parked, Open::since);
+    }
+
+    fn trip(&mut self, now: Timestamp, reason: Reason) {
+        self.recent.clear();
+        self.rows.clear();
+        self.open = Some(Open::new(now, reason));
+    }
+}
+
+/// Lets the longest known go when there are too many.
+fn evict<T>(creators: &mut BTreeMap<u32, T>, since: impl Fn(&T) -> Timestamp) {
+    while creators.len() > CREATORS {
+        let oldest = creators.iter().min_by_key(|(_, one)| since(one));
+        let Some(who) = oldest.map(|(who, _)| *who) else {
+            return;
+        };
+        creators.remove(&who);
     }
 }
 

@@ -61,9 +61,9 @@ pub(super) struct Granted {
 }
 
 impl Wait {
-    /// The wait that an open breaker imposes.
-    pub(super) fn of(endpoint: Endpoint, breaker: &Breaker, wait: Duration) -> Self {
-        let cause = match breaker.open().map(|open| open.reason) {
+    /// The wait that an open breaker imposes on `who`.
+    pub(super) fn of(endpoint: Endpoint, breaker: &Breaker, who: u32, wait: Duration) -> Self {
+        let cause = match breaker.gate(who).map(|open| open.reason) {
             Some(Reason::ClientRefused) => Cause::ClientRefused,
             Some(Reason::Failing) | None => Cause::Resting(endpoint),
         };
@@ -80,8 +80,8 @@ pub struct BreakerView {
     pub state: State,
     /// Why it is open.
     pub reason: Option<Reason>,
-    /// Whether only one creator waits, whose calls alone fail.
-    pub for_one: bool,
+    /// Creators that wait because their own calls fail, while others' go through.
+    pub parked: u32,
     /// Since when.
     pub since: Option<Timestamp>,
     /// When a probe may go, or when the one under way counts as lost.
@@ -94,12 +94,14 @@ pub struct BreakerView {
 
 impl BreakerView {
     pub(super) fn of(endpoint: Endpoint, breaker: &Breaker, now: Timestamp) -> Self {
-        let open = breaker.open();
+        // Of the parked, the one that was first stands for all.
+        let parked = breaker.parked().min_by_key(|open| open.since());
+        let open = breaker.open().or(parked);
         Self {
             endpoint,
             state: breaker.state(now),
             reason: open.map(|open| open.reason),
-            for_one: open.is_some_and(Open::for_one),
+            parked: u32::try_from(breaker.parked().count()).unwrap_or(u32::MAX),
             since: open.map(Open::since),
             next_probe: open.map(Open::next_probe),
             probes: open.map_or(0, Open::probes),

@@ -108,9 +108,10 @@ impl Calls {
     ) -> Result<(), Wait> {
         let now = self.clock.now();
         let breaker = self.breakers.read(endpoint).await;
-        match breaker.look(now, who(account)) {
+        let who = who(account);
+        match breaker.look(now, who) {
             Look::Go | Look::MayProbe => Ok(()),
-            Look::Wait(until) => Err(Wait::of(endpoint, &breaker, until.since(now))),
+            Look::Wait(until) => Err(Wait::of(endpoint, &breaker, who, until.since(now))),
         }
     }
 
@@ -119,13 +120,14 @@ impl Calls {
     pub async fn trouble(&self, account: Option<AccountId>, endpoint: Endpoint) -> Option<Wait> {
         let now = self.clock.now();
         let breaker = self.breakers.read(endpoint).await;
-        let wait = match breaker.look(now, who(account)) {
+        let who = who(account);
+        let wait = match breaker.look(now, who) {
             Look::Go => return None,
             // Somebody's probe goes out any moment; its answer decides.
             Look::MayProbe => breaker::FIRST_GAP,
             Look::Wait(until) => until.since(now),
         };
-        Some(Wait::of(endpoint, &breaker, wait))
+        Some(Wait::of(endpoint, &breaker, who, wait))
     }
 
     /// Takes the probe if the endpoint rests and its time has come; nothing when it does not rest.
@@ -139,7 +141,7 @@ impl Calls {
             .change(endpoint, |breaker| match breaker.look(now, who) {
                 Look::Go => Ok(None),
                 Look::MayProbe => Ok(breaker.begin_probe(now, who)),
-                Look::Wait(until) => Err(Wait::of(endpoint, breaker, until.since(now))),
+                Look::Wait(until) => Err(Wait::of(endpoint, breaker, who, until.since(now))),
             })
             .await
     }
@@ -245,7 +247,7 @@ impl Calls {
                 let turn = breaker.hear(now, health, who, probe);
                 let wait = match (ended, breaker.look(now, who)) {
                     (Err(_), Look::Wait(until)) => {
-                        Some(Wait::of(endpoint, breaker, until.since(now)))
+                        Some(Wait::of(endpoint, breaker, who, until.since(now)))
                     }
                     _ => None,
                 };

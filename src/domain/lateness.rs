@@ -43,6 +43,10 @@ impl Late {
         })
     }
 
+    fn within(self) -> Duration {
+        Duration::from_secs(self.within_s.unwrap_or_default().unsigned_abs())
+    }
+
     /// What is wrong with it.
     pub(super) fn refusal(self) -> Option<Refusal> {
         let message = match (self.policy, self.within_s) {
@@ -74,13 +78,17 @@ pub(super) fn deadline(
         Some(late) => match late.policy {
             // Not for ever: a post that cannot go for so long needs somebody's eyes.
             LatePolicy::PostNow => time.max(now) + rules.held_deadline,
-            LatePolicy::Within => {
-                let seconds = late.within_s.unwrap_or_default().unsigned_abs();
-                time + Duration::from_secs(seconds)
-            }
+            LatePolicy::Within => time + late.within(),
             LatePolicy::Hold => time + rules.late_tolerance,
         },
     }
+}
+
+/// Until when a post whose own rule is `Within` may be sent, wherever it stands.
+pub fn last_moment(post: &post::Model, publish_at: Option<Timestamp>) -> Option<Timestamp> {
+    let late = Late::of(post).filter(|late| late.policy == LatePolicy::Within)?;
+    let time = publish_at.unwrap_or(post.created_at);
+    Some(time + late.within())
 }
 
 /// The change of a post past its deadline: held when that is its rule, MISSED otherwise. What to do is
@@ -106,7 +114,8 @@ pub fn holds(post: &post::Model) -> bool {
 
 fn missed(post: &post::Model, now: Timestamp) -> Failure {
     let until = shown(post.deadline_at.unwrap_or(now));
-    let (code, message) = if post.state == PostState::Held {
+    let may_wait = last_moment(post, post.publish_at).is_none_or(|last| last > now);
+    let (code, message) = if post.state == PostState::Held && may_wait {
         let reason = post.hold_reason.as_deref().unwrap_or("unknown");
         (
             "held_too_long",

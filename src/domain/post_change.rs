@@ -6,7 +6,7 @@ use std::time::Duration;
 use clipqueue_entities::{
     AttemptId, EvidenceId, PostId, Timestamp,
     evidence::{self, EvidenceSource},
-    post::{self, PostState},
+    post::{self, LatePolicy, PostState},
 };
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _,
@@ -238,6 +238,14 @@ async fn carry_out(
     let mut row = change.edits;
     row.state = Set(to);
     row.updated_at = Set(now);
+    let asked_now = matches!(change.event, PostEvent::Submitted | PostEvent::Retried);
+    if asked_now
+        && post.late_policy == Some(LatePolicy::Within)
+        && matches!(row.publish_at, Set(None))
+    {
+        // Its time is when it was asked for, and the rule counts from there.
+        row.publish_at = Set(Some(now));
+    }
     if to != from {
         row.state_since = Set(now);
         let publish_at = match &row.publish_at {
@@ -338,14 +346,30 @@ pub(super) fn deadline(
     now: Timestamp,
 ) -> Option<Timestamp> {
     let in_time = || lateness::deadline(rules, Late::of(post), publish_at, now);
+    let last_moment = lateness::last_moment(post, publish_at);
     match state {
+        // A rule that counts from the post's time ends at the same moment whatever came between.
+        PostState::Scheduled | PostState::Preflight | PostState::InitSent
+            if last_moment.is_some() =>
+        {
+            last_moment
+        }
+        PostState::Held => {
+            let until = now + rules.held_deadline;
+            Some(last_moment.map_or(until, |last| last.min(until)))
+        }
+        // The deadline of the upload that was given up says nothing of the post's own time.
+        PostState::Preflight if event == PostEvent::AttemptAbandoned => {
+            let due = line::due(post);
+            let late = lateness::deadline(rules, Late::of(post), Some(due), due);
+            post.deadline_at.max(Some(late))
+        }
         // Trying anew by ourselves does not move the end, or a post that never gets through would never end.
         PostState::Scheduled if event == PostEvent::Deferred => {
             post.deadline_at.or_else(|| Some(in_time()))
         }
         PostState::Preflight | PostState::InitSent => post.deadline_at.or_else(|| Some(in_time())),
         PostState::Scheduled => Some(in_time()),
-        PostState::Held => Some(now + rules.held_deadline),
         PostState::Uploading => Some(now + UPLOAD_DEADLINE),
         PostState::Processing => Some(now + rules.processing_deadline),
         PostState::InInbox => Some(now + rules.inbox_deadline),

@@ -3,6 +3,8 @@
 //! Signals make things fast; this makes them certain. In health it finds nothing to enqueue, so it
 //! logs a warning when it does. It runs in pages by id and can be repeated at any time.
 
+mod poison;
+
 use std::time::Duration;
 
 use clipqueue_entities::{
@@ -50,23 +52,57 @@ pub struct Swept {
     pub orphans: u64,
 }
 
-/// Runs all scans.
+/// Runs all scans, each whatever became of the others. What could not be seen to is skipped, and told
+/// at the end.
 pub async fn sweep(app: &App) -> Result<Swept> {
+    let stranded = stranded(app).await;
+    let overdue = Box::pin(overdue(app)).await;
+    let orphans = orphans(app).await;
+    stranded?;
+    Ok(Swept {
+        overdue: overdue?,
+        orphans: orphans?,
+    })
+}
+
+/// The first of the errors of a scan, which goes on after each.
+#[derive(Default)]
+struct Failed(Option<Error>);
+
+impl Failed {
+    fn note(&mut self, id: &dyn std::fmt::Display, error: Error) {
+        tracing::error!(%id, error = format!("{error:#}"), "the sweep could not see to this one and goes on");
+        self.0.get_or_insert(error);
+    }
+
+    fn end<T>(self, found: T) -> Result<T> {
+        match self.0 {
+            None => Ok(found),
+            Some(error) => Err(error),
+        }
+    }
+}
+
+/// Lets go what was still held of connected accounts.
+async fn stranded(app: &App) -> Result<()> {
+    let mut failed = Failed::default();
     for account in accounts::stranded(app, app.clock.now() - QUIET).await? {
         tracing::warn!(account.id = %account, "posts of a connected account were still held");
-        let tx = app.db.begin().await?;
-        accounts::release_in_tx(app, &tx, account).await?;
-        crash::commit(tx, Commit::PostsReleased).await?;
+        let released = async {
+            let tx = app.db.begin().await?;
+            accounts::release_in_tx(app, &tx, account).await?;
+            Ok(crash::commit(tx, Commit::PostsReleased).await?)
+        };
+        if let Err(error) = released.await {
+            failed.note(&account, error);
+        }
     }
-    Ok(Swept {
-        overdue: Box::pin(overdue(app)).await?,
-        orphans: orphans(app).await?,
-    })
+    failed.end(())
 }
 
 async fn overdue(app: &App) -> Result<u64> {
     let now = app.clock.now();
-    let mut found = 0;
+    let (mut found, mut failed) = (0, Failed::default());
     let mut cursor: Option<PostId> = None;
     loop {
         let mut query = post::Entity::find().filter(post::Column::DeadlineAt.lte(now));
@@ -79,7 +115,7 @@ async fn overdue(app: &App) -> Result<u64> {
             .all(app.db.read())
             .await?;
         let Some(last) = page.last() else {
-            return Ok(found);
+            return failed.end(found);
         };
         cursor = Some(last.id);
         for post in page {
@@ -89,7 +125,7 @@ async fn overdue(app: &App) -> Result<u64> {
                 Ok(()) => {}
                 // Somebody moved it between the read and the write: it is not overdue any more.
                 Err(Error::Refused(_)) => tracing::debug!(post.id = %id, "an overdue post moved"),
-                Err(error) => return Err(error),
+                Err(error) => failed.note(&id, error),
             }
         }
     }
@@ -200,7 +236,7 @@ pub async fn give_up_sending(app: &App, post: post::Model) -> Result<()> {
 /// Posts that should have a job and have none get one.
 pub(super) async fn orphans(app: &App) -> Result<u64> {
     let quiet_since: Timestamp = app.clock.now() - QUIET;
-    let mut found = 0;
+    let (mut found, mut failed) = (0, Failed::default());
     let mut cursor: Option<PostId> = None;
     loop {
         let mut query = post::Entity::find()
@@ -230,7 +266,7 @@ pub(super) async fn orphans(app: &App) -> Result<u64> {
             .all(app.db.read())
             .await?;
         let Some(last) = page.last() else {
-            return Ok(found);
+            return failed.end(found);
         };
         cursor = Some(last.id);
         let keys: Vec<String> = page.iter().map(|post| job_of(post).unique_key()).collect();
@@ -240,15 +276,40 @@ pub(super) async fn orphans(app: &App) -> Result<u64> {
             if live.contains_key(&job.unique_key()) {
                 continue;
             }
-            found += 1;
-            tracing::warn!(post.id = %post.id, post.state = ?post.state, job.kind = job.kind(),
-                "a post had no job and gets one");
-            let tx = app.db.begin().await?;
-            let run_at = Ord::max(post.publish_at, post.hold_until);
-            app.enqueue_in_tx(&tx, job, run_at).await?;
-            crash::commit(tx, Commit::OrphanAdopted).await?;
+            match adopt(app, &post, job).await {
+                Ok(true) => found += 1,
+                Ok(false) => {}
+                Err(error) => failed.note(&post.id, error),
+            }
         }
     }
+}
+
+/// Gives a post its job; later, when that job ended because it kills its workers.
+async fn adopt(app: &App, post: &post::Model, job: Job) -> Result<bool> {
+    if let Some(until) = poison::rests_until(app, post, &job).await?
+        && until > app.clock.now()
+    {
+        let is_sending = matches!(
+            post.state,
+            PostState::Scheduled
+                | PostState::Preflight
+                | PostState::InitSent
+                | PostState::Uploading
+        );
+        if is_sending {
+            // Nothing may go on for days after its time because it was too dangerous to be tried.
+            give_up_sending(app, post.clone()).await?;
+        }
+        return Ok(false);
+    }
+    tracing::warn!(post.id = %post.id, post.state = ?post.state, job.kind = job.kind(),
+        "a post had no job and gets one");
+    let tx = app.db.begin().await?;
+    let run_at = Ord::max(post.publish_at, post.hold_until);
+    app.enqueue_in_tx(&tx, job, run_at).await?;
+    crash::commit(tx, Commit::OrphanAdopted).await?;
+    Ok(true)
 }
 
 /// The job that cares for a post in its present state.

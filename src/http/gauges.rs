@@ -58,19 +58,17 @@ async fn census(app: &App) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// 0 is closed, 1 is half open, 2 is open. Parked is one creator alone. A refused client is an alert of its own.
+/// 0 is closed, 1 is half open, 2 is open. Parked are creators whose own calls fail. A refused client is an alert of its own.
 async fn breakers(app: &App) {
     let mut refused = false;
     for breaker in app.calls.breakers().await {
         let state = match breaker.state {
-            // One creator alone is parked; the endpoint works.
-            _ if breaker.for_one => 0.0,
             State::Closed => 0.0,
             State::HalfOpen => 1.0,
             State::Open => 2.0,
         };
         gauge!("clipqueue_breaker_parked", "endpoint" => breaker.endpoint.label())
-            .set(f64::from(u8::from(breaker.for_one)));
+            .set(f64::from(breaker.parked));
         refused |= breaker.reason == Some(Reason::ClientRefused);
         gauge!("clipqueue_breaker_state", "endpoint" => breaker.endpoint.label()).set(state);
     }

@@ -53,16 +53,76 @@ fn one_creator_alone_is_left_alone_and_others_go_on() {
         assert_eq!(turn, Turn::None, "{number}");
     }
     assert_eq!(breaker.hear(at(0), Health::Bad, 7, None), Turn::Opened);
-    assert!(breaker.open().unwrap().for_one());
+    assert!(breaker.open().is_none());
+    assert_eq!(breaker.parked().count(), 1);
     assert!(matches!(breaker.look(at(1), 7), Look::Wait(_)));
     assert_eq!(breaker.look(at(1), 8), Look::Go);
     assert_eq!(breaker.hear(at(1), Health::Good, 8, None), Turn::None);
-    assert_eq!(breaker.hear(at(2), Health::Bad, 8, None), Turn::None);
-    assert_eq!(breaker.look(at(2), 9), Look::Go);
-    // Now it is not this creator's affair any more.
+    for _ in 0..3 {
+        assert_eq!(breaker.hear(at(2), Health::Bad, 8, None), Turn::None);
+    }
+    assert_eq!(breaker.hear(at(3), Health::Bad, 9, None), Turn::None);
+    assert_eq!(breaker.look(at(3), 10), Look::Go);
+    // Now it is not one creator's affair any more.
     assert_eq!(breaker.hear(at(3), Health::Bad, 9, None), Turn::Opened);
-    assert!(!breaker.open().unwrap().for_one());
+    assert!(breaker.open().is_some());
     assert!(matches!(breaker.look(at(3), 8), Look::Wait(_)));
+}
+
+#[test]
+fn creators_whose_calls_fail_are_parked_however_much_others_do() {
+    let mut breaker = Breaker::default();
+    for second in 0..40 {
+        for cursed in [7, 8] {
+            if breaker.look(at(second), cursed) == Look::Go {
+                breaker.hear(at(second), Health::Bad, cursed, None);
+            }
+        }
+        // Forty others.
+        for other in 100..140 {
+            assert_eq!(breaker.look(at(second), other), Look::Go);
+            breaker.hear(at(second), Health::Good, other, None);
+        }
+    }
+    assert!(breaker.open().is_none());
+    assert_eq!(breaker.parked().count(), 2);
+    for cursed in [7, 8] {
+        let probe = breaker.begin_probe(at(60), cursed);
+        assert_eq!(
+            breaker.hear(at(60), Health::Good, cursed, probe),
+            Turn::Closed
+        );
+    }
+    assert_eq!(breaker.parked().count(), 0);
+}
+
+#[test]
+fn creators_that_fail_one_after_the_other_leave_the_way_open() {
+    let mut breaker = Breaker::default();
+    for cursed in 0..200 {
+        for _ in 0..FAILURES {
+            breaker.hear(at(i64::from(cursed)), Health::Bad, cursed, None);
+        }
+        assert_eq!(breaker.look(at(i64::from(cursed)), 999), Look::Go);
+    }
+    assert_eq!(breaker.parked().count(), CREATORS);
+}
+
+#[test]
+fn the_late_end_of_a_probe_of_an_earlier_opening_does_not_count() {
+    let mut breaker = open();
+    let first = breaker.begin_probe(at(15), ANY);
+    let late = at(15) + PROBE_PATIENCE;
+    let second = breaker.begin_probe(late, ANY);
+    assert_eq!(breaker.hear(late, Health::Good, ANY, second), Turn::Closed);
+    for number in 0..u32::try_from(FAILURES).unwrap() {
+        breaker.hear(late, Health::Bad, number, None);
+    }
+    let third = breaker.begin_probe(late + FIRST_GAP, ANY);
+    assert!(third.is_some() && third != first);
+    let now = late + FIRST_GAP;
+    assert_eq!(breaker.hear(now, Health::Good, ANY, first), Turn::None);
+    assert_eq!(breaker.hear(now, Health::Good, ANY, third), Turn::Closed);
 }
 
 #[test]

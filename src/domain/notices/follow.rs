@@ -12,7 +12,7 @@ use clipqueue_entities::{
 use sea_orm::{ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 use serde_json::json;
 
-use super::{apply, settle_in_tx, take::account_of};
+use super::{apply, settle_in_tx, take::account_of, unanswered};
 use crate::{
     app::App,
     crash::{self, Commit},
@@ -77,6 +77,9 @@ async fn find(app: &App, lease: &Lease, notice: &notice::Model) -> Result<Next> 
     let now = app.clock.now();
     let publish_id = notice.publish_id.as_deref().unwrap_or_default();
     let Some(attempt) = attempts::by_publish_id(app.db.read(), publish_id).await? else {
+        if unanswered::adopt(app, notice).await? {
+            return Ok(Next::Again(Duration::ZERO));
+        }
         let age = now.since(notice.received_at);
         if age < UNKNOWN_KEPT {
             return Ok(Next::Again(unknown_gap(age)));

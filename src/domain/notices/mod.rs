@@ -15,6 +15,7 @@
 mod apply;
 mod follow;
 mod take;
+mod unanswered;
 
 use clipqueue_entities::{AttemptId, NoticeId, PostId, Timestamp, notice};
 use sea_orm::{

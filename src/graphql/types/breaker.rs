@@ -53,9 +53,9 @@ impl Breaker {
         self.0.reason.map(Into::into)
     }
 
-    /// Whether it is open for one creator alone, whose calls alone fail; all others go on.
-    async fn for_one_creator(&self) -> bool {
-        self.0.for_one
+    /// Creators that wait because their own calls fail one after the other; all others go on.
+    async fn parked_creators(&self) -> i32 {
+        i32::try_from(self.0.parked).unwrap_or(i32::MAX)
     }
 
     /// Since when it is not closed.

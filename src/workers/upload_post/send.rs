@@ -28,7 +28,7 @@ use crate::{
     calls::{Permit, Wait},
     crash::{self, Commit},
     domain::{
-        attempts,
+        attempts, lateness,
         post_change::{Change, Evidence},
         post_state::PostEvent,
         reconcile,
@@ -99,10 +99,6 @@ pub(super) async fn run(
             "TikTok's upload address ended; a new attempt follows"
         )));
     };
-    let permit = match app.calls.ask(Some(post.account_id), &[ENDPOINT]).await {
-        Ok(permit) => permit,
-        Err(wait) => return Err(verdict::waits(app, lease, &post, wait).await),
-    };
     let media = app
         .media
         .get(post.user_id, post.media_id)
@@ -113,6 +109,10 @@ pub(super) async fn run(
         .open(post.user_id, post.media_id)
         .await
         .map_err(anyhow::Error::from)?;
+    let permit = match app.calls.ask(Some(post.account_id), &[ENDPOINT]).await {
+        Ok(permit) => permit,
+        Err(wait) => return Err(verdict::waits(app, lease, &post, wait).await),
+    };
     let sending = Sending {
         app,
         lease,
@@ -124,7 +124,12 @@ pub(super) async fn run(
         permit: Mutex::new(Some(permit)),
         resting: Mutex::new(None),
     };
-    Box::pin(sending.all(post, attempt)).await
+    let ended = Box::pin(sending.all(post, attempt)).await;
+    if let Some(permit) = take(&sending.permit) {
+        // Nothing was sent; should it be the probe, somebody else may send one.
+        app.calls.unused(permit).await;
+    }
+    ended
 }
 
 impl Sending<'_> {
@@ -203,6 +208,12 @@ impl Sending<'_> {
     async fn last(&self, chunk: Chunk, post: post::Model, attempt: post_attempt::Model) -> Step {
         // Once its answer was lost before, a dead address may mean that TikTok has everything.
         let sent_before = attempt.last_chunk_at.is_some();
+        if !sent_before
+            && lateness::last_moment(&post, post.publish_at)
+                .is_some_and(|last| last <= self.app.clock.now())
+        {
+            return Err(self.too_late(post).await?);
+        }
         prove(self.lease, self.app).await?;
         let started = attempts::last_chunk_started(self.app, self.lease, &attempt).await?;
         let Some(attempt) = started else {
@@ -218,6 +229,18 @@ impl Sending<'_> {
             }
             Err(error) => Box::pin(self.last_failed(post, attempt, sent_before, error)).await,
         }
+    }
+
+    /// The post's own rule forbids to send it any more: without the last chunk TikTok posts nothing.
+    async fn too_late(&self, post: post::Model) -> Step<Halt> {
+        let change = Change::new(
+            PostEvent::AttemptAbandoned,
+            Evidence::own("upload.too_late"),
+        );
+        let tx = attempts::fenced(self.app, self.lease).await?;
+        attempts::close(self.app, tx, post, "too_late", None, change).await?;
+        // The next run ends it as its rule says.
+        Ok(Halt::snooze(Duration::ZERO))
     }
 
     /// The last chunk did not end well. Only an answer that says so proves that it was not taken.

@@ -68,7 +68,7 @@ async fn operators_see_every_breaker() {
     let world = World::new().await;
     let tenant = world.tenant("alice").await;
     let document =
-        "{ breakers { endpoint state reason forOneCreator since nextProbeAt probes failures } }";
+        "{ breakers { endpoint state reason parkedCreators since nextProbeAt probes failures } }";
     let closed = world.ask(&tenant, document, json!({})).await;
     let closed = closed["breakers"].as_array().unwrap();
     assert_eq!(closed.len(), 12);
@@ -91,6 +91,6 @@ async fn operators_see_every_breaker() {
     let token = token.unwrap();
     assert_eq!(token["state"], "OPEN");
     assert_eq!(token["reason"], "CLIENT_REFUSED");
-    assert_eq!(token["forOneCreator"], false);
+    assert_eq!(token["parkedCreators"], 0);
     assert_ne!(token["nextProbeAt"], json!(null));
 }

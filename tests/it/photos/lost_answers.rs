@@ -8,7 +8,7 @@ use tiktok_sim::{Endpoint, FaultKind};
 
 use super::gallery::{attempts, direct, open, pulled, recorded, run_until, three};
 use crate::support::{
-    app::Stack,
+    app::{Stack, TestApp},
     flows::{HOUR, MINUTE, codes},
 };
 
@@ -17,6 +17,8 @@ crate::on_both_stacks_by_hand!(
     a_lost_init_that_nobody_came_for_fails_when_nobody_can_come_any_more,
     a_refusal_that_says_so_is_no_doubt,
     a_publish_id_that_comes_late_settles_the_doubt,
+    a_webhook_tells_the_publish_id_that_init_did_not,
+    a_webhook_that_may_be_of_two_posts_settles_neither,
 );
 
 async fn an_accepted_init_whose_answer_was_lost_is_never_sent_again(stack: Stack) {
@@ -169,4 +171,59 @@ async fn a_publish_id_that_comes_late_settles_the_doubt(stack: Stack) {
         .unwrap();
     t.run_until(post.id, PostState::Published).await;
     assert_eq!(t.sim.inits().len(), 1);
+}
+
+/// Lets the simulator send its webhooks to the product.
+fn open_door(t: &TestApp) {
+    let base = t.app.config.http.public_url.as_str().trim_end_matches('/');
+    let url = format!("{base}{}", clipqueue::http::webhooks::PATH);
+    t.sim
+        .configure(|config| config.webhooks.url = Some(url.clone()));
+}
+
+/// Some minutes, in which webhooks arrive and are seen to.
+async fn minutes(t: &mut TestApp) {
+    for _ in 0..12 {
+        t.advance(Duration::from_secs(20));
+        t.delivered(1).await;
+        t.drain().await;
+    }
+}
+
+async fn a_webhook_tells_the_publish_id_that_init_did_not(stack: Stack) {
+    let mut t = open(stack).await;
+    open_door(&t);
+    let (account, photos) = three(&t).await;
+    t.fault(Endpoint::PhotoInit, FaultKind::LostAfterEffect);
+    let post = t.post(direct(account, &photos, "told")).await;
+    t.drain().await;
+    assert_eq!(t.reload(post.id).await.state, PostState::Unconfirmed);
+    pulled(&t).await;
+    minutes(&mut t).await;
+    let published = t.reload(post.id).await;
+    assert_eq!(published.state, PostState::Published);
+    let attempts = t.attempts(post.id).await;
+    assert_eq!(attempts.len(), 1);
+    let made = t.sim.inits()[0].publish_id.clone();
+    assert_eq!(attempts[0].publish_id, Some(made));
+    assert_eq!(t.appearances("told"), 1);
+}
+
+async fn a_webhook_that_may_be_of_two_posts_settles_neither(stack: Stack) {
+    let mut t = open(stack).await;
+    open_door(&t);
+    let (account, photos) = three(&t).await;
+    let mut posts = Vec::new();
+    for title in ["one", "other"] {
+        t.fault(Endpoint::PhotoInit, FaultKind::LostAfterEffect);
+        let post = t.post(direct(account, &photos, title)).await;
+        t.drain().await;
+        posts.push(post.id);
+    }
+    pulled(&t).await;
+    minutes(&mut t).await;
+    for id in posts {
+        assert_eq!(t.reload(id).await.state, PostState::Unconfirmed);
+        assert!(t.attempts(id).await[0].publish_id.is_none());
+    }
 }

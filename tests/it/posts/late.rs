@@ -7,21 +7,28 @@ use clipqueue::domain::{
     lateness::{LATE, Late},
     next_action::{self, NextActor},
     posts::{self, NewPost, PostEdit},
+    sweep,
 };
 use clipqueue_entities::{
-    post,
+    PostId, post,
     post::{LatePolicy, PostState},
 };
 
+use sea_orm::ActiveValue::Set;
+use tiktok_sim::{Endpoint, FaultKind};
+
 use crate::support::{
     app::TestApp,
-    flows::{DAY, HOUR, codes, refusals},
+    flows::{DAY, HOUR, MINUTE, codes, refusals},
 };
 
 crate::on_both_stacks!(
     post_now_goes_however_late,
     within_counts_from_the_posts_time_and_misses_with_a_notice,
     within_counts_while_the_creator_keeps_it_waiting,
+    within_ends_a_hold_at_its_own_limit,
+    within_holds_for_an_upload_that_takes_too_long,
+    post_now_outlives_an_upload_that_was_given_up,
     hold_waits_for_its_owner_who_releases_it,
     the_sweep_holds_what_no_worker_took,
     a_late_post_goes_at_another_time_or_is_cancelled,
@@ -124,6 +131,61 @@ async fn within_counts_while_the_creator_keeps_it_waiting(mut t: TestApp) {
     t.drain().await;
     assert_eq!(t.reload(post.id).await.state, PostState::Missed);
     assert!(t.sim.inits().is_empty());
+}
+
+async fn within_ends_a_hold_at_its_own_limit(mut t: TestApp) {
+    let post = due_soon(&t, within(HOUR * 2)).await;
+    let last = post.publish_at.unwrap() + HOUR * 2;
+    t.fault(
+        Endpoint::VideoInit,
+        FaultKind::ApiCode {
+            code: "spam_risk_too_many_posts".to_owned(),
+            status: 403,
+        },
+    );
+    let held = t.run_until(post.id, PostState::Held).await;
+    assert_eq!(held.deadline_at, Some(last));
+    asleep(&t, HOUR * 3);
+    sweep::sweep(&t.app).await.unwrap();
+    let missed = t.reload(post.id).await;
+    assert_eq!(missed.state, PostState::Missed);
+    assert_eq!(missed.failure_code.as_deref(), Some("too_late"));
+}
+
+/// Gives a post a rule after its upload has begun.
+async fn rule(t: &TestApp, id: PostId, late: Late) {
+    t.overwrite(id, |row| {
+        row.late_policy = Set(Some(late.policy));
+        row.late_within_s = Set(late.within_s);
+    })
+    .await;
+}
+
+async fn within_holds_for_an_upload_that_takes_too_long(mut t: TestApp) {
+    // TikTok's address still lives after forty minutes, and not after two hours.
+    for minutes in [40, 120] {
+        let id = t.begin_three_chunks(&format!("{minutes} min")).await.id;
+        rule(&t, id, within(HOUR / 2)).await;
+        asleep(&t, Duration::from_secs(minutes * 60));
+        t.drain_in_time().await;
+        t.advance(MINUTE);
+        t.drain().await;
+        let missed = t.reload(id).await;
+        assert_eq!(missed.state, PostState::Missed, "{minutes} min");
+        assert_eq!(missed.failure_code.as_deref(), Some("too_late"));
+        assert_eq!(t.attempts(id).await.len(), 1);
+    }
+    t.pass(HOUR, 6).await;
+    assert!(t.sim.publishes().is_empty());
+}
+
+async fn post_now_outlives_an_upload_that_was_given_up(mut t: TestApp) {
+    let id = t.begin_three_chunks("late").await.id;
+    rule(&t, id, POST_NOW).await;
+    asleep(&t, HOUR * 9);
+    t.run_until(id, PostState::Published).await;
+    t.assert_published_once(id).await;
+    assert_eq!(t.attempts(id).await.len(), 2);
 }
 
 /// A post that came late and is held for it.

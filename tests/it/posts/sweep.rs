@@ -4,8 +4,16 @@ use clipqueue::{
     domain::{accounts, attempts, posts, sweep},
     job::Job,
 };
-use clipqueue_entities::{PostId, post, post::PostState};
-use sea_orm::ActiveValue::Set;
+use clipqueue_entities::{
+    PostId,
+    job::{self, JobState},
+    post,
+    post::PostState,
+};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait as _, ConnectionTrait as _, DatabaseBackend, EntityTrait as _,
+    QueryFilter as _,
+};
 use tiktok_sim::{Endpoint, Fault, FaultKind};
 
 use crate::support::{
@@ -22,6 +30,8 @@ crate::on_both_stacks!(
     a_post_held_too_long_is_missed,
     posts_that_were_held_while_the_creator_connected_go_on,
     a_deadline_that_moved_meanwhile_is_kept,
+    one_broken_post_does_not_stop_the_sweep,
+    a_post_whose_job_kills_workers_is_not_adopted_at_once,
 );
 
 async fn sweep_once(t: &TestApp) -> sweep::Swept {
@@ -224,4 +234,106 @@ async fn a_deadline_that_moved_meanwhile_is_kept(t: TestApp) {
         }
     }
     assert!(t.calls(Endpoint::VideoInit).is_empty());
+}
+
+/// The database takes no change of posts with this caption.
+async fn break_posts(t: &TestApp, caption: &str) {
+    let statements = match t.app.db.backend() {
+        DatabaseBackend::Sqlite => vec![format!(
+            "CREATE TRIGGER broken BEFORE UPDATE ON posts WHEN NEW.caption = '{caption}' \
+             BEGIN SELECT RAISE(ABORT, 'broken'); END"
+        )],
+        _ => vec![
+            "CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS \
+             $$ BEGIN RAISE EXCEPTION 'broken'; END $$"
+                .to_owned(),
+            format!(
+                "CREATE TRIGGER broken BEFORE UPDATE ON posts FOR EACH ROW \
+                 WHEN (NEW.caption = '{caption}') EXECUTE FUNCTION broken()"
+            ),
+        ],
+    };
+    for statement in statements {
+        t.app
+            .db
+            .write()
+            .execute_unprepared(&statement)
+            .await
+            .unwrap();
+    }
+}
+
+async fn one_broken_post_does_not_stop_the_sweep(t: TestApp) {
+    let (account, media) = t.ready().await;
+    let mut ids = Vec::new();
+    for caption in ["broken", "whole", "orphan"] {
+        let post = t
+            .post(posts::NewPost {
+                publish_at: Some(t.clock.now() + HOUR),
+                ..TestApp::captioned(account, media, caption)
+            })
+            .await;
+        ids.push(post.id);
+    }
+    for id in &ids[..2] {
+        set_deadline(&t, *id).await;
+    }
+    let orphan = t.reload(ids[2]).await;
+    t.lose_job(&upload_of(&orphan)).await;
+    break_posts(&t, "broken").await;
+    t.advance(MINUTE * 2);
+    let error = sweep::sweep(&t.app).await.unwrap_err();
+    assert!(format!("{error:?}").contains("broken"), "{error:?}");
+    assert_eq!(t.reload(ids[0]).await.state, PostState::Scheduled);
+    assert_eq!(t.reload(ids[1]).await.state, PostState::Missed);
+    assert!(!t.upload_job(ids[2]).await.state.is_final());
+}
+
+/// Three workers died of this job, which was given up for it.
+async fn poison(t: &TestApp, job: &Job) {
+    let given_up = job::ActiveModel {
+        state: Set(JobState::Discarded),
+        crashes: Set(3),
+        unique_key: Set(None),
+        finished_at: Set(Some(t.clock.now())),
+        ..Default::default()
+    };
+    let done = job::Entity::update_many()
+        .set(given_up)
+        .filter(job::Column::UniqueKey.eq(job.unique_key()))
+        .exec(t.app.db.write())
+        .await
+        .unwrap();
+    assert_eq!(done.rows_affected, 1);
+}
+
+async fn a_post_whose_job_kills_workers_is_not_adopted_at_once(mut t: TestApp) {
+    t.sim
+        .configure(|config| config.pipeline.processing_ms = 50_000_000);
+    let post = t.direct_post().await;
+    t.run_until(post.id, PostState::Processing).await;
+    let post = t.reload(post.id).await;
+    poison(&t, &attempts::poll_job(&post)).await;
+    for _ in 0..10 {
+        t.advance(MINUTE * 2);
+        assert_eq!(sweep_once(&t).await.orphans, 0);
+    }
+    t.advance(HOUR);
+    assert_eq!(sweep_once(&t).await.orphans, 1);
+    // The second time it rests for twice as long.
+    poison(&t, &attempts::poll_job(&post)).await;
+    t.advance(HOUR + MINUTE);
+    assert_eq!(sweep_once(&t).await.orphans, 0);
+    t.advance(HOUR);
+    assert_eq!(sweep_once(&t).await.orphans, 1);
+
+    // What was not sent yet ends, and its owner decides.
+    let id = t.begin_three_chunks("deadly").await.id;
+    let post = t.reload(id).await;
+    poison(&t, &upload_of(&post)).await;
+    t.advance(MINUTE * 2);
+    assert_eq!(sweep_once(&t).await.orphans, 0);
+    let failed = t.reload(id).await;
+    assert_eq!(failed.state, PostState::Failed);
+    assert!(failed.failure_retryable);
 }

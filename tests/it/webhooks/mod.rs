@@ -35,7 +35,7 @@ impl TestApp {
     }
 
     /// Waits until the simulator has delivered everything that happened, `copies` times each.
-    async fn delivered(&self, copies: usize) {
+    pub(crate) async fn delivered(&self, copies: usize) {
         eventually(PATIENCE, "TikTok's webhooks have arrived", async || {
             let hooks = self.sim.webhooks();
             let done = hooks
