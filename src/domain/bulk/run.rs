@@ -14,6 +14,7 @@ use crate::{
     domain::{
         audit,
         error::{Error, Result},
+        operators,
     },
     queue::{
         Lease,
@@ -117,12 +118,13 @@ async fn change(
     let is = |state: JobState| Err(format!("the job is {}", state.as_str().to_uppercase()));
     let gone = || Err("the job is gone".to_owned());
     Ok(match action {
-        BulkAction::Retry => match ledger::retry_in(tx, now, job.id).await? {
+        BulkAction::Retry => match operators::retry_in(tx, now, job).await? {
             RetryOutcome::Retried => Ok(JobState::Available),
             RetryOutcome::NotRetryable(state) => is(state),
             RetryOutcome::NotFound => gone(),
         },
         BulkAction::Cancel => match ledger::cancel_in(tx, now, job.id).await? {
+            RetryOutcome::AlreadyLive => Err("another job does the same work already".to_owned()),
             CancelOutcome::Cancelled => Ok(JobState::Cancelled),
             CancelOutcome::Requested => Ok(JobState::Running),
             CancelOutcome::AlreadyOver(state) => is(state),

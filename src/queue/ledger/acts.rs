@@ -4,7 +4,7 @@
 //! transaction that holds the reason.
 
 use clipqueue_entities::{JobId, Timestamp, job::JobState};
-use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
+use sea_orm::{ConnectionTrait, DbErr, QueryResult, SqlErr, Value};
 use serde::Serialize;
 
 use crate::queue::{
@@ -36,6 +36,8 @@ pub enum CancelOutcome {
 pub enum RetryOutcome {
     /// It is due now.
     Retried,
+    /// Another live job has its unique key: the work is in hands already.
+    AlreadyLive,
     /// It is in a state from which nothing is retried: it waits, runs or has completed.
     NotRetryable(JobState),
     /// There is no such job.
@@ -143,20 +145,42 @@ pub(in crate::queue) async fn announce_cancel(core: &Core, job: JobId) {
 }
 
 /// Makes a discarded, cancelled, held or waiting-to-retry job due now, with at least one attempt
-/// left. Its unique key stays cleared. Announce it after the commit.
+/// left. Announce it after the commit.
+///
+/// A job that is over has lost its unique key: `unique_key` gives it back, or nothing is retried
+/// while another live job has it. Should that other one come at this very moment, a transaction on
+/// PostgreSQL is broken by it, and whatever else it did has to be done again.
 pub async fn retry_in(
     connection: &impl ConnectionTrait,
+    unique_key: Option<&str>,
     now: Timestamp,
     job: JobId,
 ) -> Result<RetryOutcome, DbErr> {
     let sql = "UPDATE jobs SET state = 'available', run_at = $2, crashes = 0, hold_reason = NULL, \
                max_attempts = CASE WHEN attempt >= max_attempts THEN attempt + 1 \
                  ELSE max_attempts END, \
-               dispatched_at = NULL, finished_at = NULL, cancel_requested = false, updated_at = $2 \
-               WHERE id = $1 AND state IN ('discarded', 'cancelled', 'held', 'retryable')";
-    let values = vec![Value::from(job.0), batch::millis(now)];
-    if batch::run(connection, sql.to_owned(), values).await? == 1 {
-        return Ok(RetryOutcome::Retried);
+               dispatched_at = NULL, finished_at = NULL, cancel_requested = false, updated_at = $2, \
+               unique_key = COALESCE(unique_key, $3) \
+               WHERE id = $1 AND state IN ('discarded', 'cancelled', 'held', 'retryable') \
+               AND (unique_key IS NOT NULL OR NOT EXISTS \
+                 (SELECT 1 FROM jobs other WHERE other.unique_key = $3))";
+    let values = vec![
+        Value::from(job.0),
+        batch::millis(now),
+        Value::from(unique_key.map(str::to_owned)),
+    ];
+    match batch::run(connection, sql.to_owned(), values).await {
+        Ok(1) => return Ok(RetryOutcome::Retried),
+        Ok(_) => {}
+        Err(error) => {
+            return match error.sql_err() {
+                Some(SqlErr::UniqueConstraintViolation(_)) => Ok(RetryOutcome::AlreadyLive),
+                _ => Err(error),
+            };
+        }
+        Some(JobState::Discarded | JobState::Cancelled | JobState::Held | JobState::Retryable) => {
+            RetryOutcome::AlreadyLive
+        }
     }
     Ok(match state(connection, job).await? {
         Some(state) => RetryOutcome::NotRetryable(state),

@@ -36,7 +36,7 @@ on_both_stacks!(
 
 fn of_kind() -> JobFilter {
     JobFilter {
-        kind: Some("expire_uploads".into()),
+        kind: Some("apply_notice".into()),
         ..JobFilter::default()
     }
 }
@@ -76,7 +76,7 @@ async fn only_what_matched_at_the_preview_is_acted_on(mut t: TestApp) {
     .await
     .unwrap();
     assert_eq!(act.matched, 229);
-    t.expect_discarded("expire_uploads");
+    t.expect_discarded("apply_notice");
     t.drain().await;
     let act = bulk::get(&t.app, act.id).await.unwrap();
     assert_eq!(act.state, BulkState::Completed);
@@ -172,7 +172,7 @@ async fn every_field_of_the_filter_narrows(t: TestApp) {
             JobFilter {
                 created_from: Some(early),
                 queue: Some("purge".into()),
-                kind: Some("expire_uploads".into()),
+                kind: Some("apply_notice".into()),
                 state: Some(JobState::Held),
                 ..none()
             },
@@ -219,7 +219,7 @@ async fn a_run_that_crashes_between_batches_goes_on_and_counts_nothing_twice(mut
     t.advance(Duration::from_secs(5));
     assert_eq!(steps.rescue().await.unwrap(), 1);
     drop(steps);
-    t.expect_discarded("expire_uploads");
+    t.expect_discarded("apply_notice");
     t.drain().await;
     let act = bulk::get(&t.app, id).await.unwrap();
     assert_eq!(act.state, BulkState::Completed);
@@ -248,7 +248,7 @@ async fn a_stopped_act_leaves_the_rest_alone(mut t: TestApp) {
     assert_eq!(again, stopped);
     let state = steps.end(held, Ok(clipqueue::queue::Outcome::Done)).await;
     assert!(state.is_some_and(JobState::is_final), "{state:?}");
-    t.expect_discarded("expire_uploads");
+    t.expect_discarded("apply_notice");
     t.drain().await;
 }
 
@@ -296,7 +296,7 @@ async fn progress_is_seen_while_it_happens(mut t: TestApp) {
     let mut seen = Vec::new();
     let first = stream.next().await.unwrap();
     seen.push(first.data.into_json().unwrap()["bulkActUpdated"].clone());
-    t.expect_discarded("expire_uploads");
+    t.expect_discarded("apply_notice");
     t.drain().await;
     while let Some(answer) = tokio::time::timeout(Duration::from_secs(20), stream.next())
         .await
