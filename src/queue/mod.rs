@@ -59,7 +59,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use self::{
     control::Mode,
-    daemon::{Running, StartError},
+    daemon::{LoopEnded, Running, StartError},
     drain::{DrainError, Drained},
     drift::{DriftError, PointerDrift},
     enqueue::{Enqueued, MAX_ARGS_BYTES, enqueue, enqueue_many},

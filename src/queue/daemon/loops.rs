@@ -154,7 +154,7 @@ pub(super) async fn controls(core: Core, paused: Paused, queues: Vec<String>) {
 /// The scheduler.
 pub(super) async fn schedules(core: Core, crons: Vec<Cron>) {
     if crons.is_empty() {
-        return;
+        return std::future::pending().await;
     }
     let mut patience = Patience::new();
     loop {

@@ -10,8 +10,8 @@ use clipqueue::{
     clock::{Clock, ManualClock},
     db::Db,
     queue::{
-        Backoff, Catalogue, CronSpec, Drained, Enqueued, NewJob, Policy, Queue, QueueSpec, Ran,
-        Run, Runner, Running, StartOptions, enqueue,
+        Backoff, Catalogue, CronSpec, Drained, Enqueued, LoopEnded, NewJob, Policy, Queue,
+        QueueSpec, Ran, Run, Runner, Running, StartOptions, enqueue,
         steps::Steps,
         transport::{Transport, memory::MemoryTransport, redis::RedisTransport},
     },
@@ -287,7 +287,13 @@ impl Process {
     /// Stops it gracefully.
     pub async fn stop(self) {
         self.stop.cancel();
-        self.running.stopped().await;
+        self.running.stopped().await.unwrap();
+    }
+
+    /// Waits for an end that nobody asked for. Gives why, and whether the stop was told to all.
+    pub async fn ended(self) -> (Result<(), LoopEnded>, bool) {
+        let ended = self.running.stopped().await;
+        (ended, self.stop.is_cancelled())
     }
 }
 
