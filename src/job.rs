@@ -305,6 +305,10 @@ impl Catalogue for Jobs {
         policy(kind, self.lease)
     }
 
+    fn reads(&self, kind: &str, args: &serde_json::Value) -> bool {
+        Job::read(kind, args.clone()).is_ok()
+    }
+
     fn crons(&self) -> &[CronSpec] {
         &self.crons
     }

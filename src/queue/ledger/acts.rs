@@ -10,9 +10,7 @@ use serde::Serialize;
 use crate::queue::{
     batch::{self, Type},
     core::{CANCEL_TOPIC, Core},
-    execute::UNKNOWN_KIND,
     lease::StopReason,
-    policy::Catalogue,
 };
 
 /// States in which a job waits and nobody runs it.
@@ -289,40 +287,6 @@ pub async fn release_held(
     queues.sort_unstable();
     queues.dedup();
     Ok(queues)
-}
-
-/// Lets jobs go that an older version parked as unknown and that this catalogue knows.
-pub(in crate::queue) async fn release_known_kinds(
-    core: &Core,
-    catalogue: &dyn Catalogue,
-) -> Result<(), DbErr> {
-    let sql = "SELECT DISTINCT kind FROM jobs WHERE state = 'held' AND hold_reason = $1";
-    let kinds = batch::all(
-        core.db.read(),
-        sql.to_owned(),
-        vec![Value::from(UNKNOWN_KIND)],
-    )
-    .await?;
-    for row in kinds {
-        let kind: String = row.try_get("", "kind")?;
-        if catalogue.policy(&kind).is_none() {
-            continue;
-        }
-        let sql = "UPDATE jobs SET state = 'available', hold_reason = NULL, dispatched_at = NULL, \
-                   updated_at = $1 WHERE state = 'held' AND hold_reason = $2 AND kind = $3";
-        let values = vec![
-            batch::millis(core.clock.now()),
-            Value::from(UNKNOWN_KIND),
-            Value::from(kind.as_str()),
-        ];
-        let released = batch::run(core.db.write(), sql.to_owned(), values).await?;
-        tracing::info!(
-            kind,
-            jobs = released,
-            "released jobs whose kind is known now"
-        );
-    }
-    Ok(())
 }
 
 #[derive(Serialize)]

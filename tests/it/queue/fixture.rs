@@ -305,6 +305,8 @@ pub struct Toys {
     pub queues: Vec<QueueSpec>,
     pub crons: Vec<CronSpec>,
     pub policy: Policy,
+    /// Whether arguments of a kind can be read, as the catalogue tells.
+    pub reads: fn(&str, &serde_json::Value) -> bool,
     handlers: HashMap<String, Handler>,
     /// Every run that was started, as `(job, fence)`.
     pub runs: Arc<Mutex<Vec<(JobId, i64)>>>,
@@ -330,6 +332,7 @@ impl Default for Toys {
                 timeout: Duration::from_secs(60),
                 lease: clipqueue::queue::DEFAULT_LEASE,
             },
+            reads: |_, _| false,
             handlers: HashMap::new(),
             runs: Arc::default(),
         }
@@ -379,6 +382,10 @@ impl Catalogue for Toys {
         self.handlers
             .contains_key(kind)
             .then(|| self.policy.clone())
+    }
+
+    fn reads(&self, kind: &str, args: &serde_json::Value) -> bool {
+        (self.reads)(kind, args)
     }
 
     fn crons(&self) -> &[CronSpec] {
