@@ -327,6 +327,10 @@ const OTHER_WRITES: &[(&str, &str)] = &[
     ("src/domain/api_keys.rs", "keys and users"),
     ("src/domain/audit.rs", "acts that were refused"),
     (
+        "src/domain/bulk/ended.rs",
+        "acts whose job is over; the next sweep repeats it",
+    ),
+    (
         "src/domain/bulk/mod.rs",
         "operators' acts, which a person repeats",
     ),

@@ -6,9 +6,11 @@ use clipqueue::{
     domain::{
         bulk,
         error::{Code, Error},
+        operators,
     },
     graphql::schema,
-    queue::ledger::JobFilter,
+    job::Job,
+    queue::{Failure, ledger::JobFilter},
 };
 use clipqueue_entities::{
     BulkActId, JobId,
@@ -31,6 +33,7 @@ on_both_stacks!(
     a_stopped_act_leaves_the_rest_alone,
     waiting_and_running_jobs_are_cancelled_and_held_ones_released,
     progress_is_seen_while_it_happens,
+    an_act_whose_job_was_given_up_says_so,
     slips_are_refused,
 );
 
@@ -311,6 +314,46 @@ async fn progress_is_seen_while_it_happens(mut t: TestApp) {
     assert_eq!(last["state"], "COMPLETED");
     assert_eq!(last["done"], 250);
     assert_eq!(last["total"], 250);
+}
+
+async fn an_act_whose_job_was_given_up_says_so(mut t: TestApp) {
+    let ids = add_many(&t, 150, JobState::Discarded).await;
+    let id = start(&t, BulkAction::Retry, &of_kind()).await;
+    let mut steps = t.steps();
+    let (held, _) = t.claim_one(&mut steps).await;
+    bulk::advance(&t.app, &held.lease(), id).await.unwrap();
+    assert_eq!(bulk::end_without_job(&t.app).await.unwrap(), 0);
+    let error = anyhow::anyhow!("three crashes in a row");
+    let ended = steps.end(held, Err(Failure::Discard { error })).await;
+    assert_eq!(ended, Some(JobState::Discarded));
+    drop(steps);
+    let sweep = Job::SweepPosts {}.to_new(t.app.clock.now());
+    super::support::add(&t, sweep).await;
+    t.expect_discarded("apply_notice");
+    t.expect_discarded("bulk_act");
+    t.drain().await;
+    let act = bulk::get(&t.app, id).await.unwrap();
+    assert_eq!((act.state, act.done), (BulkState::Failed, 100));
+    assert!(act.last_error.unwrap().contains("three crashes"));
+    assert_eq!(act.finished_at, Some(t.app.clock.now()));
+    let stopped = bulk::cancel(&t.app, &t.actor, id).await;
+    assert_eq!(codes(stopped), [Code::WrongState]);
+    // A retry of its job takes it up where it was.
+    operators::retry_job(&t.app, &t.actor, act.job_id)
+        .await
+        .unwrap();
+    t.drain().await;
+    let act = bulk::get(&t.app, id).await.unwrap();
+    assert_eq!((act.state, act.done), (BulkState::Completed, 150));
+    assert_eq!(count(&t, &ids, JobState::Completed).await, 150);
+
+    let id = start(&t, BulkAction::Cancel, &of_kind()).await;
+    let job = bulk::get(&t.app, id).await.unwrap().job_id;
+    operators::cancel_job(&t.app, &t.actor, job).await.unwrap();
+    assert_eq!(bulk::end_without_job(&t.app).await.unwrap(), 1);
+    let act = bulk::get(&t.app, id).await.unwrap();
+    assert_eq!(act.state, BulkState::Cancelled);
+    assert!(act.finished_at.is_some(), "it is pruned one day");
 }
 
 async fn slips_are_refused(t: TestApp) {
