@@ -124,10 +124,10 @@ async fn change(
         BulkAction::Retry => match operators::retry_in(tx, now, job).await? {
             RetryOutcome::Retried => Ok(JobState::Available),
             RetryOutcome::NotRetryable(state) => is(state),
+            RetryOutcome::AlreadyLive => Err("another job does the same work already".to_owned()),
             RetryOutcome::NotFound => gone(),
         },
         BulkAction::Cancel => match ledger::cancel_in(tx, now, job.id).await? {
-            RetryOutcome::AlreadyLive => Err("another job does the same work already".to_owned()),
             CancelOutcome::Cancelled => Ok(JobState::Cancelled),
             CancelOutcome::Requested => Ok(JobState::Running),
             CancelOutcome::AlreadyOver(state) => is(state),

@@ -34,10 +34,10 @@ pub enum CancelOutcome {
 pub enum RetryOutcome {
     /// It is due now.
     Retried,
-    /// Another live job has its unique key: the work is in hands already.
-    AlreadyLive,
     /// It is in a state from which nothing is retried: it waits, runs or has completed.
     NotRetryable(JobState),
+    /// Another live job has its unique key: the work is in hands already.
+    AlreadyLive,
     /// There is no such job.
     NotFound,
 }
@@ -150,9 +150,9 @@ pub(in crate::queue) async fn announce_cancel(core: &Core, job: JobId) {
 /// PostgreSQL is broken by it, and whatever else it did has to be done again.
 pub async fn retry_in(
     connection: &impl ConnectionTrait,
-    unique_key: Option<&str>,
     now: Timestamp,
     job: JobId,
+    unique_key: Option<&str>,
 ) -> Result<RetryOutcome, DbErr> {
     let sql = "UPDATE jobs SET state = 'available', run_at = $2, crashes = 0, hold_reason = NULL, \
                max_attempts = CASE WHEN attempt >= max_attempts THEN attempt + 1 \
@@ -176,11 +176,11 @@ pub async fn retry_in(
                 _ => Err(error),
             };
         }
+    }
+    Ok(match state(connection, job).await? {
         Some(JobState::Discarded | JobState::Cancelled | JobState::Held | JobState::Retryable) => {
             RetryOutcome::AlreadyLive
         }
-    }
-    Ok(match state(connection, job).await? {
         Some(state) => RetryOutcome::NotRetryable(state),
         None => RetryOutcome::NotFound,
     })
