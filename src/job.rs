@@ -170,6 +170,12 @@ impl Job {
         }
     }
 
+    /// The unique key of a stored job; none when this version cannot read it.
+    pub fn key_of(kind: &str, args: &serde_json::Value) -> Option<String> {
+        let job = Self::read(kind, args.clone()).ok()?;
+        Some(job.unique_key())
+    }
+
     /// The job that a stored kind and arguments describe.
     pub fn read(kind: &str, args: serde_json::Value) -> Result<Self, serde_json::Error> {
         serde_json::from_value(serde_json::json!({ "kind": kind, "args": args }))
@@ -297,6 +303,10 @@ impl Catalogue for Jobs {
 
     fn policy(&self, kind: &str) -> Option<Policy> {
         policy(kind, self.lease)
+    }
+
+    fn reads(&self, kind: &str, args: &serde_json::Value) -> bool {
+        Job::read(kind, args.clone()).is_ok()
     }
 
     fn crons(&self) -> &[CronSpec] {

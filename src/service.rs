@@ -22,7 +22,7 @@ use crate::{
     http,
     job::{Job, Jobs},
     migrate::{self, Direction},
-    queue::{Failure, Outcome, Ran, Run, Runner, Running, StartOptions},
+    queue::{Failure, LoopEnded, Outcome, Ran, Run, Runner, Running, StartOptions},
     telemetry, workers,
 };
 
@@ -233,7 +233,7 @@ pub async fn run(
     workers_stop.cancel();
     let drained = async {
         match (&ended, &mut working) {
-            (Ok(()), Some(working)) => working.await.context("the workers panicked"),
+            (Ok(()), Some(working)) => Ok(working.await.context("the workers panicked")??),
             (Ok(()), None) => Ok(()),
             (Err(text), _) => Err(anyhow::anyhow!("{text}")),
         }
@@ -278,10 +278,11 @@ async fn start_workers(
 }
 
 /// Waits for workers that end although nobody stopped them; for ever, when there are none.
-async fn finished(working: &mut Option<JoinHandle<()>>) -> String {
+async fn finished(working: &mut Option<JoinHandle<Result<(), LoopEnded>>>) -> String {
     match working {
         Some(working) => match working.await {
-            Ok(()) => "the workers ended by themselves".to_owned(),
+            Ok(Ok(())) => "the workers ended by themselves".to_owned(),
+            Ok(Err(error)) => error.to_string(),
             Err(error) => format!("the workers panicked: {error}"),
         },
         None => std::future::pending().await,

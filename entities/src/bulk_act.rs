@@ -32,6 +32,9 @@ pub enum BulkState {
     /// Somebody stopped it; what was done stays done.
     #[sea_orm(string_value = "cancelled")]
     Cancelled,
+    /// Its job was given up; what was done stays done. A retry of the job goes on from there.
+    #[sea_orm(string_value = "failed")]
+    Failed,
 }
 
 /// One act.

@@ -64,7 +64,9 @@ impl Work {
     /// Stops as a process does: what runs comes to its end and is settled.
     pub(super) async fn stop(self) {
         self.stop.cancel();
-        self.running.stopped().await;
+        if let Err(error) = self.running.stopped().await {
+            tracing::error!(%error, "the process did not work to its end");
+        }
     }
 }
 

@@ -53,6 +53,10 @@ impl Catalogue for Toys {
         })
     }
 
+    fn reads(&self, kind: &str, args: &serde_json::Value) -> bool {
+        kind == KIND && args["id"].is_u64()
+    }
+
     fn crons(&self) -> &[CronSpec] {
         &[]
     }

@@ -3,7 +3,8 @@
 //! Nothing here belongs to one tenant, so nothing here takes one; the API gives it to keys with the
 //! operators' scopes alone. Every act is recorded (see [`audit`]), in its own transaction.
 
-use clipqueue_entities::{JobId, job, job::JobState, job_attempt};
+use clipqueue_entities::{JobId, Timestamp, job, job::JobState, job_attempt};
+use sea_orm::ConnectionTrait;
 use serde_json::json;
 
 use super::{
@@ -14,7 +15,7 @@ use super::{
 use crate::{
     app::App,
     calls::BreakerView,
-    job::Jobs,
+    job::{Job, Jobs},
     queue::{
         Mode,
         ledger::{
@@ -118,9 +119,14 @@ async fn carry_out(
     let tx = app.db.begin().await?;
     let before = job(app, id).await?;
     let done = match act {
-        Act::Retry => match ledger::retry_in(&tx, now, id).await? {
+        Act::Retry => match retry_in(&tx, now, &before).await? {
             RetryOutcome::Retried => Ok(()),
             RetryOutcome::NotFound => Err(Error::NotFound),
+            RetryOutcome::AlreadyLive => Err(Refusal::whole(
+                Code::WrongState,
+                "another job does the same work already; two at once could do it twice",
+            )
+            .into()),
             RetryOutcome::NotRetryable(state) => Err(ended(
                 state,
                 "only a RETRYABLE, HELD, DISCARDED or CANCELLED job can be retried",
@@ -154,6 +160,16 @@ async fn carry_out(
         .announce(&[(id, after.queue.clone(), after.state)])
         .await;
     Ok(after)
+}
+
+/// Retries a job under the key that keeps a second one from its work.
+pub(super) async fn retry_in(
+    tx: &impl ConnectionTrait,
+    now: Timestamp,
+    job: &job::Model,
+) -> Result<RetryOutcome> {
+    let key = Job::key_of(&job.kind, &job.args);
+    Ok(ledger::retry_in(tx, now, job.id, key.as_deref()).await?)
 }
 
 fn ended(state: JobState, advice: &str) -> Error {

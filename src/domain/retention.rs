@@ -3,14 +3,21 @@
 use std::time::Duration;
 
 use clipqueue_entities::{
-    audit_entry, bulk_act, console_session, drift_report, idempotency_key, notice, oauth_state,
+    Timestamp, audit_entry, bulk_act, console_session, drift_report, idempotency_key, notice,
+    oauth_state,
+    post::{self, PostState},
 };
-use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
+use sea_orm::{
+    ColumnTrait as _, EntityTrait as _, ExprTrait as _, Iterable as _, QueryFilter as _,
+    QuerySelect as _, QueryTrait as _,
+    sea_query::{Expr, SelectStatement},
+};
 
-use super::{caps::marks, error::Result};
+use super::{caps::marks, error::Result, post_state};
 use crate::app::App;
 
-/// A retried request is answered from memory for this long.
+/// A retried request is answered from memory for this long, and for as long after the end of the post
+/// that it made.
 const IDEMPOTENCY_TTL: Duration = Duration::from_secs(30 * 86_400);
 /// A spent or expired consent is kept this long, so that a second use can be told from an unknown one.
 const OAUTH_STATE_TTL: Duration = Duration::from_secs(86_400);
@@ -54,8 +61,11 @@ pub async fn prune(app: &App) -> Result<Pruned> {
             break;
         }
     }
+    let old = now - IDEMPOTENCY_TTL;
     pruned.idempotency_keys = idempotency_key::Entity::delete_many()
-        .filter(idempotency_key::Column::CreatedAt.lt(now - IDEMPOTENCY_TTL))
+        .filter(idempotency_key::Column::CreatedAt.lt(old))
+        .filter(Expr::not_exists(needing_key(post::Column::Id, old)))
+        .filter(Expr::not_exists(needing_key(post::Column::BatchId, old)))
         .exec(app.db.write())
         .await?
         .rows_affected;
@@ -88,4 +98,23 @@ pub async fn prune(app: &App) -> Result<Pruned> {
         .await?
         .rows_affected;
     Ok(pruned)
+}
+
+/// Posts that a key's request made, by `made`: those that are not over, or were not `since` then. A
+/// request that is repeated while its post waits for a year must not make a second one.
+fn needing_key(made: post::Column, since: Timestamp) -> SelectStatement {
+    let open = PostState::iter().filter(|state| !post_state::is_final(*state));
+    post::Entity::find()
+        .select_only()
+        .column(post::Column::Id)
+        .filter(
+            Expr::col((post::Entity, made))
+                .equals((idempotency_key::Entity, idempotency_key::Column::ResultId)),
+        )
+        .filter(
+            post::Column::State
+                .is_in(open)
+                .or(post::Column::StateSince.gte(since)),
+        )
+        .into_query()
 }

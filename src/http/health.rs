@@ -28,8 +28,6 @@ use crate::{
     migrate,
 };
 
-/// Asking for the depth of any queue proves that the transport answers.
-const PROBED: &str = crate::job::UPLOADS;
 /// A check that takes longer counts as failed: an orchestrator waits no longer either.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -139,7 +137,7 @@ pub async fn run_checks(app: &App, draining: bool) -> Vec<Check> {
             Ok(None)
         }),
         patiently(async {
-            app.queue.transport().depth(PROBED, &[]).await?;
+            app.queue.transport().probe().await?;
             Ok(None)
         }),
         patiently(async {

@@ -59,7 +59,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use self::{
     control::Mode,
-    daemon::{Running, StartError},
+    daemon::{LoopEnded, Running, StartError},
     drain::{DrainError, Drained},
     drift::{DriftError, PointerDrift},
     enqueue::{Enqueued, MAX_ARGS_BYTES, enqueue, enqueue_many},
@@ -224,10 +224,11 @@ impl Queue {
         Ok(ledger::crons(&self.core, &crons, limit).await?)
     }
 
-    /// Makes a discarded, cancelled, held or waiting-to-retry job due now.
-    pub async fn retry(&self, id: JobId) -> Result<RetryOutcome, DbErr> {
+    /// Makes a discarded, cancelled, held or waiting-to-retry job due now, under `unique_key` again
+    /// if that is over.
+    pub async fn retry(&self, id: JobId, unique_key: Option<&str>) -> Result<RetryOutcome, DbErr> {
         let now = self.core.clock.now();
-        let outcome = ledger::retry_in(self.core.db.write(), now, id).await?;
+        let outcome = ledger::retry_in(self.core.db.write(), now, id, unique_key).await?;
         if outcome == RetryOutcome::Retried
             && let Some(job) = self.job(id).await?
         {

@@ -115,6 +115,10 @@ pub trait Catalogue: Send + Sync {
     /// How `kind` is run; none for an unknown kind, which is parked visibly.
     fn policy(&self, kind: &str) -> Option<Policy>;
 
+    /// Whether arguments of `kind` can be read. Jobs that were parked because they could not be are
+    /// let go once they can.
+    fn reads(&self, kind: &str, args: &serde_json::Value) -> bool;
+
     /// Every periodic job.
     fn crons(&self) -> &[CronSpec];
 }

@@ -87,7 +87,7 @@ pub(super) async fn fire(core: &Core, crons: &[Cron]) -> Result<Vec<Enqueued>, D
     let mut made = Vec::new();
     for cron in crons {
         let now = core.clock.now();
-        let Some(last) = last_slot(core, &cron.spec.name).await? else {
+        let Some(last) = last_slot(core, &cron.spec.name, now).await? else {
             insert_slot(core.db.write(), &cron.spec.name, now, now).await?;
             continue;
         };
@@ -132,9 +132,12 @@ async fn fire_slot(
     Ok(Some(enqueued))
 }
 
-async fn last_slot(core: &Core, name: &str) -> Result<Option<Timestamp>, DbErr> {
-    let sql = "SELECT max(fire_at) AS fire_at FROM cron_slots WHERE name = $1";
-    let rows = batch::all(core.db.read(), sql.to_owned(), vec![Value::from(name)]).await?;
+/// The latest slot that is not after `now`. A process whose clock was ahead may have fired others,
+/// which must not keep everybody waiting until then.
+async fn last_slot(core: &Core, name: &str, now: Timestamp) -> Result<Option<Timestamp>, DbErr> {
+    let sql = "SELECT max(fire_at) AS fire_at FROM cron_slots WHERE name = $1 AND fire_at <= $2";
+    let values = vec![Value::from(name), batch::millis(now)];
+    let rows = batch::all(core.db.read(), sql.to_owned(), values).await?;
     rows.first()
         .map_or(Ok(None), |row| row.try_get("", "fire_at"))
 }

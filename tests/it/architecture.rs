@@ -327,6 +327,10 @@ const OTHER_WRITES: &[(&str, &str)] = &[
     ("src/domain/api_keys.rs", "keys and users"),
     ("src/domain/audit.rs", "acts that were refused"),
     (
+        "src/domain/bulk/ended.rs",
+        "acts whose job is over; the next sweep repeats it",
+    ),
+    (
         "src/domain/bulk/mod.rs",
         "operators' acts, which a person repeats",
     ),
@@ -393,6 +397,54 @@ fn every_commit_on_the_way_of_a_post_has_its_crash_points() {
     assert_eq!(
         excused, listed,
         "OTHER_WRITES names a file that needs no excuse"
+    );
+}
+
+/// Transactions of the queue and of the media store whose crash is met by something simpler than a point.
+const OTHER_COMMITS: &[(&str, &str)] = &[
+    (
+        "src/media/create.rs",
+        "a reservation, which its client asks for again",
+    ),
+    (
+        "src/media/ingest.rs",
+        "bytes that the client sends again from the place it is told",
+    ),
+    ("src/media/sweep.rs", "a mark that the next sweep repeats"),
+    (
+        "src/queue/schedule.rs",
+        "a slot with its job, together or not at all; the next look fires it",
+    ),
+];
+
+#[test]
+fn every_transaction_below_the_domain_has_its_crash_points() {
+    let mut broken = Vec::new();
+    let mut excused = BTreeSet::new();
+    for source in sources(&["src/queue", "src/media"]) {
+        for (at, line) in source.code().lines().enumerate() {
+            if !line.contains(".commit()") {
+                continue;
+            }
+            if OTHER_COMMITS.iter().any(|(path, _)| *path == source.path) {
+                excused.insert(source.path.clone());
+                continue;
+            }
+            broken.push(format!("{}:{}: {}", source.path, at + 1, line.trim()));
+        }
+    }
+    none(
+        "a transaction has no crash points: go through crash::commit, or say in OTHER_COMMITS why a \
+         crash there needs none",
+        &broken,
+    );
+    let listed: BTreeSet<String> = OTHER_COMMITS
+        .iter()
+        .map(|(path, _)| (*path).to_owned())
+        .collect();
+    assert_eq!(
+        excused, listed,
+        "OTHER_COMMITS names a file that needs no excuse"
     );
 }
 

@@ -7,6 +7,7 @@
 mod address;
 mod find;
 mod pull;
+mod unsent;
 
 use std::time::Duration;
 
@@ -29,6 +30,7 @@ pub use pull::{
     STOP_CALL, accepted_pull, begin_pull, keep_publish_id, stop_asked, stop_was_asked,
     unanswered_pull,
 };
+pub use unsent::{fenced_unsent, in_last_chunk_in_tx, unsent_in_tx};
 
 use super::{
     error::{Error, Result},
@@ -177,8 +179,8 @@ pub async fn acknowledged(
 
 /// The last chunk is about to be sent: from here on a lost answer is never repeated blindly.
 ///
-/// None when the post is not to be sent any more: its owner stopped it, or it was given up. Either
-/// this commit or that of the stop comes first, never both.
+/// None when the post is not to be sent any more: its owner stopped it, it was given up, or somebody
+/// else sends the last chunk. Either this commit or that of the other comes first, never both.
 pub async fn last_chunk_started(
     app: &App,
     lease: &Lease,
@@ -197,9 +199,18 @@ pub async fn last_chunk_started(
         tx.rollback().await?;
         return Ok(None);
     }
+    let started = post_attempt::Entity::update_many()
+        .col_expr(post_attempt::Column::LastChunkAt, Expr::value(now))
+        .filter(post_attempt::Column::Id.eq(attempt.id))
+        .filter(post_attempt::Column::Phase.eq(AttemptPhase::Uploading))
+        .exec(&tx)
+        .await?;
+    if started.rows_affected != 1 {
+        tx.rollback().await?;
+        return Ok(None);
+    }
     let attempt = update(&tx, attempt.id, |row| {
         row.phase = Set(AttemptPhase::LastChunk);
-        row.last_chunk_at = Set(Some(now));
     })
     .await?;
     crash::commit(tx, Commit::LastChunkStarted).await?;

@@ -4,6 +4,7 @@
 //! since is left alone. Each batch is one transaction with the place that was reached, so that a run
 //! that is repeated after a crash goes on where it stopped and counts nothing twice.
 
+mod ended;
 mod filter;
 mod run;
 
@@ -20,7 +21,10 @@ use sea_orm::{
 };
 use serde_json::{Value, json};
 
-pub use self::run::{Advanced, advance};
+pub use self::{
+    ended::end_without_job,
+    run::{Advanced, advance},
+};
 use super::{
     actor::Actor,
     audit,
@@ -213,6 +217,11 @@ async fn stop(app: &App, actor: &Actor, id: BulkActId) -> Result<bulk_act::Model
         let act = get(app, id).await?;
         return match act.state {
             BulkState::Cancelled => Ok(act),
+            BulkState::Failed => Err(Refusal::whole(
+                Code::WrongState,
+                "it is FAILED; there is nothing to stop",
+            )
+            .into()),
             BulkState::Running | BulkState::Completed => Err(Refusal::whole(
                 Code::WrongState,
                 "it is COMPLETED; there is nothing to stop",

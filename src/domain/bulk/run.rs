@@ -14,6 +14,7 @@ use crate::{
     domain::{
         audit,
         error::{Error, Result},
+        operators,
     },
     queue::{
         Lease,
@@ -43,7 +44,8 @@ pub async fn advance(app: &App, lease: &Lease, id: BulkActId) -> Result<Advanced
         .one(&tx)
         .await?
         .ok_or(Error::NotFound)?;
-    if act.state != BulkState::Running {
+    // The job of a failed act was retried: it goes on.
+    if !matches!(act.state, BulkState::Running | BulkState::Failed) {
         tx.rollback().await?;
         return Ok(Advanced { act, over: true });
     }
@@ -68,10 +70,12 @@ pub async fn advance(app: &App, lease: &Lease, id: BulkActId) -> Result<Advanced
         row.last_error = Set(Some(error));
     }
     row.updated_at = Set(now);
-    if over {
-        row.state = Set(BulkState::Completed);
-        row.finished_at = Set(Some(now));
-    }
+    let (state, finished_at) = match over {
+        true => (BulkState::Completed, Some(now)),
+        false => (BulkState::Running, None),
+    };
+    row.state = Set(state);
+    row.finished_at = Set(finished_at);
     let act = bulk_act::Entity::update(row).exec(&tx).await?;
     if over {
         let counts = json!({ "done": act.done, "failed": act.failed });
@@ -117,9 +121,10 @@ async fn change(
     let is = |state: JobState| Err(format!("the job is {}", state.as_str().to_uppercase()));
     let gone = || Err("the job is gone".to_owned());
     Ok(match action {
-        BulkAction::Retry => match ledger::retry_in(tx, now, job.id).await? {
+        BulkAction::Retry => match operators::retry_in(tx, now, job).await? {
             RetryOutcome::Retried => Ok(JobState::Available),
             RetryOutcome::NotRetryable(state) => is(state),
+            RetryOutcome::AlreadyLive => Err("another job does the same work already".to_owned()),
             RetryOutcome::NotFound => gone(),
         },
         BulkAction::Cancel => match ledger::cancel_in(tx, now, job.id).await? {

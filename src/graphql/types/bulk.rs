@@ -32,6 +32,9 @@ pub(crate) enum BulkState {
     Completed,
     /// Somebody stopped it; what was done stays done.
     Cancelled,
+    /// Its job was given up, and `lastError` says why; what was done stays done. Retry the job, and it
+    /// goes on from there.
+    Failed,
 }
 
 /// What an act on many jobs would be about.

@@ -79,6 +79,7 @@ impl Act {
                 BulkState::Running => Chip::new("running", "busy"),
                 BulkState::Completed => Chip::new("completed", "good"),
                 BulkState::Cancelled => Chip::new("stopped", "over"),
+                BulkState::Failed => Chip::new("given up", "bad"),
             },
             is_running: row.state == BulkState::Running,
             percent: if row.state == BulkState::Completed {

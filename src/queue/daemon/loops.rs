@@ -121,12 +121,18 @@ pub(super) async fn rescues(core: Core) {
     }
 }
 
-/// Lets jobs go, again and again, that a process of an older version parked as unknown: it may run
+/// Lets jobs go, again and again, that a process of an older version could not read: it may run
 /// beside this one for long after this one's start.
 pub(super) async fn releases(core: Core, catalogue: Arc<dyn Catalogue>) {
     let mut patience = Patience::new();
+    let mut place = None;
     loop {
-        match ledger::release_known_kinds(&core, catalogue.as_ref()).await {
+        let catalogue = catalogue.as_ref();
+        let released = async {
+            ledger::release_known_kinds(&core, catalogue).await?;
+            ledger::release_readable(&core, catalogue, &mut place).await
+        };
+        match released.await {
             Ok(()) => {
                 patience.calm();
                 core.clock.sleep(RELEASE).await;
@@ -154,7 +160,7 @@ pub(super) async fn controls(core: Core, paused: Paused, queues: Vec<String>) {
 /// The scheduler.
 pub(super) async fn schedules(core: Core, crons: Vec<Cron>) {
     if crons.is_empty() {
-        return;
+        return std::future::pending().await;
     }
     let mut patience = Patience::new();
     loop {

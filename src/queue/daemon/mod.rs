@@ -11,18 +11,17 @@
 mod fetch;
 mod loops;
 mod patience;
+mod watch;
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::sync::Semaphore;
-use tokio_util::{
-    sync::{CancellationToken, DropGuard},
-    task::TaskTracker,
-};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::{
     fetch::Fetch,
     loops::{audits, controls, extends, relay, releases, rescues, schedules, until},
+    watch::Loops,
 };
 use super::{
     StartOptions,
@@ -38,6 +37,7 @@ use super::{
     seats::Seats,
     settle,
 };
+pub use watch::LoopEnded;
 
 /// How often a loop that waits for a signal looks by itself, for certainty.
 const LOOK: Duration = Duration::from_secs(1);
@@ -63,18 +63,23 @@ pub enum StartError {
 }
 
 /// The loops of a process. It runs until its token fires; [`Running::stopped`] waits for the end.
+///
+/// A loop that ends before that fires the token itself: a process that does half of its work would
+/// be taken for a healthy one.
 #[derive(Debug)]
 pub struct Running {
-    task: tokio::task::JoinHandle<()>,
+    task: tokio::task::JoinHandle<Result<(), LoopEnded>>,
 }
 
 impl Running {
-    /// Waits until everything that ran has finished or was given back.
-    pub async fn stopped(self) {
-        if let Err(error) = self.task.await
-            && error.is_panic()
-        {
-            std::panic::resume_unwind(error.into_panic());
+    /// Waits until everything that ran has finished or was given back. Fails when a loop ended
+    /// although nobody had asked for a stop.
+    pub async fn stopped(self) -> Result<(), LoopEnded> {
+        match self.task.await {
+            Ok(ended) => ended,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            // The runtime goes away, and everything with it.
+            Err(_) => Ok(()),
         }
     }
 }
@@ -108,7 +113,7 @@ pub(super) async fn start(
 
     let (settler, inbox) = settle::channel();
     let settling = tokio::spawn(settle::run(core.clone(), inbox));
-    let loops = TaskTracker::new();
+    let mut loops = Loops::default();
     let mut workers = Workers::new();
     let mut slots = Vec::new();
     for spec in &specs {
@@ -128,22 +133,22 @@ pub(super) async fn start(
             seats: seats.clone(),
             paused: paused.clone(),
         };
-        loops.spawn(fetch.run(stop.clone()));
-        loops.spawn(relay(core.clone(), seats, paused.clone(), stop.clone()));
-        loops.spawn(until(stop.clone(), audits(core.clone(), spec.clone())));
+        loops.spawn("fetch", fetch.run(stop.clone()));
+        let relaying = relay(core.clone(), seats, paused.clone(), stop.clone());
+        loops.spawn("relay", relaying);
+        let auditing = audits(core.clone(), spec.clone());
+        loops.spawn("audit", until(stop.clone(), auditing));
         slots.push((spec.concurrency, free));
     }
     drop(settler);
-    loops.spawn(until(stop.clone(), rescues(core.clone())));
+    loops.spawn("rescue", until(stop.clone(), rescues(core.clone())));
     let known = releases(core.clone(), Arc::clone(&setup.catalogue));
-    loops.spawn(until(stop.clone(), known));
-    loops.spawn(until(
-        stop.clone(),
-        controls(core.clone(), paused, names.clone()),
-    ));
-    loops.spawn(until(stop.clone(), schedules(core.clone(), crons)));
+    loops.spawn("release", until(stop.clone(), known));
+    let controlling = controls(core.clone(), paused, names.clone());
+    loops.spawn("control", until(stop.clone(), controlling));
+    let scheduling = schedules(core.clone(), crons);
+    loops.spawn("schedule", until(stop.clone(), scheduling));
     let extending = tokio::spawn(extends(core.clone(), specs));
-    loops.close();
     let workers = workers.start();
 
     let ending = Ending {
@@ -159,9 +164,20 @@ pub(super) async fn start(
         queues: names,
     };
     let task = tokio::spawn(async move {
-        stop.cancelled().await;
+        let ended = tokio::select! {
+            () = stop.cancelled() => Ok(()),
+            name = ending.first_end() => match stop.is_cancelled() {
+                true => Ok(()),
+                false => Err(LoopEnded { name }),
+            },
+        };
+        if let Err(error) = &ended {
+            tracing::error!(%error, "the process stops");
+            stop.cancel();
+        }
         ending.run().await;
         drop(listener);
+        ended
     });
     Ok(Running { task })
 }
@@ -207,7 +223,7 @@ fn handle(core: &Core, setup: &StartOptions, settler: &settle::Settler) -> Handl
 struct Ending {
     core: Core,
     grace: Duration,
-    loops: TaskTracker,
+    loops: Loops,
     slots: Vec<(usize, Arc<Semaphore>)>,
     workers: Started,
     settling: tokio::task::JoinHandle<()>,
@@ -218,6 +234,24 @@ struct Ending {
 }
 
 impl Ending {
+    /// Waits until something ends that lives as long as the process; gives its name.
+    async fn first_end(&self) -> &'static str {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            if let Some(name) = self.loops.ended() {
+                return name;
+            }
+            let others = [
+                ("settle", self.settling.is_finished()),
+                ("extend", self.extending.is_finished()),
+                ("heartbeat", self.heart.is_finished()),
+            ];
+            if let Some((name, _)) = others.into_iter().find(|(_, ended)| *ended) {
+                return name;
+            }
+        }
+    }
+
     async fn run(self) {
         // The relays and the fetch loops own the doors: once they have ended nothing more comes in.
         self.loops.wait().await;

@@ -4,15 +4,13 @@
 //! transaction that holds the reason.
 
 use clipqueue_entities::{JobId, Timestamp, job::JobState};
-use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
+use sea_orm::{ConnectionTrait, DbErr, QueryResult, SqlErr, Value};
 use serde::Serialize;
 
 use crate::queue::{
     batch::{self, Type},
     core::{CANCEL_TOPIC, Core},
-    execute::UNKNOWN_KIND,
     lease::StopReason,
-    policy::Catalogue,
 };
 
 /// States in which a job waits and nobody runs it.
@@ -38,6 +36,8 @@ pub enum RetryOutcome {
     Retried,
     /// It is in a state from which nothing is retried: it waits, runs or has completed.
     NotRetryable(JobState),
+    /// Another live job has its unique key: the work is in hands already.
+    AlreadyLive,
     /// There is no such job.
     NotFound,
 }
@@ -143,22 +143,44 @@ pub(in crate::queue) async fn announce_cancel(core: &Core, job: JobId) {
 }
 
 /// Makes a discarded, cancelled, held or waiting-to-retry job due now, with at least one attempt
-/// left. Its unique key stays cleared. Announce it after the commit.
+/// left. Announce it after the commit.
+///
+/// A job that is over has lost its unique key: `unique_key` gives it back, or nothing is retried
+/// while another live job has it. Should that other one come at this very moment, a transaction on
+/// PostgreSQL is broken by it, and whatever else it did has to be done again.
 pub async fn retry_in(
     connection: &impl ConnectionTrait,
     now: Timestamp,
     job: JobId,
+    unique_key: Option<&str>,
 ) -> Result<RetryOutcome, DbErr> {
     let sql = "UPDATE jobs SET state = 'available', run_at = $2, crashes = 0, hold_reason = NULL, \
                max_attempts = CASE WHEN attempt >= max_attempts THEN attempt + 1 \
                  ELSE max_attempts END, \
-               dispatched_at = NULL, finished_at = NULL, cancel_requested = false, updated_at = $2 \
-               WHERE id = $1 AND state IN ('discarded', 'cancelled', 'held', 'retryable')";
-    let values = vec![Value::from(job.0), batch::millis(now)];
-    if batch::run(connection, sql.to_owned(), values).await? == 1 {
-        return Ok(RetryOutcome::Retried);
+               dispatched_at = NULL, finished_at = NULL, cancel_requested = false, updated_at = $2, \
+               unique_key = COALESCE(unique_key, $3) \
+               WHERE id = $1 AND state IN ('discarded', 'cancelled', 'held', 'retryable') \
+               AND (unique_key IS NOT NULL OR NOT EXISTS \
+                 (SELECT 1 FROM jobs other WHERE other.unique_key = $3))";
+    let values = vec![
+        Value::from(job.0),
+        batch::millis(now),
+        Value::from(unique_key.map(str::to_owned)),
+    ];
+    match batch::run(connection, sql.to_owned(), values).await {
+        Ok(1) => return Ok(RetryOutcome::Retried),
+        Ok(_) => {}
+        Err(error) => {
+            return match error.sql_err() {
+                Some(SqlErr::UniqueConstraintViolation(_)) => Ok(RetryOutcome::AlreadyLive),
+                _ => Err(error),
+            };
+        }
     }
     Ok(match state(connection, job).await? {
+        Some(JobState::Discarded | JobState::Cancelled | JobState::Held | JobState::Retryable) => {
+            RetryOutcome::AlreadyLive
+        }
         Some(state) => RetryOutcome::NotRetryable(state),
         None => RetryOutcome::NotFound,
     })
@@ -265,40 +287,6 @@ pub async fn release_held(
     queues.sort_unstable();
     queues.dedup();
     Ok(queues)
-}
-
-/// Lets jobs go that an older version parked as unknown and that this catalogue knows.
-pub(in crate::queue) async fn release_known_kinds(
-    core: &Core,
-    catalogue: &dyn Catalogue,
-) -> Result<(), DbErr> {
-    let sql = "SELECT DISTINCT kind FROM jobs WHERE state = 'held' AND hold_reason = $1";
-    let kinds = batch::all(
-        core.db.read(),
-        sql.to_owned(),
-        vec![Value::from(UNKNOWN_KIND)],
-    )
-    .await?;
-    for row in kinds {
-        let kind: String = row.try_get("", "kind")?;
-        if catalogue.policy(&kind).is_none() {
-            continue;
-        }
-        let sql = "UPDATE jobs SET state = 'available', hold_reason = NULL, dispatched_at = NULL, \
-                   updated_at = $1 WHERE state = 'held' AND hold_reason = $2 AND kind = $3";
-        let values = vec![
-            batch::millis(core.clock.now()),
-            Value::from(UNKNOWN_KIND),
-            Value::from(kind.as_str()),
-        ];
-        let released = batch::run(core.db.write(), sql.to_owned(), values).await?;
-        tracing::info!(
-            kind,
-            jobs = released,
-            "released jobs whose kind is known now"
-        );
-    }
-    Ok(())
 }
 
 #[derive(Serialize)]

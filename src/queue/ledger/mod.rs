@@ -9,6 +9,7 @@ mod keys;
 mod list;
 mod matching;
 mod prune;
+mod release;
 mod stats;
 mod stuck;
 
@@ -23,10 +24,10 @@ pub use matching::{Matching, count, pick};
 pub use stats::{Count, QueueStats};
 pub use stuck::Stuck;
 
-pub(super) use acts::release_known_kinds;
 pub(super) use crons::crons;
 pub(super) use list::{attempts, get, list, queues};
 pub(super) use prune::prune;
+pub(super) use release::{release_known_kinds, release_readable};
 pub(super) use stats::stats;
 pub(super) use stuck::stuck;
 

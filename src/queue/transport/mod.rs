@@ -322,6 +322,10 @@ pub trait Transport: Send + Sync + fmt::Debug {
     /// Everything that is signalled from now on.
     fn signals(&self) -> broadcast::Receiver<Signal>;
 
+    /// Writes something small that goes by itself: a server that answers may have no room, and then it
+    /// takes no pointers.
+    async fn probe(&self) -> Result<(), TransportError>;
+
     /// Facts about the Redis server; none for another transport. `now` is our time.
     async fn inspect(&self, now: Timestamp) -> Result<Option<RedisReport>, TransportError>;
 }

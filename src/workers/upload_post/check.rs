@@ -202,6 +202,7 @@ async fn ask_creator(
                 error: *error,
                 generation: None,
                 resting: None,
+                reached: None,
             };
             Err(verdict::attempt_ended(app, lease, post.clone(), ended).await)
         }

@@ -57,6 +57,7 @@ pub(super) async fn run(
                 error,
                 generation: Some(token.generation),
                 resting,
+                reached: None,
             };
             Err(verdict::attempt_ended(app, lease, post, ended).await)
         }

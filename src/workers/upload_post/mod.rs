@@ -21,7 +21,6 @@ use std::time::Duration;
 use clipqueue_entities::{
     PostId,
     post::{self, PostKind, PostState},
-    post_attempt::AttemptPhase,
 };
 use sea_orm::EntityTrait as _;
 
@@ -117,7 +116,7 @@ async fn advance(app: &App, lease: &Lease, id: PostId) -> Step {
                     PostEvent::AttemptAbandoned,
                     Evidence::own("init.answer_lost"),
                 );
-                let tx = attempts::fenced(app, lease).await?;
+                let tx = attempts::fenced_unsent(app, lease, post.id, None).await?;
                 attempts::close(app, tx, post, "init_answer_lost", None, change).await?;
             }
             PostState::Uploading => {
@@ -204,11 +203,11 @@ async fn cancel(app: &App, lease: &Lease, post: &post::Model) -> Step<bool> {
     ) {
         return Ok(false);
     }
-    let attempt = attempts::open(app.db.read(), post.id).await?;
-    if attempt.is_some_and(|attempt| attempt.phase >= AttemptPhase::LastChunk) {
+    let tx = attempts::fenced(app, lease).await?;
+    if !attempts::unsent_in_tx(&tx, post.id, None).await? {
+        tx.rollback().await?;
         return Ok(false);
     }
-    let tx = attempts::fenced(app, lease).await?;
     let change = Change::new(PostEvent::Cancelled, Evidence::own("cancel.carried_out"));
     attempts::close(app, tx, post.clone(), "cancelled", None, change).await?;
     Ok(true)

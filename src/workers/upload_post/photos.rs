@@ -58,6 +58,7 @@ pub(super) async fn run(app: &App, lease: &Lease, ready: Ready) -> Step {
                 error,
                 generation: Some(token.generation),
                 resting,
+                reached: Some(attempt.id),
             };
             Err(verdict::attempt_ended(app, lease, post, ended).await)
         }

@@ -12,7 +12,7 @@ use std::{
 };
 
 use clipqueue_entities::{
-    AccountId, post,
+    AccountId, AttemptId, post,
     post_attempt::{self, AttemptPhase},
 };
 use futures::StreamExt as _;
@@ -93,7 +93,7 @@ pub(super) async fn run(
             PostEvent::AttemptAbandoned,
             Evidence::own("upload_url.ended"),
         );
-        let tx = attempts::fenced(app, lease).await?;
+        let tx = attempts::fenced_unsent(app, lease, post.id, None).await?;
         attempts::close(app, tx, post, "upload_url_ended", None, change).await?;
         return Err(Halt::retry(anyhow::anyhow!(
             "TikTok's upload address ended; a new attempt follows"
@@ -153,7 +153,7 @@ impl Sending<'_> {
                     next
                 }
                 Ok(Chunked::Stopped) => return Err(interrupted()),
-                Err(error) => return Err(self.failed(post, error).await),
+                Err(error) => return Err(self.failed(post, None, error).await),
             };
             if resyncs > RESYNCS {
                 return Err(Halt::retry(anyhow::anyhow!(
@@ -254,7 +254,7 @@ impl Sending<'_> {
         match error.class() {
             Class::UploadDead if !sent_before => {
                 // TikTok refused this very chunk, and no earlier one can have completed the upload.
-                Err(self.failed(post, error).await)
+                Err(self.failed(post, Some(attempt.id), error).await)
             }
             Class::UploadOutOfStep {
                 next_offset: Some(next),
@@ -278,6 +278,11 @@ impl Sending<'_> {
 
     async fn back_to(&self, attempt: post_attempt::Model, offset: u64) -> Step {
         let tx = attempts::fenced(self.app, self.lease).await?;
+        if !attempts::in_last_chunk_in_tx(&tx, &attempt).await? {
+            // Somebody else has taken the matter up: TikTok is asked.
+            tx.rollback().await?;
+            return Ok(());
+        }
         let offset = i64::try_from(offset).unwrap_or_default();
         attempts::resume_in_tx(&tx, attempt.id, offset).await?;
         crash::commit(tx, Commit::UploadRewound).await?;
@@ -285,7 +290,7 @@ impl Sending<'_> {
     }
 
     /// An error before the commit point that repeating the chunk did not cure.
-    async fn failed(&self, post: post::Model, error: Error) -> Halt {
+    async fn failed(&self, post: post::Model, reached: Option<AttemptId>, error: Error) -> Halt {
         match error.class() {
             // The attempt and its offset are kept: the job comes back and goes on.
             Class::Ambiguous
@@ -302,6 +307,7 @@ impl Sending<'_> {
                     error,
                     generation: None,
                     resting: None,
+                    reached,
                 };
                 verdict::attempt_ended(self.app, self.lease, post, ended).await
             }

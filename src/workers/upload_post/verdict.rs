@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use clipqueue_entities::{Timestamp, post};
+use clipqueue_entities::{AttemptId, Timestamp, post};
 use tiktok::{Class, Endpoint};
 
 use super::super::Halt;
@@ -126,6 +126,8 @@ pub(super) struct Ended {
     pub(super) generation: Option<i64>,
     /// Its endpoint is left alone for so long.
     pub(super) resting: Option<Wait>,
+    /// The attempt, if the call was the one that could have posted: its answer says that it did not.
+    pub(super) reached: Option<AttemptId>,
 }
 
 /// Acts on an error of a call before init, of init, or of an upload before its last chunk; one that
@@ -146,6 +148,7 @@ async fn carry_out(app: &App, lease: &Lease, post: post::Model, ended: Ended) ->
         error,
         generation,
         resting,
+        reached,
     } = ended;
     let call = match endpoint {
         Endpoint::ChunkUpload => "upload.chunk",
@@ -157,12 +160,12 @@ async fn carry_out(app: &App, lease: &Lease, post: post::Model, ended: Ended) ->
     let outcome = error.code().to_owned();
     match decide(error.class()) {
         Decision::Wait(wait) => {
-            let post = defer(app, lease, post, &outcome, &error, evidence).await?;
+            let post = defer(app, lease, post, reached, &error, evidence).await?;
             let cause = Cause::Budget(endpoint);
             Ok(waits(app, lease, &post, Wait { cause, wait }).await)
         }
         Decision::NewToken => {
-            defer(app, lease, post, &outcome, &error, evidence).await?;
+            defer(app, lease, post, reached, &error, evidence).await?;
             let young = tokens::is_young(app, account_id).await?;
             if let Some(generation) = generation {
                 tokens::suspect(app, account_id, generation).await?;
@@ -175,7 +178,7 @@ async fn carry_out(app: &App, lease: &Lease, post: post::Model, ended: Ended) ->
             })
         }
         Decision::Again => {
-            let post = defer(app, lease, post, &outcome, &error, evidence).await?;
+            let post = defer(app, lease, post, reached, &error, evidence).await?;
             // TikTok is in trouble, and not with this post: no attempt is spent on that.
             Ok(match resting {
                 Some(wait) => waits(app, lease, &post, wait).await,
@@ -183,7 +186,7 @@ async fn carry_out(app: &App, lease: &Lease, post: post::Model, ended: Ended) ->
             })
         }
         Decision::Alert => {
-            defer(app, lease, post, &outcome, &error, evidence).await?;
+            defer(app, lease, post, reached, &error, evidence).await?;
             tracing::error!(%error, "TikTok refuses the app itself; check the tiktok section of the configuration");
             Ok(Halt::retry(error))
         }
@@ -191,7 +194,7 @@ async fn carry_out(app: &App, lease: &Lease, post: post::Model, ended: Ended) ->
             let until = wait.map(|wait| app.clock.now() + wait);
             let change =
                 Change::new(PostEvent::Held, evidence.with("message", message)).hold(reason, until);
-            let tx = attempts::fenced(app, lease).await?;
+            let tx = attempts::fenced_unsent(app, lease, post.id, reached).await?;
             marks::learn_in_tx(app, &tx, account_id, &error).await?;
             attempts::close(app, tx, post, &outcome, Some(&error), change).await?;
             Ok(match wait {
@@ -206,7 +209,7 @@ async fn carry_out(app: &App, lease: &Lease, post: post::Model, ended: Ended) ->
                 message: message.to_owned(),
                 retryable: false,
             });
-            let tx = attempts::fenced(app, lease).await?;
+            let tx = attempts::fenced_unsent(app, lease, post.id, reached).await?;
             attempts::close(app, tx, post, &outcome, Some(&error), change).await?;
             Ok(Halt::cancel("TikTok refused the post"))
         }
@@ -218,7 +221,7 @@ async fn defer(
     app: &App,
     lease: &Lease,
     post: post::Model,
-    outcome: &str,
+    reached: Option<AttemptId>,
     error: &tiktok::Error,
     evidence: Evidence,
 ) -> Result<post::Model> {
@@ -226,16 +229,9 @@ async fn defer(
         post::PostState::Uploading => PostEvent::AttemptAbandoned,
         _ => PostEvent::Deferred,
     };
-    let tx = attempts::fenced(app, lease).await?;
-    attempts::close(
-        app,
-        tx,
-        post,
-        outcome,
-        Some(error),
-        Change::new(event, evidence),
-    )
-    .await
+    let tx = attempts::fenced_unsent(app, lease, post.id, reached).await?;
+    let change = Change::new(event, evidence);
+    attempts::close(app, tx, post, error.code(), Some(error), change).await
 }
 
 /// Writes down that a post waits, and snoozes its job until its turn may have come.

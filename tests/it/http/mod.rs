@@ -4,6 +4,7 @@
 mod browsers;
 mod metrics;
 mod pages;
+mod ready;
 
 use axum::{
     Router,

@@ -54,7 +54,7 @@ async fn every_act_is_recorded_with_who_what_and_how_it_ended(mut t: TestApp) {
         .unwrap_err();
     add_many(&t, 2, JobState::Discarded).await;
     let filter = JobFilter {
-        kind: Some("expire_uploads".into()),
+        kind: Some("apply_notice".into()),
         ..JobFilter::default()
     };
     let seen = bulk::preview(&app, BulkAction::Retry, &filter)
@@ -101,7 +101,7 @@ async fn every_act_is_recorded_with_who_what_and_how_it_ended(mut t: TestApp) {
     let first = &entries[0];
     assert_eq!(first.row.subject, format!("job:{id}"));
     assert_eq!(first.row.details["from"], "available");
-    assert_eq!(first.row.details["kind"], "expire_uploads");
+    assert_eq!(first.row.details["kind"], "apply_notice");
     assert_eq!(first.row.created_at, app.clock.now());
     for entry in &entries {
         if entry.row.action == "bulk.completed" {

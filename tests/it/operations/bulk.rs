@@ -6,9 +6,11 @@ use clipqueue::{
     domain::{
         bulk,
         error::{Code, Error},
+        operators,
     },
     graphql::schema,
-    queue::ledger::JobFilter,
+    job::Job,
+    queue::{Failure, ledger::JobFilter},
 };
 use clipqueue_entities::{
     BulkActId, JobId,
@@ -31,12 +33,13 @@ on_both_stacks!(
     a_stopped_act_leaves_the_rest_alone,
     waiting_and_running_jobs_are_cancelled_and_held_ones_released,
     progress_is_seen_while_it_happens,
+    an_act_whose_job_was_given_up_says_so,
     slips_are_refused,
 );
 
 fn of_kind() -> JobFilter {
     JobFilter {
-        kind: Some("expire_uploads".into()),
+        kind: Some("apply_notice".into()),
         ..JobFilter::default()
     }
 }
@@ -76,7 +79,7 @@ async fn only_what_matched_at_the_preview_is_acted_on(mut t: TestApp) {
     .await
     .unwrap();
     assert_eq!(act.matched, 229);
-    t.expect_discarded("expire_uploads");
+    t.expect_discarded("apply_notice");
     t.drain().await;
     let act = bulk::get(&t.app, act.id).await.unwrap();
     assert_eq!(act.state, BulkState::Completed);
@@ -172,7 +175,7 @@ async fn every_field_of_the_filter_narrows(t: TestApp) {
             JobFilter {
                 created_from: Some(early),
                 queue: Some("purge".into()),
-                kind: Some("expire_uploads".into()),
+                kind: Some("apply_notice".into()),
                 state: Some(JobState::Held),
                 ..none()
             },
@@ -219,7 +222,7 @@ async fn a_run_that_crashes_between_batches_goes_on_and_counts_nothing_twice(mut
     t.advance(Duration::from_secs(5));
     assert_eq!(steps.rescue().await.unwrap(), 1);
     drop(steps);
-    t.expect_discarded("expire_uploads");
+    t.expect_discarded("apply_notice");
     t.drain().await;
     let act = bulk::get(&t.app, id).await.unwrap();
     assert_eq!(act.state, BulkState::Completed);
@@ -248,7 +251,7 @@ async fn a_stopped_act_leaves_the_rest_alone(mut t: TestApp) {
     assert_eq!(again, stopped);
     let state = steps.end(held, Ok(clipqueue::queue::Outcome::Done)).await;
     assert!(state.is_some_and(JobState::is_final), "{state:?}");
-    t.expect_discarded("expire_uploads");
+    t.expect_discarded("apply_notice");
     t.drain().await;
 }
 
@@ -296,7 +299,7 @@ async fn progress_is_seen_while_it_happens(mut t: TestApp) {
     let mut seen = Vec::new();
     let first = stream.next().await.unwrap();
     seen.push(first.data.into_json().unwrap()["bulkActUpdated"].clone());
-    t.expect_discarded("expire_uploads");
+    t.expect_discarded("apply_notice");
     t.drain().await;
     while let Some(answer) = tokio::time::timeout(Duration::from_secs(20), stream.next())
         .await
@@ -311,6 +314,46 @@ async fn progress_is_seen_while_it_happens(mut t: TestApp) {
     assert_eq!(last["state"], "COMPLETED");
     assert_eq!(last["done"], 250);
     assert_eq!(last["total"], 250);
+}
+
+async fn an_act_whose_job_was_given_up_says_so(mut t: TestApp) {
+    let ids = add_many(&t, 150, JobState::Discarded).await;
+    let id = start(&t, BulkAction::Retry, &of_kind()).await;
+    let mut steps = t.steps();
+    let (held, _) = t.claim_one(&mut steps).await;
+    bulk::advance(&t.app, &held.lease(), id).await.unwrap();
+    assert_eq!(bulk::end_without_job(&t.app).await.unwrap(), 0);
+    let error = anyhow::anyhow!("three crashes in a row");
+    let ended = steps.end(held, Err(Failure::Discard { error })).await;
+    assert_eq!(ended, Some(JobState::Discarded));
+    drop(steps);
+    let sweep = Job::SweepPosts {}.to_new(t.app.clock.now());
+    super::support::add(&t, sweep).await;
+    t.expect_discarded("apply_notice");
+    t.expect_discarded("bulk_act");
+    t.drain().await;
+    let act = bulk::get(&t.app, id).await.unwrap();
+    assert_eq!((act.state, act.done), (BulkState::Failed, 100));
+    assert!(act.last_error.unwrap().contains("three crashes"));
+    assert_eq!(act.finished_at, Some(t.app.clock.now()));
+    let stopped = bulk::cancel(&t.app, &t.actor, id).await;
+    assert_eq!(codes(stopped), [Code::WrongState]);
+    // A retry of its job takes it up where it was.
+    operators::retry_job(&t.app, &t.actor, act.job_id)
+        .await
+        .unwrap();
+    t.drain().await;
+    let act = bulk::get(&t.app, id).await.unwrap();
+    assert_eq!((act.state, act.done), (BulkState::Completed, 150));
+    assert_eq!(count(&t, &ids, JobState::Completed).await, 150);
+
+    let id = start(&t, BulkAction::Cancel, &of_kind()).await;
+    let job = bulk::get(&t.app, id).await.unwrap().job_id;
+    operators::cancel_job(&t.app, &t.actor, job).await.unwrap();
+    assert_eq!(bulk::end_without_job(&t.app).await.unwrap(), 1);
+    let act = bulk::get(&t.app, id).await.unwrap();
+    assert_eq!(act.state, BulkState::Cancelled);
+    assert!(act.finished_at.is_some(), "it is pruned one day");
 }
 
 async fn slips_are_refused(t: TestApp) {

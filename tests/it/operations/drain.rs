@@ -92,5 +92,5 @@ async fn a_drained_queue_is_empty_everywhere_but_in_the_database(t: TestApp) {
         assert_eq!(read(&t, *id).await.attempt, 1, "each ran once");
     }
     stop.cancel();
-    process.stopped().await;
+    process.stopped().await.unwrap();
 }

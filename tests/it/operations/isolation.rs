@@ -37,7 +37,7 @@ async fn what_cannot_be_run_is_held_visibly_and_disturbs_nobody(mut t: TestApp) 
     };
     let refused = queue::enqueue(t.app.db.write(), t.app.clock.now(), oversized).await;
     assert!(refused.unwrap_err().to_string().contains("their id"));
-    assert_eq!(t.jobs("expire_uploads").await.len(), 2);
+    assert_eq!(t.jobs("apply_notice").await.len(), 2);
 
     t.drain().await;
     assert_eq!(count(&t, &healthy, JobState::Completed).await, 2);

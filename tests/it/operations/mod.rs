@@ -5,5 +5,6 @@ mod bulk;
 mod drain;
 mod drift;
 mod isolation;
+mod retries;
 mod support;
 mod watch;

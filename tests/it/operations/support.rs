@@ -2,7 +2,7 @@
 
 use clipqueue::queue::{self, NewJob};
 use clipqueue_entities::{
-    JobId,
+    JobId, NoticeId,
     job::{self, JobState},
 };
 use sea_orm::{
@@ -12,12 +12,12 @@ use sea_orm::{
 
 use crate::support::app::TestApp;
 
-/// A harmless job, due now: it finds nothing to do.
+/// A harmless job, due now, with work of its own: it finds nothing to do.
 pub(super) fn harmless(t: &TestApp) -> NewJob {
     NewJob {
         queue: "purge".to_owned(),
-        kind: "expire_uploads".to_owned(),
-        args: serde_json::json!({}),
+        kind: "apply_notice".to_owned(),
+        args: serde_json::json!({ "notice_id": NoticeId::new(), "account_id": null }),
         lane: String::new(),
         priority: 0,
         run_at: t.app.clock.now(),
@@ -35,7 +35,7 @@ pub(super) async fn add(t: &TestApp, job: NewJob) -> JobId {
 
 /// `count` harmless jobs, put into `state`.
 pub(super) async fn add_many(t: &TestApp, count: usize, state: JobState) -> Vec<JobId> {
-    let jobs = vec![harmless(t); count];
+    let jobs = (0..count).map(|_| harmless(t)).collect();
     let added = queue::enqueue_many(t.app.db.write(), t.app.clock.now(), jobs)
         .await
         .unwrap();

@@ -1,12 +1,16 @@
 //! The same key with the same request gives the same post, in a row and at once.
 
-use clipqueue::domain::{actor::Scope, error::Code, posts};
-use clipqueue_entities::post::PostState;
+use clipqueue::domain::{actor::Scope, error::Code, posts, retention};
+use clipqueue_entities::{
+    PostId, idempotency_key,
+    post::{self, PostState},
+};
 use futures::future::join_all;
+use sea_orm::EntityTrait as _;
 
 use crate::support::{
     app::TestApp,
-    flows::{codes, refusals},
+    flows::{DAY, codes, refusals},
 };
 
 crate::on_both_stacks!(
@@ -15,6 +19,7 @@ crate::on_both_stacks!(
     requests_at_once_with_one_key_make_one_post,
     a_refused_request_does_not_use_up_its_key,
     keys_of_two_users_do_not_meet,
+    a_key_lives_as_long_as_its_post,
 );
 
 async fn a_repeated_request_gives_the_same_post(mut t: TestApp) {
@@ -108,4 +113,61 @@ async fn keys_of_two_users_do_not_meet(t: TestApp) {
     let hers = posts::create(&t.app, &eve, new, "key").await;
     assert_eq!(codes(hers), [Code::NotFound, Code::NotFound]);
     posts::cancel(&t.app, &t.actor, post.id).await.unwrap();
+}
+
+async fn a_key_lives_as_long_as_its_post(t: TestApp) {
+    let (account, media) = t.ready().await;
+    let mut new = TestApp::direct(account, media);
+    new.publish_at = Some(t.clock.now() + DAY * 300);
+    let first = posts::create(&t.app, &t.actor, new.clone(), "key")
+        .await
+        .unwrap();
+    let mut rows = Vec::new();
+    for number in 0..2 {
+        let mut row = new.clone();
+        row.caption = format!("row {number}");
+        rows.push(row);
+    }
+    let many = async || {
+        posts::create_many(&t.app, &t.actor, rows.clone(), true, false, "many")
+            .await
+            .unwrap()
+    };
+    many().await;
+    let count = async || posts_of(&t).await.len();
+    assert_eq!(count().await, 3);
+    t.advance(DAY * 200);
+    retention::prune(&t.app).await.unwrap();
+    let again = posts::create(&t.app, &t.actor, new, "key").await.unwrap();
+    assert_eq!(again.id, first.id);
+    many().await;
+    assert_eq!(count().await, 3, "nothing is made twice");
+
+    // And a while longer: the answer to the last request may have been lost.
+    for id in posts_of(&t).await {
+        posts::cancel(&t.app, &t.actor, id).await.unwrap();
+    }
+    let keys = async || {
+        let rows = idempotency_key::Entity::find().all(t.app.db.read()).await;
+        rows.unwrap()
+            .iter()
+            .filter(|row| ["key", "many"].contains(&row.key.as_str()))
+            .count()
+    };
+    t.advance(DAY * 29);
+    retention::prune(&t.app).await.unwrap();
+    assert_eq!(keys().await, 2);
+    t.advance(DAY * 2);
+    retention::prune(&t.app).await.unwrap();
+    assert_eq!(keys().await, 0);
+}
+
+async fn posts_of(t: &TestApp) -> Vec<PostId> {
+    post::Entity::find()
+        .all(t.app.db.read())
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|post| post.id)
+        .collect()
 }

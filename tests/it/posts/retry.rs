@@ -1,15 +1,25 @@
 //! Asking for another try: only where it can help, once per key.
 
-use clipqueue::domain::{
-    error::Code,
-    posts::{self, NewPost},
+use std::time::Duration;
+
+use clipqueue::{
+    domain::{
+        attempts,
+        error::Code,
+        operators,
+        posts::{self, NewPost},
+        sweep,
+    },
+    queue::Failure,
 };
-use clipqueue_entities::{PostId, post::PostState};
-use tiktok_sim::{Endpoint, FaultKind};
+use clipqueue_entities::{PostId, job::JobState, post::PostState, post_attempt::AttemptPhase};
+use sea_orm::ActiveValue::Set;
+use tiktok_sim::{Endpoint, Fault, FaultKind};
 
 use crate::support::{
     app::TestApp,
-    flows::{HOUR, codes, refusals},
+    eventually,
+    flows::{HOUR, MINUTE, codes, refusals},
 };
 
 crate::on_both_stacks!(
@@ -20,6 +30,8 @@ crate::on_both_stacks!(
     one_key_is_one_try,
     two_keys_at_once_are_one_try,
     a_retry_is_checked_like_a_new_post,
+    an_operators_retry_beside_the_sweep_posts_once,
+    what_another_worker_sent_to_its_end_is_not_given_up,
 );
 
 async fn retry(
@@ -126,4 +138,71 @@ async fn a_retry_is_checked_like_a_new_post(t: TestApp) {
     t.connect("creator").await;
     retry(&t, id, "again").await.unwrap();
     posts::cancel(&t.app, &t.actor, id).await.unwrap();
+}
+
+async fn an_operators_retry_beside_the_sweep_posts_once(mut t: TestApp) {
+    let id = t.begin_three_chunks("retried beside the sweep").await.id;
+    let mut steps = t.steps();
+    let (held, _) = t.claim_kind(&mut steps, "upload_post").await;
+    let job = held.job().id;
+    let error = anyhow::anyhow!("given up in the middle of the upload");
+    let ended = steps.end(held, Err(Failure::Discard { error })).await;
+    assert_eq!(ended, Some(JobState::Discarded));
+    let retried = operators::retry_job(&t.app, &t.actor, job).await.unwrap();
+    assert_eq!(retried.unique_key, Some(format!("upload:{id}")));
+
+    // The worker is in the last chunk when the sweep looks for posts without a job.
+    let slow = FaultKind::Stall { ms: 3_000 };
+    t.sim.fault(Fault::once(Endpoint::Upload, slow).after(2));
+    let (held, run) = t.claim_kind(&mut steps, "upload_post").await;
+    let working = tokio::spawn(t.runner()(run));
+    eventually(
+        Duration::from_secs(60),
+        "the last chunk is begun",
+        async || {
+            let attempts = t.attempts(id).await;
+            (attempts[0].phase >= AttemptPhase::LastChunk).then_some(())
+        },
+    )
+    .await;
+    let quiet = t.clock.now() - MINUTE * 2;
+    t.overwrite(id, |row| row.updated_at = Set(quiet)).await;
+    assert_eq!(sweep::sweep(&t.app).await.unwrap().orphans, 0);
+    t.drain().await;
+    assert_eq!(t.jobs("upload_post").await.len(), 1);
+    let ran = working.await.unwrap();
+    assert_eq!(steps.end(held, ran).await, Some(JobState::Completed));
+    drop(steps);
+    t.run_until(id, PostState::Published).await;
+    t.assert_published_once(id).await;
+    assert_eq!(t.sim.inits().len(), 1);
+    assert_eq!(t.attempts(id).await.len(), 1);
+}
+
+async fn what_another_worker_sent_to_its_end_is_not_given_up(mut t: TestApp) {
+    let id = t.begin_three_chunks("sent to its end").await.id;
+    let mut steps = t.steps();
+    let (held, _) = t.claim_kind(&mut steps, "upload_post").await;
+    let lease = held.lease();
+    let attempt = t.attempts(id).await.remove(0);
+    // Before the commit point anybody who works on the post may give the attempt up.
+    let tx = attempts::fenced_unsent(&t.app, &lease, id, None).await;
+    tx.unwrap().rollback().await.unwrap();
+    let begun = attempts::last_chunk_started(&t.app, &lease, &attempt).await;
+    let begun = begun.unwrap().expect("nobody stopped it");
+    let refused = attempts::fenced_unsent(&t.app, &lease, id, None).await;
+    assert_eq!(codes(refused), [Code::WrongState]);
+    // The one who sent it knows what TikTok answered.
+    let tx = attempts::fenced_unsent(&t.app, &lease, id, Some(begun.id)).await;
+    tx.unwrap().rollback().await.unwrap();
+    // Nobody sends the last chunk beside it.
+    let beside = attempts::last_chunk_started(&t.app, &lease, &attempt).await;
+    assert!(beside.unwrap().is_none());
+    // The next run asks instead, and TikTok says that it lacks the bytes.
+    let again = Ok(clipqueue::queue::Outcome::Snooze(Duration::ZERO));
+    steps.end(held, again).await;
+    drop(steps);
+    t.run_until(id, PostState::Published).await;
+    t.assert_published_once(id).await;
+    assert_eq!(t.attempts(id).await.len(), 1);
 }

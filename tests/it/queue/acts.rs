@@ -4,7 +4,7 @@ use std::sync::{Arc, atomic::Ordering};
 
 use anyhow::anyhow;
 use clipqueue::queue::{
-    Failure, NewJob, Outcome,
+    Enqueued, Failure, NewJob, Outcome,
     ledger::{CancelOutcome, RetryOutcome},
 };
 use clipqueue_entities::{JobId, job::JobState};
@@ -27,10 +27,13 @@ async fn a_waiting_job_is_cancelled_at_once_and_never_runs() {
         assert_eq!(stack.state(id).await, JobState::Cancelled);
         let depth = stack.transport.depth("toys", &[]).await.unwrap();
         assert_eq!((depth.waiting, depth.in_flight), (0, 0));
-        assert_eq!(stack.queue.retry(id).await.unwrap(), RetryOutcome::Retried);
+        assert_eq!(
+            stack.queue.retry(id, None).await.unwrap(),
+            RetryOutcome::Retried
+        );
         assert_eq!(stack.drain(&toys).await.completed, 1);
         assert_eq!(
-            stack.queue.retry(id).await.unwrap(),
+            stack.queue.retry(id, None).await.unwrap(),
             RetryOutcome::NotRetryable(JobState::Completed)
         );
         let nobody = JobId::new();
@@ -39,7 +42,7 @@ async fn a_waiting_job_is_cancelled_at_once_and_never_runs() {
             CancelOutcome::NotFound
         );
         assert_eq!(
-            stack.queue.retry(nobody).await.unwrap(),
+            stack.queue.retry(nobody, None).await.unwrap(),
             RetryOutcome::NotFound
         );
     })
@@ -56,9 +59,68 @@ async fn a_discarded_job_that_is_retried_gets_another_attempt() {
         };
         let id = stack.insert(job).await.id();
         assert_eq!(stack.drain(&toys).await.discarded, 1);
-        assert_eq!(stack.queue.retry(id).await.unwrap(), RetryOutcome::Retried);
+        assert_eq!(
+            stack.queue.retry(id, None).await.unwrap(),
+            RetryOutcome::Retried
+        );
         assert_eq!(stack.drain(&toys).await.discarded, 1);
         assert_eq!(stack.row(id).await.attempt, 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_retried_job_holds_its_key_again() {
+    for_each_stack(async |stack: Stack| {
+        let toys = Toys::default().with("fail", |_| async { Err(anyhow!("no").into()) });
+        let job = NewJob {
+            max_attempts: 1,
+            unique_key: Some("one".into()),
+            ..stack.toy("fail")
+        };
+        let id = stack.insert(job.clone()).await.id();
+        assert_eq!(stack.drain(&toys).await.discarded, 1);
+        assert_eq!(stack.row(id).await.unique_key, None);
+        let retried = stack.queue.retry(id, Some("one")).await.unwrap();
+        assert_eq!(retried, RetryOutcome::Retried);
+        assert_eq!(stack.row(id).await.unique_key.as_deref(), Some("one"));
+        assert_eq!(stack.insert(job.clone()).await, Enqueued::Existing(id));
+
+        // The other order: the work is in other hands when the operator comes.
+        assert_eq!(stack.drain(&toys).await.discarded, 1);
+        let other = stack.insert(job.clone()).await;
+        assert!(matches!(other, Enqueued::New(_)), "{other:?}");
+        let before = stack.row(id).await;
+        let refused = stack.queue.retry(id, Some("one")).await.unwrap();
+        assert_eq!(refused, RetryOutcome::AlreadyLive);
+        assert_eq!(stack.row(id).await, before, "nothing happened to it");
+        stack.queue.cancel(other.id()).await.unwrap();
+        let retried = stack.queue.retry(id, Some("one")).await.unwrap();
+        assert_eq!(retried, RetryOutcome::Retried);
+        assert_eq!(stack.insert(job).await, Enqueued::Existing(id));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_retry_and_an_enqueue_at_once_one_gets_the_key() {
+    for_each_stack(async |stack: Stack| {
+        for round in 0..20 {
+            let key = format!("key-{round}");
+            let job = NewJob {
+                unique_key: Some(key.clone()),
+                ..stack.toy("done")
+            };
+            let id = stack.insert(job.clone()).await.id();
+            stack.queue.cancel(id).await.unwrap();
+            let (retried, enqueued) =
+                tokio::join!(stack.queue.retry(id, Some(&key)), stack.insert(job));
+            match retried.unwrap() {
+                RetryOutcome::Retried => assert_eq!(enqueued, Enqueued::Existing(id)),
+                RetryOutcome::AlreadyLive => assert!(matches!(enqueued, Enqueued::New(_))),
+                other => panic!("{other:?}"),
+            }
+        }
     })
     .await;
 }

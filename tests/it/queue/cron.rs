@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use clipqueue::queue::{CatchUp, CronSpec, Outcome};
+use clipqueue::{
+    clock::{Clock, ManualClock},
+    queue::{CatchUp, CronSpec, Outcome, Queue},
+};
 use clipqueue_entities::{Timestamp, cron_slot, job};
 use sea_orm::EntityTrait;
 
@@ -84,6 +87,44 @@ async fn of_missed_slots_the_latest_is_caught_up_or_none() {
         assert_eq!(rows.iter().map(|row| row.run_at).max(), Some(last));
         next_hour(&stack);
         assert_eq!(fire(&stack, &toys).await, 2, "both go on");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_process_whose_clock_is_ahead_stops_nobody() {
+    for_each_stack(async |stack: Stack| {
+        let toys = toys(vec![
+            hourly("latest", CatchUp::Latest),
+            hourly("skip", CatchUp::Skip),
+        ]);
+        next_hour(&stack);
+        fire(&stack, &toys).await;
+        // Half an hour past: too late for the one that skips.
+        let wrong = ManualClock::new(stack.clock.now() + HOUR * 24 * 400 + HOUR / 2);
+        let ahead = Queue::new(
+            stack.db.clone(),
+            Clock::Manual(wrong),
+            Arc::clone(&stack.transport),
+        );
+        assert_eq!(ahead.fire_crons(&toys).await.unwrap().len(), 1);
+        for _ in 0..3 {
+            next_hour(&stack);
+            assert_eq!(fire(&stack, &toys).await, 2, "the others go on");
+            assert_eq!(fire(&stack, &toys).await, 0, "each slot once");
+        }
+        // A little ahead: its slots come round, and each of them has its one job already.
+        let early = ManualClock::new(stack.clock.now() + HOUR);
+        let ahead = Queue::new(
+            stack.db.clone(),
+            Clock::Manual(early),
+            Arc::clone(&stack.transport),
+        );
+        assert_eq!(ahead.fire_crons(&toys).await.unwrap().len(), 2);
+        next_hour(&stack);
+        assert_eq!(fire(&stack, &toys).await, 0);
+        next_hour(&stack);
+        assert_eq!(fire(&stack, &toys).await, 2);
     })
     .await;
 }

@@ -349,3 +349,23 @@ async fn an_idle_worker_is_woken_and_does_not_poll() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_loop_that_dies_ends_the_process() {
+    for_each_live_stack(async |stack: Stack| {
+        let mut toys = Toys::default().with("done", |_| async { Ok(Outcome::Done) });
+        toys.crons = vec![clipqueue::queue::CronSpec {
+            name: "broken".into(),
+            expression: "* * * * * *".into(),
+            job: |_| panic!("a cron whose job cannot be made"),
+            catch_up: clipqueue::queue::CatchUp::Latest,
+        }];
+        let process = stack.start(&toys).await;
+        let ended = tokio::time::timeout(SOON * 3, process.ended()).await;
+        let (ended, stopped) = ended.expect("it ends by itself");
+        let error = ended.unwrap_err().to_string();
+        assert!(error.contains("schedule"), "{error}");
+        assert!(stopped, "whoever shares the token stops too");
+    })
+    .await;
+}

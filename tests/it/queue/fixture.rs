@@ -10,8 +10,8 @@ use clipqueue::{
     clock::{Clock, ManualClock},
     db::Db,
     queue::{
-        Backoff, Catalogue, CronSpec, Drained, Enqueued, NewJob, Policy, Queue, QueueSpec, Ran,
-        Run, Runner, Running, StartOptions, enqueue,
+        Backoff, Catalogue, CronSpec, Drained, Enqueued, LoopEnded, NewJob, Policy, Queue,
+        QueueSpec, Ran, Run, Runner, Running, StartOptions, enqueue,
         steps::Steps,
         transport::{Transport, memory::MemoryTransport, redis::RedisTransport},
     },
@@ -287,7 +287,13 @@ impl Process {
     /// Stops it gracefully.
     pub async fn stop(self) {
         self.stop.cancel();
-        self.running.stopped().await;
+        self.running.stopped().await.unwrap();
+    }
+
+    /// Waits for an end that nobody asked for. Gives why, and whether the stop was told to all.
+    pub async fn ended(self) -> (Result<(), LoopEnded>, bool) {
+        let ended = self.running.stopped().await;
+        (ended, self.stop.is_cancelled())
     }
 }
 
@@ -299,6 +305,8 @@ pub struct Toys {
     pub queues: Vec<QueueSpec>,
     pub crons: Vec<CronSpec>,
     pub policy: Policy,
+    /// Whether arguments of a kind can be read, as the catalogue tells.
+    pub reads: fn(&str, &serde_json::Value) -> bool,
     handlers: HashMap<String, Handler>,
     /// Every run that was started, as `(job, fence)`.
     pub runs: Arc<Mutex<Vec<(JobId, i64)>>>,
@@ -324,6 +332,7 @@ impl Default for Toys {
                 timeout: Duration::from_secs(60),
                 lease: clipqueue::queue::DEFAULT_LEASE,
             },
+            reads: |_, _| false,
             handlers: HashMap::new(),
             runs: Arc::default(),
         }
@@ -373,6 +382,10 @@ impl Catalogue for Toys {
         self.handlers
             .contains_key(kind)
             .then(|| self.policy.clone())
+    }
+
+    fn reads(&self, kind: &str, args: &serde_json::Value) -> bool {
+        (self.reads)(kind, args)
     }
 
     fn crons(&self) -> &[CronSpec] {

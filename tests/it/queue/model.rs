@@ -12,6 +12,7 @@ use std::{
 use anyhow::anyhow;
 use clipqueue::queue::{
     DEFAULT_LEASE, NewJob, Outcome, Ran,
+    ledger::RetryOutcome,
     steps::{HeldJob, Steps},
 };
 use clipqueue_entities::{JobId, job, job::JobState};
@@ -106,6 +107,7 @@ struct World {
     processes: [Steps; 2],
     held: Vec<HeldJob>,
     jobs: Vec<JobId>,
+    keys: HashMap<JobId, Option<String>>,
     fences: HashMap<JobId, i64>,
     ended: HashMap<JobId, JobState>,
 }
@@ -131,6 +133,7 @@ impl World {
             processes,
             held: Vec::new(),
             jobs: Vec::new(),
+            keys: HashMap::new(),
             fences: HashMap::new(),
             ended: HashMap::new(),
         }
@@ -150,9 +153,11 @@ impl World {
                     unique_key: key.map(|key| format!("key-{key}")),
                     ..self.stack.toy("work")
                 };
+                let key = job.unique_key.clone();
                 let id = self.stack.insert(job).await.id();
                 if !self.jobs.contains(&id) {
                     self.jobs.push(id);
+                    self.keys.insert(id, key);
                 }
             }
             Move::Relay { process } => {
@@ -204,8 +209,27 @@ impl World {
             Move::Retry { which } => {
                 if !self.jobs.is_empty() {
                     let id = self.jobs[usize::from(which) % self.jobs.len()];
-                    self.stack.queue.retry(id).await.unwrap();
-                    self.ended.remove(&id);
+                    let key = self.keys[&id].as_deref();
+                    let before = self.rows().await;
+                    let taken = before.iter().any(|row| {
+                        row.id != id && key.is_some() && row.unique_key.as_deref() == key
+                    });
+                    let before = before.into_iter().find(|row| row.id == id).unwrap();
+                    let outcome = self.stack.queue.retry(id, key).await.unwrap();
+                    let expected = match before.state {
+                        JobState::Discarded | JobState::Cancelled if taken => {
+                            RetryOutcome::AlreadyLive
+                        }
+                        JobState::Discarded
+                        | JobState::Cancelled
+                        | JobState::Held
+                        | JobState::Retryable => RetryOutcome::Retried,
+                        state => RetryOutcome::NotRetryable(state),
+                    };
+                    assert_eq!(outcome, expected, "{before:?}");
+                    if outcome == RetryOutcome::Retried {
+                        self.ended.remove(&id);
+                    }
                 }
             }
         }
@@ -239,6 +263,12 @@ impl World {
                 "{row:?}"
             );
             assert_eq!(row.state.is_final(), row.finished_at.is_some(), "{row:?}");
+            if !row.state.is_final() {
+                assert_eq!(
+                    row.unique_key, self.keys[&row.id],
+                    "a live job keeps its key"
+                );
+            }
             if let Some(key) = &row.unique_key {
                 assert!(!row.state.is_final(), "a key outlives its job: {row:?}");
                 assert!(keys.insert(key.clone()), "a key twice: {row:?}");

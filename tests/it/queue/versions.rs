@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clipqueue::queue::Outcome;
+use clipqueue::queue::{Failure, NewJob, Outcome, UNREADABLE_ARGS};
 use clipqueue_entities::{JobId, job::JobState};
 
 use super::fixture::{Process, Stack, Toys, for_each_live_stack};
@@ -38,6 +38,40 @@ async fn jobs_of_a_newer_version_run_although_an_older_process_stays_beside() {
         }
         old.stop().await;
         new.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn arguments_that_an_older_process_cannot_read_run_under_the_newer() {
+    for_each_live_stack(async |stack: Stack| {
+        let older = Toys::default().with("work", |_| async {
+            let error = anyhow::anyhow!("an argument of tomorrow");
+            Err(Failure::Unreadable { error })
+        });
+        let mut newer = Toys::default().with("work", |_| async { Ok(Outcome::Done) });
+        newer.reads = |kind, args| kind == "work" && args["form"] == 2;
+        let mut jobs: Vec<JobId> = Vec::new();
+        // More than a page, and between them some that nobody can read.
+        for number in 0..250 {
+            let job = NewJob {
+                args: serde_json::json!({ "form": if number % 5 == 0 { 3 } else { 2 } }),
+                ..stack.toy("work")
+            };
+            jobs.push(stack.insert(job).await.id());
+        }
+        assert_eq!(stack.drain(&older).await.held, jobs.len());
+        let new = Process::start(&stack.other_process(), &newer, SOON).await;
+        eventually(SOON, "what can be read has run", async || {
+            let stats = stack.queue.stats(&["toys".into()]).await.unwrap();
+            (stats[0].count(JobState::Completed) == 200).then_some(())
+        })
+        .await;
+        new.stop().await;
+        for id in jobs.iter().step_by(5) {
+            let row = stack.row(*id).await;
+            assert_eq!(row.hold_reason.as_deref(), Some(UNREADABLE_ARGS));
+        }
     })
     .await;
 }

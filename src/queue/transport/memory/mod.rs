@@ -354,6 +354,10 @@ impl Transport for MemoryTransport {
         self.signals.subscribe()
     }
 
+    async fn probe(&self) -> Result<(), TransportError> {
+        Ok(())
+    }
+
     async fn inspect(&self, _now: Timestamp) -> Result<Option<RedisReport>, TransportError> {
         Ok(None)
     }

@@ -43,6 +43,8 @@ use super::{
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a call may take. Scripts take milliseconds; more than this is an outage.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// What a probe writes is gone after this.
+const PROBE_LIFE: Duration = Duration::from_secs(10);
 /// The longest time until a call finds a server that is back.
 #[cfg(test)]
 pub(in crate::queue) const SLOWEST_RECONNECT: Duration =
@@ -553,6 +555,17 @@ impl Transport for RedisTransport {
 
     fn signals(&self) -> broadcast::Receiver<Signal> {
         self.signals.subscribe()
+    }
+
+    async fn probe(&self) -> Result<(), TransportError> {
+        let mut command = redis::cmd("SET");
+        command.arg(self.key("note", "probe")).arg(1);
+        command.arg("PX").arg(millis(PROBE_LIFE));
+        self.link
+            .call("write", async |connection| {
+                command.query_async::<()>(connection).await
+            })
+            .await
     }
 
     async fn inspect(&self, now: Timestamp) -> Result<Option<RedisReport>, TransportError> {
