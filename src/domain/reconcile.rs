@@ -214,7 +214,7 @@ pub async fn failed(
         return Ok(post);
     }
     let reason = reason.unwrap_or_else(|| FailReason::Unknown("unknown".to_owned()));
-    if reason == FailReason::Cancelled && post.cancel_requested && post.kind == PostKind::Photo {
+    if reason == FailReason::Cancelled && owner_stopped(app, &post, attempt).await? {
         let change = Change::new(PostEvent::Cancelled, evidence);
         return Box::pin(finish(app, lease, post, attempt, reason.as_str(), change)).await;
     }
@@ -235,6 +235,19 @@ pub async fn failed(
     crash::commit(tx, Commit::TriedAgain).await?;
     app.announce(post.user_id).await;
     Ok(post)
+}
+
+/// Whether TikTok stopped what its owner wanted to be stopped. The wish is taken back when TikTok refuses
+/// a stop, which it does as well when it stopped before and its answer was lost: then the question is
+/// the proof. A post in doubt ends as any other that TikTok says it did not post.
+async fn owner_stopped(
+    app: &App,
+    post: &post::Model,
+    attempt: &post_attempt::Model,
+) -> Result<bool> {
+    Ok(post.kind == PostKind::Photo
+        && takes(post, PostEvent::Cancelled)
+        && (post.cancel_requested || attempts::stop_was_asked(app.db.read(), attempt.id).await?))
 }
 
 /// How often TikTok failed the post before `attempt` for a reason that trying anew can cure. Attempts

@@ -124,6 +124,10 @@ async fn stop_pull(app: &App, tx: DatabaseTransaction, post: post::Model) -> Res
     };
     if asked {
         tx.rollback().await?;
+        if post.cancel_requested {
+            // TikTok agreed, and its word that the post is gone is still on its way.
+            return Ok(post);
+        }
         return Err(too_late().into());
     }
     post::Entity::update_many()

@@ -30,6 +30,11 @@ const TIMEOUT: &str = "TIMEOUT";
 /// How often such a daemon is asked.
 const TRIES: u32 = 10;
 
+/// What is looked at of a post.
+const LOOK: &str = "query($id: ID!) { node(id: $id) { ... on Post {
+    state holdReason failure { code message } caption version cancelRequested videos { videoId }
+    attempts { number phase publishId bytesAcked outcome } } } }";
+
 /// A client with an API key.
 #[derive(Clone)]
 pub(super) struct Client {
@@ -49,13 +54,18 @@ impl Client {
 
     /// Runs an operation that must succeed; gives its data.
     pub(super) async fn run(&self, query: &str, variables: Value) -> Value {
+        self.run_patiently(query, variables).await.unwrap()
+    }
+
+    /// The same on a daemon that may die.
+    async fn run_patiently(&self, query: &str, variables: Value) -> Result<Value, String> {
         for _ in 1..TRIES {
             match self.try_run(query, variables.clone()).await {
                 Err(error) if error == TIMEOUT => {}
-                answer => return answer.unwrap(),
+                answer => return answer,
             }
         }
-        self.try_run(query, variables).await.unwrap()
+        self.try_run(query, variables).await
     }
 
     /// The same on a daemon that may die, or that had no time: an answer that comes must still be a
@@ -90,36 +100,41 @@ impl Client {
     }
 
     /// The consent page for a creator who connects.
-    pub(super) async fn authorize_url(&self) -> String {
+    pub(super) async fn try_authorize_url(&self) -> Result<String, String> {
         let query = "mutation { connectTikTok(input: {}) { authorizeUrl userErrors { message } } }";
-        let data = self.run(query, json!({})).await;
-        text(&data["connectTikTok"]["authorizeUrl"])
+        let data = self.run_patiently(query, json!({})).await?;
+        Ok(text(&data["connectTikTok"]["authorizeUrl"]))
     }
 
     /// Opens a page as a browser would, without the key.
-    pub(super) async fn open(&self, url: &str) -> String {
-        let answer = self.http.get(url).send().await.unwrap();
-        answer.error_for_status().unwrap().text().await.unwrap()
+    pub(super) async fn try_open(&self, url: &str) -> Result<String, String> {
+        let sent = self.http.get(url).send().await;
+        let answer = sent.map_err(|error| error.to_string())?;
+        let read = answer.error_for_status().unwrap().text().await;
+        read.map_err(|error| error.to_string())
     }
 
-    /// The id of the account that the creator connected.
-    pub(super) async fn account(&self, username: &str) -> String {
-        let data = self
-            .run("{ tiktokAccounts { id displayName } }", json!({}))
-            .await;
-        let accounts = data["tiktokAccounts"].as_array().unwrap();
-        let account = accounts.iter().find(|a| a["displayName"] == username);
-        text(&account.unwrap_or_else(|| panic!("{username} is not in {data}"))["id"])
+    /// The accounts that the creator connected.
+    pub(super) async fn try_accounts(&self, username: &str) -> Result<Vec<String>, String> {
+        let query = "{ tiktokAccounts { id displayName } }";
+        let data = self.run_patiently(query, json!({})).await?;
+        let accounts = data["tiktokAccounts"].as_array().unwrap().iter();
+        let theirs = accounts.filter(|account| account["displayName"] == username);
+        Ok(theirs.map(|account| text(&account["id"])).collect())
     }
 
     /// Announces a video: its id, and the address for its bytes.
     pub(super) async fn announce(&self, movie: &Movie) -> (String, String) {
+        self.announce_file("movie.mp4", movie.size()).await
+    }
+
+    async fn announce_file(&self, filename: &str, size: u64) -> (String, String) {
         let query = "mutation($input: CreateUploadInput!) { createUpload(input: $input) {
             media { id } uploadUrl userErrors { message } } }";
         let input = json!({
             "idempotencyKey": Uuid::now_v7().to_string(),
-            "filename": "movie.mp4",
-            "size": movie.size().to_string(),
+            "filename": filename,
+            "size": size.to_string(),
         });
         let data = self.run(query, json!({ "input": input })).await;
         let upload = &data["createUpload"];
@@ -128,14 +143,19 @@ impl Client {
 
     /// Sends the bytes of an announced video.
     pub(super) async fn send(&self, url: &str, movie: &Movie) {
+        let body = reqwest::Body::wrap_stream(movie.stream());
+        self.send_body(url, movie.size(), body).await;
+    }
+
+    async fn send_body(&self, url: &str, size: u64, body: reqwest::Body) {
         let answer = self
             .http
             .patch(url)
             .header("Tus-Resumable", "1.0.0")
             .header("Upload-Offset", 0)
             .header("Content-Type", "application/offset+octet-stream")
-            .header("Content-Length", movie.size())
-            .body(reqwest::Body::wrap_stream(movie.stream()))
+            .header("Content-Length", size)
+            .body(body)
             .send()
             .await
             .unwrap();
@@ -148,6 +168,14 @@ impl Client {
     pub(super) async fn upload(&self, movie: &Movie) -> String {
         let (media, url) = self.announce(movie).await;
         self.send(&url, movie).await;
+        media
+    }
+
+    /// Uploads a file that is small.
+    pub(super) async fn upload_file(&self, filename: &str, bytes: &'static [u8]) -> String {
+        let size = bytes.len() as u64;
+        let (media, url) = self.announce_file(filename, size).await;
+        self.send_body(&url, size, bytes.into()).await;
         media
     }
 
@@ -168,30 +196,33 @@ impl Client {
         kind: Kind,
         keep_draft: bool,
     ) -> Result<String, String> {
-        let mut input = json!({
-            "idempotencyKey": key,
-            "keepDraft": keep_draft,
-            "accountId": account,
-            "mediaId": media,
-            "caption": "A movie",
-        });
-        if kind == Kind::Direct {
-            input["creatorConsent"] = json!(true);
-            input["direct"] = json!({
-                "privacyLevel": "PUBLIC_TO_EVERYONE",
-                "allowComment": true,
-                "allowDuet": false,
-                "allowStitch": false,
-                "disclosesCommercial": false,
-                "yourBrand": false,
-                "brandedContent": false,
-                "aiGenerated": false,
-            });
-        }
+        let mut input = request(key, account, kind);
+        input["mediaId"] = json!(media);
+        input["keepDraft"] = json!(keep_draft);
+        self.try_create(input).await
+    }
+
+    /// Asks for a post as `input` says, on a daemon that may die.
+    pub(super) async fn try_create(&self, input: Value) -> Result<String, String> {
         let query = "mutation($input: CreatePostInput!) { createPost(input: $input) {
             post { id } userErrors { field code message } } }";
         let data = self.try_run(query, json!({ "input": input })).await?;
         Ok(text(&data["createPost"]["post"]["id"]))
+    }
+
+    /// Changes a post by a mutation, on a daemon that may die.
+    pub(super) async fn try_change(
+        &self,
+        mutation: &str,
+        input_type: &str,
+        input: Value,
+    ) -> Result<(), String> {
+        let query = format!(
+            "mutation($input: {input_type}!) {{ {mutation}(input: $input) {{
+            post {{ id }} userErrors {{ field code message }} }} }}"
+        );
+        let changed = self.try_run(&query, json!({ "input": input })).await;
+        changed.map(drop)
     }
 
     /// Sends a draft on its way, on a daemon that may die.
@@ -203,11 +234,31 @@ impl Client {
 
     /// The post as it stands.
     pub(super) async fn look(&self, post: &str) -> Value {
-        let query = "query($id: ID!) { node(id: $id) { ... on Post {
-            state holdReason failure { code message }
-            attempts { number phase publishId bytesAcked outcome } } } }";
-        let data = self.run(query, json!({ "id": post })).await;
+        let data = self.run(LOOK, json!({ "id": post })).await;
         data["node"].clone()
+    }
+
+    /// The same on a daemon that may die.
+    pub(super) async fn try_look(&self, post: &str) -> Result<Value, String> {
+        let data = self.try_run(LOOK, json!({ "id": post })).await?;
+        Ok(data["node"].clone())
+    }
+
+    /// What happened to a post, each change with its proof.
+    pub(super) async fn timeline(&self, post: &str) -> Vec<Value> {
+        let query = "query($id: ID!) { node(id: $id) { ... on Post {
+            timeline(first: 100) { edges { node {
+            kind from to evidence { source subject } } } } } } }";
+        let data = self.run(query, json!({ "id": post })).await;
+        let edges = data["node"]["timeline"]["edges"].as_array().unwrap();
+        edges.iter().map(|edge| edge["node"].clone()).collect()
+    }
+
+    /// Lets no more jobs of a queue begin.
+    pub(super) async fn pause(&self, queue: &str) {
+        let query = "mutation($queue: String!) { pauseQueue(input: { queue: $queue }) {
+            userErrors { field code message } } }";
+        self.run(query, json!({ "queue": queue })).await;
     }
 
     /// Waits until the post is in `state`; fails when it ends elsewhere.
@@ -237,6 +288,29 @@ impl Client {
         let data = self.run(query, json!({ "kind": kind })).await;
         data["jobs"]["edges"][0]["node"].clone()
     }
+}
+
+/// What every request for a post says, by its key.
+pub(super) fn request(key: &str, account: &str, kind: Kind) -> Value {
+    let mut input = json!({
+        "idempotencyKey": key,
+        "accountId": account,
+        "caption": "A movie",
+    });
+    if kind == Kind::Direct {
+        input["creatorConsent"] = json!(true);
+        input["direct"] = json!({
+            "privacyLevel": "PUBLIC_TO_EVERYONE",
+            "allowComment": true,
+            "allowDuet": false,
+            "allowStitch": false,
+            "disclosesCommercial": false,
+            "yourBrand": false,
+            "brandedContent": false,
+            "aiGenerated": false,
+        });
+    }
+    input
 }
 
 /// A client that uses no proxy, and each connection once: a process that was stopped closes what

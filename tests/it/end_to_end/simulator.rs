@@ -96,6 +96,18 @@ impl Simulator {
         .await;
     }
 
+    /// Whether a call has run into a fault.
+    pub(super) async fn has_hit(&self) -> bool {
+        let faults: Vec<InstalledFault> = self.read("faults").await;
+        faults.iter().any(|installed| installed.hits > 0)
+    }
+
+    /// The creator posts a draft from the inbox.
+    pub(super) async fn finish_draft(&self, publish_id: &str) {
+        self.tell(&format!("drafts/{publish_id}/finish"), &json!({}))
+            .await;
+    }
+
     /// Changes knobs of the simulator.
     pub(super) async fn configure(&self, change: Value) {
         let told = self.http.patch(format!("{}/_sim/config", self.base));

@@ -6,6 +6,7 @@ use std::{
     sync::atomic::{AtomicU16, Ordering},
 };
 
+use sea_orm::{ConnectionTrait as _, Database};
 use tempfile::TempDir;
 
 use super::{
@@ -72,7 +73,8 @@ impl World {
         }
     }
 
-    /// Starts a daemon on the world's data, on a port of its own, and waits until it is ready.
+    /// Starts a daemon on the world's data and waits until it is ready. Unless the settings give it an
+    /// address, it has one of its own.
     pub(super) async fn daemon(&self, name: &str) -> Daemon {
         self.daemon_with(name, &[]).await
     }
@@ -90,7 +92,11 @@ impl World {
 
     /// The same for a daemon that may die before it is ready.
     pub(super) fn spawn(&self, name: &str, settings: &[(&str, &str)]) -> Daemon {
-        let address = format!("127.0.0.1:{}", free_port());
+        let own = settings.iter().find(|(key, _)| *key == "http.listen");
+        let address = match own {
+            Some((_, address)) => (*address).to_owned(),
+            None => free_address(),
+        };
         let base = format!("http://{address}");
         let mut environment = self.environment.clone();
         let own = [("http.listen", &*address), ("http.public_url", &*base)];
@@ -110,13 +116,39 @@ impl World {
 
     /// Makes a creator and connects them; gives the account's id.
     pub(super) async fn connect(&self, daemon: &Daemon, username: &str) -> String {
-        self.sim.create_account(username).await;
-        let url = daemon.client.authorize_url().await;
-        let callback = self.sim.consent(&url, username).await;
-        let page = daemon.client.open(&callback).await;
-        assert!(page.contains("is connected"), "{page}");
-        daemon.client.account(username).await
+        self.try_connect(daemon, username).await.unwrap()
     }
+
+    /// The same on a daemon that may die.
+    pub(super) async fn try_connect(
+        &self,
+        daemon: &Daemon,
+        username: &str,
+    ) -> Result<String, String> {
+        self.sim.create_account(username).await;
+        let url = daemon.client.try_authorize_url().await?;
+        let callback = self.sim.consent(&url, username).await;
+        let page = daemon.client.try_open(&callback).await?;
+        assert!(page.contains("is connected"), "{page}");
+        let mut accounts = daemon.client.try_accounts(username).await?;
+        assert_eq!(accounts.len(), 1, "{username}: {accounts:?}");
+        Ok(accounts.remove(0))
+    }
+
+    /// Changes the database behind the program's back; gives how many rows.
+    pub(super) async fn damage(&self, sql: &str) -> u64 {
+        let name = variable("database.url");
+        let url = self.environment.iter().find(|(key, _)| *key == name);
+        let database = Database::connect(&url.unwrap().1).await.unwrap();
+        let done = database.execute_unprepared(sql).await.unwrap();
+        database.close().await.unwrap();
+        done.rows_affected()
+    }
+}
+
+/// A place on the loopback where nobody listens.
+pub(super) fn free_address() -> String {
+    format!("127.0.0.1:{}", free_port())
 }
 
 /// The environment variable of a setting.

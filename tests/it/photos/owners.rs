@@ -7,13 +7,13 @@ use clipqueue::domain::{
     posts::{self, PostEdit},
     uploads,
 };
-use clipqueue_entities::post::PostState;
-use tiktok_sim::Endpoint;
+use clipqueue_entities::{PostId, post::PostState};
+use tiktok_sim::{Endpoint, FaultKind};
 
 use super::gallery::{attempts, direct, open, run_until, three};
 use crate::support::{
     app::{Stack, TestApp},
-    flows::{HOUR, codes},
+    flows::{HOUR, MINUTE, codes},
 };
 
 crate::on_both_stacks_by_hand!(
@@ -22,6 +22,8 @@ crate::on_both_stacks_by_hand!(
     a_photo_that_a_post_needs_cannot_be_taken_away,
     another_tenant_s_photos_are_nothing,
     photos_that_tiktok_still_fetches_can_be_stopped_there,
+    photos_whose_stop_was_answered_to_nobody_are_stopped,
+    photos_whose_stop_is_told_of_after_the_deadline_have_failed,
     photos_that_tiktok_has_are_not_stopped_any_more,
 );
 
@@ -138,9 +140,14 @@ async fn silent() -> String {
     url
 }
 
-async fn photos_that_tiktok_still_fetches_can_be_stopped_there(stack: Stack) {
+/// A post of photos that TikTok is fetching, and never gets.
+async fn being_fetched(stack: Stack) -> (TestApp, PostId) {
     let url = silent().await;
-    let mut t = TestApp::start_with(stack, &[("http.public_url", url.as_str())]).await;
+    let settings = [
+        ("http.public_url", url.as_str()),
+        ("posts.processing_deadline", "30m"),
+    ];
+    let mut t = TestApp::start_with(stack, &settings).await;
     t.sim.configure(|config| {
         config.pulls.allow = true;
         config.pulls.loopback_http = true;
@@ -149,12 +156,47 @@ async fn photos_that_tiktok_still_fetches_can_be_stopped_there(stack: Stack) {
     let post = t.post(direct(account, &photos, "stopped at TikTok")).await;
     t.drain().await;
     assert_eq!(t.reload(post.id).await.state, PostState::Processing);
-    let asked = posts::cancel(&t.app, &t.actor, post.id).await.unwrap();
+    (t, post.id)
+}
+
+async fn photos_that_tiktok_still_fetches_can_be_stopped_there(stack: Stack) {
+    let (mut t, id) = being_fetched(stack).await;
+    let asked = posts::cancel(&t.app, &t.actor, id).await.unwrap();
     assert!(asked.cancel_requested);
-    t.run_until(post.id, PostState::Cancelled).await;
+    t.run_until(id, PostState::Cancelled).await;
     assert_eq!(t.calls(Endpoint::Cancel).len(), 1);
-    let attempt = t.attempts(post.id).await.pop().unwrap();
+    let attempt = t.attempts(id).await.pop().unwrap();
     assert_eq!(attempt.outcome.as_deref(), Some("publish_cancelled"));
+    assert!(t.sim.publishes().is_empty());
+}
+
+async fn photos_whose_stop_was_answered_to_nobody_are_stopped(stack: Stack) {
+    let (mut t, id) = being_fetched(stack).await;
+    t.fault(Endpoint::Cancel, FaultKind::LostAfterEffect);
+    let silent = t.fault_always(Endpoint::Status, FaultKind::Status { status: 503 });
+    t.sim.expect_refusal("publish_not_cancellable");
+    posts::cancel(&t.app, &t.actor, id).await.unwrap();
+    // TikTok refuses to stop twice, and does not say yet what became of it.
+    t.pass(MINUTE * 10, 20).await;
+    assert_eq!(t.calls(Endpoint::Cancel).len(), 2);
+    assert!(!t.reload(id).await.cancel_requested);
+    t.sim.clear_faults(Some(silent));
+    t.run_until(id, PostState::Cancelled).await;
+    assert_eq!(t.calls(Endpoint::Cancel).len(), 2);
+    assert!(t.sim.publishes().is_empty());
+}
+
+async fn photos_whose_stop_is_told_of_after_the_deadline_have_failed(stack: Stack) {
+    let (mut t, id) = being_fetched(stack).await;
+    let silent = t.fault_always(Endpoint::Status, FaultKind::Status { status: 503 });
+    posts::cancel(&t.app, &t.actor, id).await.unwrap();
+    t.pass(MINUTE * 35, 35).await;
+    t.fire_crons().await;
+    assert_eq!(t.reload(id).await.state, PostState::Unconfirmed);
+    t.sim.clear_faults(Some(silent));
+    let failed = t.run_until(id, PostState::Failed).await;
+    assert_eq!(failed.failure_code.as_deref(), Some("publish_cancelled"));
+    assert_eq!(t.calls(Endpoint::Cancel).len(), 1);
     assert!(t.sim.publishes().is_empty());
 }
 

@@ -3,9 +3,14 @@
 //! For every point of `clipqueue::crash` a run is named here that meets it: the match is exhaustive,
 //! so a new call or commit does not compile until somebody says how it is met. A run starts the
 //! program, lets it die there by `kill -9`, starts it again and judges by the simulator's ledger: the
-//! post reached its end, it was published once, and no rule of TikTok's was broken.
+//! post reached its end, it was published once, or never when that is its end, no rule of TikTok's was
+//! broken, and our record has a proof of each state.
 
+mod clock;
+mod hand;
 mod run;
+mod stage;
+mod story;
 
 use std::{any::Any, panic::AssertUnwindSafe};
 
@@ -14,7 +19,7 @@ use futures::{FutureExt as _, StreamExt as _, stream};
 use tiktok::Endpoint;
 use tokio::time::Instant;
 
-use self::run::{Story, live_through};
+use self::{run::live_through, story::Story};
 use crate::support::app::Stack;
 
 /// Runs at the same time: most of each is waiting for a lease to run out.
@@ -24,12 +29,14 @@ const AT_ONCE: usize = 8;
 enum Met {
     /// By this story, where the process passes the point for the nth time.
     By(Story, &'static [u32]),
-    /// Not on the way of a post, a poll or a token, or not by this program yet.
-    Elsewhere,
+    /// By two stories, in which it is passed with different things at stake.
+    ByBoth([Story; 2], &'static [u32]),
+    /// No call and no commit of this program.
+    Nowhere,
 }
 
 fn met(step: Step) -> Met {
-    use Met::{By, Elsewhere};
+    use Met::{By, ByBoth, Nowhere};
     match step {
         Step::Call(call) => match call {
             // The API asks before it accepts a post, the worker before it sends it.
@@ -39,12 +46,12 @@ fn met(step: Step) -> Met {
             }
             Endpoint::InboxVideoInit => By(Story::Inbox, &[1]),
             Endpoint::Token => By(Story::RejectedToken, &[1]),
-            Endpoint::Revoke
-            | Endpoint::UserInfo
-            | Endpoint::PhotoInit
-            | Endpoint::Cancel
-            | Endpoint::VideoList
-            | Endpoint::VideoQuery => Elsewhere,
+            Endpoint::PhotoInit => By(Story::Photos, &[1]),
+            Endpoint::Cancel => By(Story::Stopped, &[1]),
+            Endpoint::VideoList => By(Story::Doubted, &[1]),
+            Endpoint::UserInfo => By(Story::Connecting, &[1]),
+            // The client has them, and nothing in the program calls them.
+            Endpoint::Revoke | Endpoint::VideoQuery => Nowhere,
         },
         Step::Commit(commit) => match commit {
             Commit::PostAccepted
@@ -76,24 +83,22 @@ fn met(step: Step) -> Met {
             Commit::EventNoted => By(Story::Stuck, &[1]),
             Commit::DeadlineMoved => By(Story::StuckForADay, &[1]),
             Commit::JobsRescued => By(Story::Rescue, &[1]),
-            // What a person asks for, and what only mends damage from outside.
-            Commit::PostEdited
-            | Commit::PostStopped
-            | Commit::PostRetried
-            | Commit::SendingGivenUp
-            | Commit::OrphanAdopted
-            | Commit::PostsReleased
-            | Commit::WordTaken => Elsewhere,
-            // The stories post videos and no webhooks come: `photos::crashes` and `webhooks` fail these.
-            Commit::PhotoAsked
-            | Commit::PhotoServed
-            | Commit::PublishIdKept
-            | Commit::StopAsked
-            | Commit::NeverFetched
-            | Commit::NoticeTaken
-            | Commit::NoticeFollowed
-            | Commit::NoticeAnswered
-            | Commit::VideosSuggested => Elsewhere,
+            Commit::PhotoAsked | Commit::PhotoServed => By(Story::Photos, &[1]),
+            Commit::NeverFetched => By(Story::PhotosLost, &[1]),
+            Commit::PublishIdKept => By(Story::JobLost, &[1]),
+            Commit::StopAsked => By(Story::Stopped, &[1]),
+            // The draft is in the inbox, then its creator has posted it.
+            Commit::NoticeTaken => By(Story::Told, &[1, 2]),
+            Commit::NoticeFollowed => By(Story::Told, &[1, 2]),
+            Commit::NoticeAnswered => By(Story::Told, &[1]),
+            Commit::VideosSuggested | Commit::WordTaken => By(Story::Doubted, &[1]),
+            Commit::PostEdited | Commit::PostRetried => By(Story::ChangedMind, &[1]),
+            // Before anything was sent, and while TikTok fetches photos.
+            Commit::PostStopped => ByBoth([Story::ChangedMind, Story::Stopped], &[1]),
+            Commit::SendingGivenUp => By(Story::GivenUp, &[1]),
+            Commit::OrphanAdopted => By(Story::Orphan, &[1]),
+            // A question is let go when its deadline passes; a post that nobody let go is found.
+            Commit::PostsReleased => ByBoth([Story::Stuck, Story::Stranded], &[1]),
         },
     }
 }
@@ -111,7 +116,12 @@ async fn a_process_on_servers_may_die_anywhere() {
 async fn everywhere(stack: Stack) {
     let mut runs = Vec::new();
     for point in Point::all() {
-        if let Met::By(story, times) = met(point.step) {
+        let (stories, times) = match met(point.step) {
+            Met::By(story, times) => (vec![story], times),
+            Met::ByBoth(stories, times) => (stories.to_vec(), times),
+            Met::Nowhere => continue,
+        };
+        for story in stories {
             runs.extend(times.iter().map(|nth| (point, *nth, story)));
         }
     }
