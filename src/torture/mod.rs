@@ -7,6 +7,7 @@
 //! the same plan again. Everybody's time passes faster than real time.
 
 mod api;
+mod doubt;
 mod inflict;
 mod judge;
 mod plan;
@@ -25,6 +26,7 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use tokio::time::Instant;
 
+use judge::Ended;
 pub use plan::Kind;
 use plan::{Link, Plan, Shape};
 use report::Tally;
@@ -108,8 +110,8 @@ impl Options {
         self.faults.is_empty() || self.faults.contains(&Kind::DiskFull)
     }
 
-    /// What a round is made of in `world`.
-    fn shape(&self, world: &World) -> anyhow::Result<Shape> {
+    /// What a round is made of in `world`. What it cannot be made of goes into `tally`.
+    fn shape(&self, world: &World, tally: &mut Tally) -> anyhow::Result<Shape> {
         let possible = |kind: &Kind| match kind {
             Kind::RedisRestart | Kind::Flushall | Kind::Maxmemory => world.redis.is_some(),
             Kind::DbRestart => world.postgres.is_some(),
@@ -128,9 +130,8 @@ impl Options {
         };
         let (kinds, left_out): (Vec<Kind>, Vec<Kind>) =
             wanted.iter().partition(|kind| possible(kind));
-        if !left_out.is_empty() && !self.json {
-            println!("left out, for this stack has no such thing: {left_out:?}");
-        }
+        let names = left_out.iter().map(|kind| format!("{kind:?}"));
+        tally.left_out.extend(names);
         anyhow::ensure!(!kinds.is_empty(), "none of these faults is possible here");
         let links: Vec<Link> = world.links.iter().map(|(link, _)| *link).collect();
         Ok(Shape {
@@ -202,16 +203,19 @@ async fn act(
     let world = World::start(options, &directory)
         .await
         .with_context(|| format!("starting; the logs are in {}", directory.display()))?;
-    let shape = options.shape(&world)?;
+    let shape = options.shape(&world, tally)?;
     let mut failed = false;
+    let mut ended = Vec::new();
     while goes_on(*seed) && !failed {
         let plan = Plan::new(*seed, &shape);
         *seed += 1;
         tally.rounds += 1;
         let wrong = match round::play(&world, &plan, options.rate).await {
             Ok(played) => {
-                let wrong = judge::judge(&world, &plan, &played, tally).await?;
-                if !wrong.is_empty() {
+                let wrong = judge::judge(&world, &plan, &played, options.rate, tally).await?;
+                if wrong.is_empty() {
+                    ended.extend(Ended::all(plan.seed, &played));
+                } else {
                     keep(&world, &directory, &played).await?;
                 }
                 wrong
@@ -228,6 +232,17 @@ async fn act(
                 plan.seed
             );
         }
+    }
+    match judge::last_word(&world, &ended, tally).await {
+        Ok(wrong) => {
+            for (seed, text) in wrong {
+                failed = true;
+                tally.failed_seeds.push(seed);
+                eprintln!("the round of seed {seed} failed at the end of all: {text}");
+            }
+        }
+        Err(error) if failed => eprintln!("the end of all could not be judged: {error:#}"),
+        Err(error) => return Err(error.context("judging the end of all")),
     }
     let deaths = &world.daemons.deaths;
     let at_points = deaths.at_points.load(Ordering::Relaxed);
@@ -249,7 +264,7 @@ async fn keep(
 ) -> anyhow::Result<()> {
     let calls = world.sim.calls_after(played.since_call).await?;
     let inits = world.sim.inits().await?;
-    let published = world.sim.published().await?;
+    let published = world.sim.published(played.began_ms).await?;
     let all = serde_json::json!({ "calls": calls, "inits": inits, "published": published });
     std::fs::write(
         directory.join("ledger.json"),

@@ -1,6 +1,11 @@
 //! The simulator as a process of its own, which outlives everybody and has the last word.
 
-use std::{net::SocketAddr, path::Path, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::Path,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use serde::de::DeserializeOwned;
@@ -17,6 +22,8 @@ pub(super) struct Simulator {
     _process: Process,
     http: reqwest::Client,
     address: SocketAddr,
+    /// The last call that was read, so that a long ledger is read once.
+    seen: AtomicU64,
 }
 
 impl Simulator {
@@ -29,6 +36,7 @@ impl Simulator {
             _process: process,
             http: api::http()?,
             address,
+            seen: AtomicU64::new(0),
         };
         until(START, "the simulator answers", async || {
             sim.tell("clock/rate", &json!({ "rate": rate })).await.ok()
@@ -90,6 +98,17 @@ impl Simulator {
         Ok(())
     }
 
+    pub(super) async fn set_clock(&self, now_ms: i64) -> anyhow::Result<()> {
+        self.tell("clock/set", &json!({ "now_ms": now_ms })).await?;
+        Ok(())
+    }
+
+    /// Lets `ms` pass at once.
+    pub(super) async fn advance(&self, ms: i64) -> anyhow::Result<()> {
+        self.tell("clock/advance", &json!({ "ms": ms })).await?;
+        Ok(())
+    }
+
     pub(super) async fn now_ms(&self) -> anyhow::Result<i64> {
         let clock: Value = self.read("clock").await?;
         clock["now_ms"].as_i64().context("no time")
@@ -97,11 +116,22 @@ impl Simulator {
 
     /// The calls after a position of the ledger.
     pub(super) async fn calls_after(&self, seq: u64) -> anyhow::Result<Vec<Entry>> {
-        self.read(&format!("ledger?after={seq}")).await
+        let calls: Vec<Entry> = self.read(&format!("ledger?after={seq}")).await?;
+        if let Some(last) = calls.last() {
+            self.seen.fetch_max(last.seq, Ordering::Relaxed);
+        }
+        Ok(calls)
     }
 
-    pub(super) async fn published(&self) -> anyhow::Result<Vec<Published>> {
-        self.read("publishes").await
+    /// The last call that there was.
+    pub(super) async fn last_call(&self) -> anyhow::Result<u64> {
+        self.calls_after(self.seen.load(Ordering::Relaxed)).await?;
+        Ok(self.seen.load(Ordering::Relaxed))
+    }
+
+    /// What appeared since a moment of the simulator's.
+    pub(super) async fn published(&self, since_ms: i64) -> anyhow::Result<Vec<Published>> {
+        self.read(&format!("publishes?since_ms={since_ms}")).await
     }
 
     pub(super) async fn inits(&self) -> anyhow::Result<Vec<InitReport>> {
