@@ -137,6 +137,24 @@ impl Api {
         text(&account["id"])
     }
 
+    /// Jobs that are not done, of the whole installation.
+    pub(super) async fn live_jobs(&self) -> anyhow::Result<u64> {
+        let data = self
+            .run("{ queues { depth { state jobs } } }", json!({}))
+            .await?;
+        let queues = data["queues"].as_array().context("no queues")?;
+        let counts = queues
+            .iter()
+            .flat_map(|queue| queue["depth"].as_array().into_iter().flatten());
+        Ok(counts
+            .filter(|count| {
+                let over = ["COMPLETED", "CANCELLED", "DISCARDED"];
+                !over.iter().any(|state| count["state"] == *state)
+            })
+            .filter_map(|count| count["jobs"].as_u64())
+            .sum())
+    }
+
     /// Stores a file; gives its id.
     pub(super) async fn upload(&self, key: &str, bytes: Bytes) -> anyhow::Result<String> {
         let query = "mutation($input: CreateUploadInput!) { createUpload(input: $input) {

@@ -7,6 +7,8 @@ use std::{
 
 use serde::Serialize;
 
+use super::soak::Change;
+
 /// Counts over all rounds.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct Tally {
@@ -46,8 +48,13 @@ pub(super) struct Tally {
     pub(super) reread: u64,
     /// Rules of TikTok's that were broken.
     pub(super) rules: u64,
-    /// Rules that were broken for want of what died with a process.
+    /// Calls that TikTok refused and that no fault explains.
+    pub(super) refused: u64,
+    /// Rules that were broken for want of what died with a process, and refusals of tokens that a
+    /// fault let die.
     pub(super) excused: u64,
+    /// What memory changed, of a run of many minutes.
+    pub(super) soak: Vec<Change>,
     /// Calls to TikTok.
     pub(super) calls: u64,
     /// Simulated seconds.
@@ -89,6 +96,9 @@ impl fmt::Display for Tally {
             self.crash_points, self.restarts
         )?;
         writeln!(f, "ended: {:?}", self.ended)?;
+        for change in &self.soak {
+            writeln!(f, "{change}")?;
+        }
         writeln!(
             f,
             "doubts {} (needless {}, unsettled {}), the longest {} s after everything was well",
@@ -96,8 +106,14 @@ impl fmt::Display for Tally {
         )?;
         write!(
             f,
-            "lost {}, twice {}, ended badly without a reason {}, rules broken {} (excused {}); {} posts read again at the end",
-            self.lost, self.twice, self.unexplained, self.rules, self.excused, self.reread
+            "lost {}, twice {}, ended badly without a reason {}, rules broken {}, calls refused {} (excused {}); {} posts read again at the end",
+            self.lost,
+            self.twice,
+            self.unexplained,
+            self.rules,
+            self.refused,
+            self.excused,
+            self.reread
         )
     }
 }

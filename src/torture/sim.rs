@@ -10,7 +10,7 @@ use std::{
 use anyhow::Context as _;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tiktok_sim::{Endpoint, Entry, Fault, FaultKind, InitReport, Published, RuleBroken};
+use tiktok_sim::{Endpoint, Entry, Fault, FaultKind, InitReport, Published, Verdict};
 
 use super::{api, process::Process, servers::free_port, until, world::program};
 
@@ -24,6 +24,8 @@ pub(super) struct Simulator {
     address: SocketAddr,
     /// The last call that was read, so that a long ledger is read once.
     seen: AtomicU64,
+    /// The last call that the verdict was about.
+    judged: AtomicU64,
 }
 
 impl Simulator {
@@ -37,6 +39,7 @@ impl Simulator {
             http: api::http()?,
             address,
             seen: AtomicU64::new(0),
+            judged: AtomicU64::new(0),
         };
         until(START, "the simulator answers", async || {
             sim.tell("clock/rate", &json!({ "rate": rate })).await.ok()
@@ -138,8 +141,22 @@ impl Simulator {
         self.read("inits").await
     }
 
-    pub(super) async fn broken(&self) -> anyhow::Result<Vec<RuleBroken>> {
-        let verdict: Value = self.read("verify").await?;
-        Ok(serde_json::from_value(verdict["broken"].clone())?)
+    /// What a creator's calls were.
+    pub(super) async fn calls_of(&self, creator: &str) -> anyhow::Result<Vec<Entry>> {
+        self.read(&format!("ledger?account={creator}")).await
+    }
+
+    /// Rules broken and refusals met since this was asked for the last time.
+    pub(super) async fn verdict(&self) -> anyhow::Result<Verdict> {
+        let mut verdict: Verdict = self.read("verify").await?;
+        let judged = self.judged.load(Ordering::Relaxed);
+        verdict.broken.retain(|broken| broken.seq > judged);
+        verdict.refused.retain(|entry| entry.seq > judged);
+        let broken = verdict.broken.iter().map(|broken| broken.seq);
+        let refused = verdict.refused.iter().map(|entry| entry.seq);
+        if let Some(last) = broken.chain(refused).max() {
+            self.judged.fetch_max(last, Ordering::Relaxed);
+        }
+        Ok(verdict)
     }
 }

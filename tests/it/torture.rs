@@ -70,6 +70,7 @@ async fn torture(seed: u64, stack: &[&str]) {
         "twice",
         "unexplained",
         "rules",
+        "refused",
         "needless",
         "unsettled",
     ] {
