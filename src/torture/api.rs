@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::plan::Way;
+use super::{doubt::Doubt, plan::Way};
 
 /// How long one request may take: a stopped process answers nobody.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -24,8 +24,7 @@ pub(super) struct Api {
 pub(super) struct Seen {
     pub(super) state: String,
     pub(super) hold_reason: String,
-    /// When it became UNCONFIRMED and when it left that, by the daemons' clocks.
-    pub(super) doubts: u64,
+    pub(super) doubts: Vec<Doubt>,
     /// The whole answer, for people.
     pub(super) answer: Value,
 }
@@ -42,6 +41,25 @@ impl Seen {
             "LAPSED",
         ]
         .contains(&&*self.state)
+    }
+}
+
+/// What the rules of the API refused, and nothing was done.
+#[derive(Debug, thiserror::Error)]
+#[error("{mutation} was refused: {errors}")]
+pub(super) struct Refused {
+    mutation: String,
+    errors: Value,
+}
+
+impl Refused {
+    /// Whether `field` was refused with `code`.
+    pub(super) fn says(&self, code: &str, field: &str) -> bool {
+        let errors = self.errors.as_array().into_iter().flatten();
+        errors
+            .filter(|error| error["code"] == code)
+            .filter_map(|error| error["field"].as_array()?.last()?.as_str())
+            .any(|last| last == field)
     }
 }
 
@@ -80,7 +98,11 @@ impl Api {
         for (field, payload) in answer["data"].as_object().into_iter().flatten() {
             let errors = &payload["userErrors"];
             let none = errors.as_array().is_none_or(Vec::is_empty);
-            anyhow::ensure!(none, "{field} was refused: {errors}");
+            if !none {
+                let mutation = field.clone();
+                let errors = errors.clone();
+                return Err(Refused { mutation, errors }.into());
+            }
         }
         Ok(answer["data"].clone())
     }
@@ -113,6 +135,24 @@ impl Api {
             .find(|account| account["displayName"] == username && account["status"] == "ACTIVE")
             .with_context(|| format!("{username} is not connected"))?;
         text(&account["id"])
+    }
+
+    /// Jobs that are not done, of the whole installation.
+    pub(super) async fn live_jobs(&self) -> anyhow::Result<u64> {
+        let data = self
+            .run("{ queues { depth { state jobs } } }", json!({}))
+            .await?;
+        let queues = data["queues"].as_array().context("no queues")?;
+        let counts = queues
+            .iter()
+            .flat_map(|queue| queue["depth"].as_array().into_iter().flatten());
+        Ok(counts
+            .filter(|count| {
+                let over = ["COMPLETED", "CANCELLED", "DISCARDED"];
+                !over.iter().any(|state| count["state"] == *state)
+            })
+            .filter_map(|count| count["jobs"].as_u64())
+            .sum())
     }
 
     /// Stores a file; gives its id.
@@ -189,19 +229,20 @@ impl Api {
         let query = "query($id: ID!) { node(id: $id) { ... on Post {
             state holdReason failure { code message }
             attempts { number phase publishId outcome }
-            timeline(first: 100) { edges { node { kind from to createdAt } } } } } }";
+            timeline(first: 100) {
+                pageInfo { hasNextPage }
+                edges { node { kind from to createdAt } } } } } }";
         let data = self.run(query, json!({ "id": post })).await?;
         let node = &data["node"];
-        let events = node["timeline"]["edges"].as_array();
-        let doubts = events
-            .into_iter()
-            .flatten()
-            .filter(|edge| edge["node"]["to"] == "UNCONFIRMED")
-            .count();
+        let timeline = &node["timeline"];
+        let whole = timeline["pageInfo"]["hasNextPage"] == false;
+        anyhow::ensure!(whole, "the timeline of {post} is too long to be judged");
+        let edges = timeline["edges"].as_array().context("a timeline")?;
+        let doubts = Doubt::all(edges.iter().map(|edge| &edge["node"]))?;
         Ok(Seen {
             state: text(&node["state"])?,
             hold_reason: node["holdReason"].as_str().unwrap_or_default().to_owned(),
-            doubts: doubts as u64,
+            doubts,
             answer: node.clone(),
         })
     }

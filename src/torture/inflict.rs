@@ -7,14 +7,31 @@ use rustix::process::Signal;
 use tokio::time::sleep;
 
 use super::{
+    doubt::Window,
     plan::{Link, PlannedFault, What},
     proxy::{Passing, Proxy},
     world::World,
 };
 
-/// Carries out one fault, from its time to its end.
-pub(super) async fn inflict(world: &World, fault: &PlannedFault) -> anyhow::Result<()> {
+/// Carries out one fault, from its time to its end. Gives the time in which answers may have been
+/// lost of it; what the simulator or the disk does is told by the calls.
+pub(super) async fn inflict(world: &World, fault: &PlannedFault) -> anyhow::Result<Option<Window>> {
     sleep(Duration::from_millis(fault.at)).await;
+    let from_ms = world.daemons.now_ms();
+    carry_out(world, fault).await?;
+    let ahead_ms = match &fault.what {
+        What::DiskFull | What::Sim { .. } => return Ok(None),
+        What::Clock { minutes, .. } => minutes * 60_000,
+        _ => 0,
+    };
+    Ok(Some(Window {
+        from_ms,
+        to_ms: world.daemons.now_ms(),
+        ahead_ms,
+    }))
+}
+
+async fn carry_out(world: &World, fault: &PlannedFault) -> anyhow::Result<()> {
     let lasts = Duration::from_millis(fault.lasts);
     let daemons = &world.daemons;
     match &fault.what {
@@ -22,6 +39,7 @@ pub(super) async fn inflict(world: &World, fault: &PlannedFault) -> anyhow::Resu
             daemons.kill(*process);
             sleep(lasts).await;
             daemons.start(*process, *again)?;
+            daemons.ready(*process).await?;
         }
         What::Stop { process } => {
             daemons.signal(*process, Signal::STOP);

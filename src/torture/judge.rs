@@ -1,23 +1,32 @@
 //! Compares what was accepted with what the simulator saw.
 
-use tiktok_sim::{Endpoint, Entry, Rule};
+use std::{collections::HashMap, time::Duration};
+
+use tiktok_sim::{Entry, Rule};
 
 use super::{
+    api::Seen,
+    doubt::{SETTLED_MS, uploads},
     plan::{Kind, Plan, Way},
     report::Tally,
-    round::Played,
+    round::{Accepted, Played},
+    until,
     world::World,
 };
+
+/// How long one post may take to be read again.
+const REREAD: Duration = Duration::from_secs(30);
 
 /// What is wrong with a round, in words; nothing, when all is well. Counts go into `tally`.
 pub(super) async fn judge(
     world: &World,
     plan: &Plan,
     played: &Played,
+    rate: u64,
     tally: &mut Tally,
 ) -> anyhow::Result<Vec<String>> {
     let mut wrong = played.troubles.clone();
-    let published = world.sim.published().await?;
+    let published = world.sim.published(played.began_ms).await?;
     let calls = world.sim.calls_after(played.since_call).await?;
     tally.posts += plan.posts.len() as u64;
     tally.accepted += played.accepted.len() as u64;
@@ -52,27 +61,30 @@ pub(super) async fn judge(
                 post.id, post.seen.answer
             ));
         }
-        if post.seen.doubts > 0 {
-            tally.doubts += post.seen.doubts;
-            if !was_disturbed(plan) && !has_lost_an_answer(&calls, &post.seen.answer) {
-                tally.needless += 1;
-                wrong.push(format!(
-                    "{} was UNCONFIRMED although no answer was lost: {}",
-                    post.id, post.seen.answer
-                ));
-            }
+        if let Some(reason) = ended_badly(&post.seen) {
+            tally.unexplained += 1;
+            wrong.push(format!("{} {reason}: {}", post.id, post.seen.answer));
         }
+        wrong.extend(doubts(post, &calls, played, rate, tally));
     }
-    for broken in world.sim.broken().await? {
-        if broken.seq <= played.since_call {
-            continue;
-        }
+    wrong.extend(rules(world, was_disturbed(plan), tally).await?);
+    tally.calls += calls.len() as u64;
+    tally.simulated_s += (world.sim.now_ms().await? - played.began_ms).unsigned_abs() / 1_000;
+    Ok(wrong)
+}
+
+/// The rules that were broken and the refusals that were met since the last time, without those that
+/// nobody can help.
+async fn rules(world: &World, disturbed: bool, tally: &mut Tally) -> anyhow::Result<Vec<String>> {
+    let verdict = world.sim.verdict().await?;
+    let mut wrong = Vec::new();
+    for broken in verdict.broken {
         // What a process knew alone dies with it: that TikTok refused a token, or gave a new one.
         let forgotten = matches!(
             broken.rule,
             Rule::DeadRefreshTokenUsed | Rule::RefusedTokenUsedAgain
         );
-        if forgotten && was_disturbed(plan) {
+        if forgotten && disturbed {
             tally.excused += 1;
             continue;
         }
@@ -82,9 +94,35 @@ pub(super) async fn judge(
             broken.seq, broken.rule, broken.detail
         ));
     }
-    tally.calls += calls.len() as u64;
-    tally.simulated_s += (world.sim.now_ms().await? - played.began_ms).unsigned_abs() / 1_000;
+    for entry in verdict.refused {
+        if is_excusable(world, &entry).await? {
+            tally.excused += 1;
+            continue;
+        }
+        tally.refused += 1;
+        wrong.push(format!(
+            "call {} to {:?} was refused: {} {}",
+            entry.seq, entry.endpoint, entry.status, entry.code
+        ));
+    }
     Ok(wrong)
+}
+
+/// Refusals that a right client meets too: of a token that a fault let die, until everybody who
+/// holds it has heard of that.
+async fn is_excusable(world: &World, refused: &Entry) -> anyhow::Result<bool> {
+    let Some(creator) = &refused.account else {
+        return Ok(false);
+    };
+    if refused.code != "access_token_invalid" {
+        return Ok(false);
+    }
+    let calls = world.sim.calls_of(creator).await?;
+    Ok(calls.iter().any(|call| {
+        call.seq < refused.seq
+            && call.token == refused.token
+            && call.fault.as_deref() == Some("dead_token")
+    }))
 }
 
 /// Whether anything but TikTok failed, so that an answer may have been lost anywhere.
@@ -94,17 +132,114 @@ fn was_disturbed(plan: &Plan) -> bool {
         .any(|fault| !matches!(fault.what.kind(), Kind::Sim | Kind::DiskFull))
 }
 
-/// Whether one of the post's uploads was not answered, or answered by a fault.
-fn has_lost_an_answer(calls: &[Entry], answer: &serde_json::Value) -> bool {
-    let attempts = answer["attempts"].as_array();
-    let ids: Vec<&str> = attempts
-        .into_iter()
-        .flatten()
-        .filter_map(|attempt| attempt["publishId"].as_str())
-        .collect();
-    calls
-        .iter()
-        .filter(|call| call.endpoint == Endpoint::Upload)
-        .filter(|call| ids.iter().any(|id| call.publish_id.as_deref() == Some(id)))
-        .any(|call| !call.answered || call.fault.is_some())
+/// What is wrong with the times for which a post was UNCONFIRMED.
+fn doubts(
+    post: &Accepted,
+    calls: &[Entry],
+    played: &Played,
+    rate: u64,
+    tally: &mut Tally,
+) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let uploads = uploads(calls, &post.seen.answer);
+    for doubt in &post.seen.doubts {
+        tally.doubts += 1;
+        if !doubt.is_explained(&uploads, &played.windows, rate) {
+            tally.needless += 1;
+            wrong.push(format!(
+                "{} was UNCONFIRMED although no answer was lost ({doubt:?}, {:?}): {}",
+                post.id, played.windows, post.seen.answer
+            ));
+        }
+        // A daemon may still have died at a crash point after the healing.
+        let deaths = played.windows.iter().map(|window| window.to_ms);
+        let healed_ms = deaths.fold(played.healed_ms, i64::max);
+        let lasted_ms = doubt.after(healed_ms, played.ended_ms);
+        tally.longest_doubt_s = tally.longest_doubt_s.max(lasted_ms / 1_000);
+        if lasted_ms > SETTLED_MS {
+            tally.unsettled += 1;
+            wrong.push(format!(
+                "{} was UNCONFIRMED for {} s although TikTok knew: {}",
+                post.id,
+                lasted_ms / 1_000,
+                post.seen.answer
+            ));
+        }
+    }
+    wrong
+}
+
+/// Every fault of a plan passes, so no post has a reason to end otherwise than it was meant to.
+fn ended_badly(seen: &Seen) -> Option<String> {
+    let state = &*seen.state;
+    if !["FAILED", "MISSED", "CANCELLED", "LAPSED"].contains(&state) {
+        return None;
+    }
+    let code = seen.answer["failure"]["code"].as_str().unwrap_or("none");
+    Some(format!("ended {state} without a reason (code {code})"))
+}
+
+/// How much of TikTok's time is let pass at once at the end: whatever is being processed is done.
+const PROCESSED_MS: i64 = 10 * 60 * 1_000;
+
+/// A post of a round that is over.
+#[derive(Clone, Debug)]
+pub(super) struct Ended {
+    seed: u64,
+    id: String,
+    sha256: String,
+    state: String,
+}
+
+impl Ended {
+    pub(super) fn all(seed: u64, played: &Played) -> impl Iterator<Item = Self> {
+        played.accepted.iter().map(move |post| Self {
+            seed,
+            id: post.id.clone(),
+            sha256: post.sha256.clone(),
+            state: post.seen.state.clone(),
+        })
+    }
+}
+
+/// Judges the posts of all rounds once more at the end: what came late counts too, and no end was
+/// revoked. Gives what is wrong, with the seed of its round.
+pub(super) async fn last_word(
+    world: &World,
+    ended: &[Ended],
+    tally: &mut Tally,
+) -> anyhow::Result<Vec<(u64, String)>> {
+    world.sim.advance(PROCESSED_MS).await?;
+    let mut appeared: HashMap<String, u64> = HashMap::new();
+    for row in world.sim.published(0).await? {
+        if let Some(sha256) = row.sha256.filter(|_| !row.by_creator) {
+            *appeared.entry(sha256).or_default() += 1;
+        }
+    }
+    let mut wrong = Vec::new();
+    let seed = ended.last().map_or(0, |post| post.seed);
+    let late = rules(world, true, tally).await?;
+    wrong.extend(late.into_iter().map(|text| (seed, text)));
+    for post in ended {
+        let seen = until(REREAD, "a post is read again", async || {
+            world.daemons.any().look(&post.id).await.ok()
+        })
+        .await?;
+        let times = appeared.get(&post.sha256).copied().unwrap_or_default();
+        let stays = seen.state == post.state || post.state == "UNCONFIRMED";
+        let good = ["PUBLISHED", "IN_INBOX"].contains(&&*seen.state);
+        tally.reread += 1;
+        if times > 1 {
+            tally.twice += 1;
+            wrong.push((post.seed, format!("{} appeared {times} times", post.id)));
+        } else if !stays || good != (times == 1) {
+            tally.lost += 1;
+            let text = format!(
+                "{} was {}, is {} and appeared {times} times: {}",
+                post.id, post.state, seen.state, seen.answer
+            );
+            wrong.push((post.seed, text));
+        }
+    }
+    Ok(wrong)
 }

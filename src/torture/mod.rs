@@ -7,8 +7,10 @@
 //! the same plan again. Everybody's time passes faster than real time.
 
 mod api;
+mod doubt;
 mod inflict;
 mod judge;
+mod media;
 mod plan;
 mod process;
 mod proxy;
@@ -17,21 +19,31 @@ mod rng;
 mod round;
 mod servers;
 mod sim;
+mod soak;
 mod world;
 
-use std::{path::PathBuf, sync::atomic::Ordering, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::atomic::Ordering,
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use tokio::time::Instant;
 
+use judge::Ended;
 pub use plan::Kind;
 use plan::{Link, Plan, Shape};
 use report::Tally;
+use soak::Soak;
 use world::World;
 
 /// How often a condition is looked at.
 const LOOK: Duration = Duration::from_millis(50);
+
+/// The posts of one world: their films fit on its disk.
+const POSTS_OF_A_WORLD: usize = 2_000;
 
 /// The database to torture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -90,8 +102,11 @@ pub struct Options {
     /// Print the result as JSON.
     #[arg(long)]
     json: bool,
-    /// Where to keep logs and databases; a new directory that is removed unless a round fails, by
-    /// default.
+    /// Fail when the memory of a daemon, or that of Redis beyond its live jobs, grew by more than so
+    /// many percent between the second tenth of the time and the last. Everybody lives until the end.
+    #[arg(long, requires = "minutes")]
+    flat: Option<f64>,
+    /// Where to keep the logs and databases of rounds that failed; a new directory by default.
     #[arg(long)]
     directory: Option<PathBuf>,
 }
@@ -108,8 +123,8 @@ impl Options {
         self.faults.is_empty() || self.faults.contains(&Kind::DiskFull)
     }
 
-    /// What a round is made of in `world`.
-    fn shape(&self, world: &World) -> anyhow::Result<Shape> {
+    /// What a round is made of in `world`. What it cannot be made of goes into `tally`.
+    fn shape(&self, world: &World, tally: &mut Tally) -> anyhow::Result<Shape> {
         let possible = |kind: &Kind| match kind {
             Kind::RedisRestart | Kind::Flushall | Kind::Maxmemory => world.redis.is_some(),
             Kind::DbRestart => world.postgres.is_some(),
@@ -128,9 +143,8 @@ impl Options {
         };
         let (kinds, left_out): (Vec<Kind>, Vec<Kind>) =
             wanted.iter().partition(|kind| possible(kind));
-        if !left_out.is_empty() && !self.json {
-            println!("left out, for this stack has no such thing: {left_out:?}");
-        }
+        let names = left_out.iter().map(|kind| format!("{kind:?}"));
+        tally.left_out.extend(names);
         anyhow::ensure!(!kinds.is_empty(), "none of these faults is possible here");
         let links: Vec<Link> = world.links.iter().map(|(link, _)| *link).collect();
         Ok(Shape {
@@ -159,16 +173,20 @@ async fn torture(options: Options) -> anyhow::Result<()> {
         .minutes
         .map(|minutes| began + Duration::from_secs(minutes * 60));
     let mut tally = Tally::default();
+    let mut soak = Soak::new();
     let mut seed = options.seed;
     let goes_on = |seed: u64| match end {
         Some(end) => Instant::now() < end,
         None => seed < options.seed + options.runs,
     };
     while goes_on(seed) {
-        let failed = act(&options, &mut seed, &goes_on, &mut tally).await?;
+        let failed = act(&options, &mut seed, &goes_on, &mut tally, &mut soak).await?;
         if failed && !options.keep_going {
             break;
         }
+    }
+    if options.minutes.is_some() {
+        tally.soak = soak.changes();
     }
     tally.real_s = began.elapsed().as_secs();
     if options.json {
@@ -181,38 +199,92 @@ async fn torture(options: Options) -> anyhow::Result<()> {
         "the rounds of these seeds failed: {:?}",
         tally.failed_seeds
     );
+    if let Some(percent) = options.flat {
+        anyhow::ensure!(
+            !tally.soak.is_empty(),
+            "nothing of the memory can be compared"
+        );
+        let grew: Vec<_> = tally
+            .soak
+            .iter()
+            .filter(|change| change.is_over(percent))
+            .collect();
+        anyhow::ensure!(grew.is_empty(), "memory grew: {grew:?}");
+    }
     Ok(())
 }
 
-/// Plays rounds in one world until one fails. Says whether one did.
+/// Plays rounds in one world until one fails, or until its disk and its ledger have enough. Says
+/// whether one did.
 async fn act(
     options: &Options,
     seed: &mut u64,
     goes_on: &impl Fn(u64) -> bool,
     tally: &mut Tally,
+    soak: &mut Soak,
 ) -> anyhow::Result<bool> {
-    let directory = match &options.directory {
+    let root = match &options.directory {
         Some(directory) => directory.clone(),
-        None => {
-            std::env::temp_dir().join(format!("clipqueue-torture-{}-{seed}", std::process::id()))
-        }
+        None => std::env::temp_dir(),
     };
+    let directory = root.join(format!("clipqueue-torture-{}-{seed}", std::process::id()));
     std::fs::create_dir_all(&directory)
         .with_context(|| format!("making {}", directory.display()))?;
     let world = World::start(options, &directory)
         .await
         .with_context(|| format!("starting; the logs are in {}", directory.display()))?;
-    let shape = options.shape(&world)?;
+    let watching = async {
+        while options.minutes.is_some() {
+            soak.look(&world).await;
+            tokio::time::sleep(soak::EVERY).await;
+        }
+        std::future::pending().await
+    };
+    let failed = tokio::select! {
+        failed = Box::pin(rounds(options, &world, &directory, seed, goes_on, tally)) => failed?,
+        () = watching => true,
+    };
+    let deaths = &world.daemons.deaths;
+    let at_points = deaths.at_points.load(Ordering::Relaxed);
+    tally.crash_points += at_points;
+    tally.restarts += deaths.by_themselves.load(Ordering::Relaxed) - at_points;
+    drop(world);
+    if !failed {
+        std::fs::remove_dir_all(&directory)
+            .with_context(|| format!("removing {}", directory.display()))?;
+    }
+    Ok(failed)
+}
+
+/// Plays the rounds of one world, and judges them all once more at the end.
+async fn rounds(
+    options: &Options,
+    world: &World,
+    directory: &Path,
+    seed: &mut u64,
+    goes_on: &impl Fn(u64) -> bool,
+    tally: &mut Tally,
+) -> anyhow::Result<bool> {
+    let shape = options.shape(world, tally)?;
     let mut failed = false;
-    while goes_on(*seed) && !failed {
+    let mut ended = Vec::new();
+    let mut left = if options.flat.is_some() {
+        usize::MAX
+    } else {
+        POSTS_OF_A_WORLD
+    };
+    while goes_on(*seed) && !failed && left > 0 {
         let plan = Plan::new(*seed, &shape);
         *seed += 1;
+        left = left.saturating_sub(options.posts.max(1));
         tally.rounds += 1;
-        let wrong = match round::play(&world, &plan, options.rate).await {
+        let wrong = match round::play(world, &plan, options.rate).await {
             Ok(played) => {
-                let wrong = judge::judge(&world, &plan, &played, tally).await?;
-                if !wrong.is_empty() {
-                    keep(&world, &directory, &played).await?;
+                let wrong = judge::judge(world, &plan, &played, options.rate, tally).await?;
+                if wrong.is_empty() {
+                    ended.extend(Ended::all(plan.seed, &played));
+                } else {
+                    keep(world, directory, &played).await?;
                 }
                 wrong
             }
@@ -229,27 +301,28 @@ async fn act(
             );
         }
     }
-    let deaths = &world.daemons.deaths;
-    let at_points = deaths.at_points.load(Ordering::Relaxed);
-    tally.crash_points += at_points;
-    tally.restarts += deaths.by_themselves.load(Ordering::Relaxed) - at_points;
-    drop(world);
-    if !failed && options.directory.is_none() {
-        std::fs::remove_dir_all(&directory)
-            .with_context(|| format!("removing {}", directory.display()))?;
+    match judge::last_word(world, &ended, tally).await {
+        Ok(wrong) => {
+            for (seed, text) in wrong {
+                failed = true;
+                tally.failed_seeds.push(seed);
+                eprintln!(
+                    "the round of seed {seed} failed at the end of all: {text}; everything is in {}",
+                    directory.display()
+                );
+            }
+        }
+        Err(error) if failed => eprintln!("the end of all could not be judged: {error:#}"),
+        Err(error) => return Err(error.context("judging the end of all")),
     }
     Ok(failed)
 }
 
 /// Writes down what the simulator saw of a failed round.
-async fn keep(
-    world: &World,
-    directory: &std::path::Path,
-    played: &round::Played,
-) -> anyhow::Result<()> {
+async fn keep(world: &World, directory: &Path, played: &round::Played) -> anyhow::Result<()> {
     let calls = world.sim.calls_after(played.since_call).await?;
     let inits = world.sim.inits().await?;
-    let published = world.sim.published().await?;
+    let published = world.sim.published(played.began_ms).await?;
     let all = serde_json::json!({ "calls": calls, "inits": inits, "published": published });
     std::fs::write(
         directory.join("ledger.json"),

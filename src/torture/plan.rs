@@ -133,7 +133,7 @@ const POSTS_PER_CREATOR: usize = 3;
 /// Over how much real time a round spreads what it does, for each post or fault.
 const SPREAD_MS: u64 = 700;
 /// A lease.
-const LEASE_S: u64 = 15;
+pub(super) const LEASE_S: u64 = 15;
 
 impl Plan {
     pub(super) fn new(seed: u64, shape: &Shape) -> Self {
@@ -148,8 +148,15 @@ impl Plan {
             })
             .collect();
         posts.sort_by_key(|post| post.at);
+        // The first fault of rounds that follow each other goes through the kinds in turn, so that
+        // as many rounds as there are kinds have them all.
+        let turn = usize::try_from(seed % shape.kinds.len() as u64).unwrap_or_default();
         let mut faults: Vec<_> = (0..shape.faults)
-            .map(|_| fault(&mut rng, shape, spread))
+            .map(|number| {
+                let any = *rng.one_of(&shape.kinds);
+                let kind = if number == 0 { shape.kinds[turn] } else { any };
+                fault(&mut rng, kind, shape, spread)
+            })
             .collect();
         faults.sort_by_key(|fault| fault.at);
         Self {
@@ -170,8 +177,7 @@ fn way(rng: &mut Rng) -> Way {
     }
 }
 
-fn fault(rng: &mut Rng, shape: &Shape, spread: u64) -> PlannedFault {
-    let kind = *rng.one_of(&shape.kinds);
+fn fault(rng: &mut Rng, kind: Kind, shape: &Shape, spread: u64) -> PlannedFault {
     let process = rng.index(shape.processes);
     let link = *rng.one_of(&shape.links);
     let lease = LEASE_S * 1_000 / shape.rate;
@@ -360,5 +366,23 @@ mod tests {
         let plan = Plan::new(7, &shape);
         assert_eq!(plan.creators, 3);
         assert!(plan.faults.iter().all(|fault| fault.lasts < 6_000));
+    }
+
+    #[test]
+    fn rounds_in_a_row_have_every_kind() {
+        let kinds = Kind::value_variants();
+        let shape = Shape {
+            kinds: kinds.to_vec(),
+            links: vec![Link::Redis, Link::Database, Link::Tiktok],
+            processes: 2,
+            posts: 3,
+            faults: 1,
+            rate: 10,
+        };
+        let met: std::collections::BTreeSet<Kind> = (5..5 + kinds.len() as u64)
+            .flat_map(|seed| Plan::new(seed, &shape).faults)
+            .map(|fault| fault.what.kind())
+            .collect();
+        assert_eq!(met.len(), kinds.len());
     }
 }

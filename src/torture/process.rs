@@ -12,6 +12,9 @@ use std::{
 
 use anyhow::Context as _;
 use rustix::process::{Pid, Signal, kill_process};
+use tokio::time::Instant;
+
+use super::soak::Memory;
 
 /// Waits for a word; kills the process when the pipe ends without one.
 const GUARD: &str = r#"read -r _ || kill -s KILL "$1""#;
@@ -21,6 +24,7 @@ const GUARD: &str = r#"read -r _ || kill -s KILL "$1""#;
 pub(super) struct Process {
     child: Child,
     guard: Child,
+    started: Instant,
 }
 
 impl Process {
@@ -43,12 +47,31 @@ impl Process {
             .stdin(Stdio::piped())
             .spawn()
             .context("starting a shell")?;
-        Ok(Self { child, guard })
+        Ok(Self {
+            child,
+            guard,
+            started: Instant::now(),
+        })
     }
 
     pub(super) fn signal(&self, signal: Signal) {
         // One that has ended meanwhile needs none.
         let _ = kill_process(Pid::from_child(&self.child), signal);
+    }
+
+    /// What it has of the machine's memory, if it lives.
+    pub(super) fn memory(&self) -> Option<Memory> {
+        let pid = self.child.id();
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))?;
+        let kilobytes: u64 = line.split_whitespace().next()?.parse().ok()?;
+        Some(Memory {
+            pid,
+            age: self.started.elapsed(),
+            bytes: kilobytes * 1_024,
+        })
     }
 
     /// Its end, if it has come.

@@ -1,8 +1,13 @@
 //! What a torture comes to.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use serde::Serialize;
+
+use super::soak::Change;
 
 /// Counts over all rounds.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -19,6 +24,8 @@ pub(super) struct Tally {
     pub(super) ended: BTreeMap<String, u64>,
     /// Faults by kind.
     pub(super) faults: BTreeMap<String, u64>,
+    /// Kinds of faults that were wanted and that this stack or this system does not have.
+    pub(super) left_out: BTreeSet<String>,
     /// Processes that died at a crash point.
     pub(super) crash_points: u64,
     /// Processes that ended otherwise without being told to, and were started again.
@@ -27,14 +34,27 @@ pub(super) struct Tally {
     pub(super) lost: u64,
     /// Posts that appeared more than once.
     pub(super) twice: u64,
+    /// Posts that ended FAILED, MISSED, CANCELLED or LAPSED without a reason.
+    pub(super) unexplained: u64,
     /// How often a post was UNCONFIRMED.
     pub(super) doubts: u64,
     /// Among them without a lost answer.
     pub(super) needless: u64,
+    /// Among them for more than a quarter of an hour although TikTok knew.
+    pub(super) unsettled: u64,
+    /// How long one lasted at most after everything was well, in simulated seconds.
+    pub(super) longest_doubt_s: i64,
+    /// Posts that were read again at the end.
+    pub(super) reread: u64,
     /// Rules of TikTok's that were broken.
     pub(super) rules: u64,
-    /// Rules that were broken for want of what died with a process.
+    /// Calls that TikTok refused and that no fault explains.
+    pub(super) refused: u64,
+    /// Rules that were broken for want of what died with a process, and refusals of tokens that a
+    /// fault let die.
     pub(super) excused: u64,
+    /// What memory changed, of a run of many minutes.
+    pub(super) soak: Vec<Change>,
     /// Calls to TikTok.
     pub(super) calls: u64,
     /// Simulated seconds.
@@ -63,16 +83,37 @@ impl fmt::Display for Tally {
             self.simulated_s
         )?;
         writeln!(f, "faults: {:?}", self.faults)?;
+        if !self.left_out.is_empty() {
+            writeln!(
+                f,
+                "left out, for there is no such thing here: {:?}",
+                self.left_out
+            )?;
+        }
         writeln!(
             f,
             "deaths at crash points {}, other restarts {}",
             self.crash_points, self.restarts
         )?;
         writeln!(f, "ended: {:?}", self.ended)?;
+        for change in &self.soak {
+            writeln!(f, "{change}")?;
+        }
+        writeln!(
+            f,
+            "doubts {} (needless {}, unsettled {}), the longest {} s after everything was well",
+            self.doubts, self.needless, self.unsettled, self.longest_doubt_s
+        )?;
         write!(
             f,
-            "lost {}, twice {}, rules broken {} (excused {}), doubts {} (needless {})",
-            self.lost, self.twice, self.rules, self.excused, self.doubts, self.needless
+            "lost {}, twice {}, ended badly without a reason {}, rules broken {}, calls refused {} (excused {}); {} posts read again at the end",
+            self.lost,
+            self.twice,
+            self.unexplained,
+            self.rules,
+            self.refused,
+            self.excused,
+            self.reread
         )
     }
 }

@@ -10,7 +10,8 @@ use sha2::{Digest as _, Sha256};
 use tokio::time::{Instant, sleep};
 
 use super::{
-    api::Seen,
+    api::{Refused, Seen},
+    doubt::{SETTLED_MS, Window},
     inflict::{heal, inflict},
     plan::{Plan, PlannedPost, Way},
     rng::Rng,
@@ -26,8 +27,6 @@ const ASKING: Duration = Duration::from_secs(120);
 const AGAIN: Duration = Duration::from_millis(100);
 /// How often posts are looked at.
 const LOOK: Duration = Duration::from_millis(200);
-/// What is promised: with evidence at hand nothing is in doubt for longer.
-const SETTLED_S: u64 = 15 * 60;
 /// The real time that a machine which is busy with other things may add.
 const BUSY: Duration = Duration::from_secs(30);
 
@@ -50,6 +49,11 @@ pub(super) struct Played {
     /// The simulator's time when the round began, and the last call before it.
     pub(super) began_ms: i64,
     pub(super) since_call: u64,
+    /// When what was wrong.
+    pub(super) windows: Vec<Window>,
+    /// When everything was well again, and when the posts were looked at for the last time.
+    pub(super) healed_ms: i64,
+    pub(super) ended_ms: i64,
 }
 
 pub(super) async fn play(world: &World, plan: &Plan, rate: u64) -> anyhow::Result<Played> {
@@ -66,12 +70,7 @@ pub(super) async fn play(world: &World, plan: &Plan, rate: u64) -> anyhow::Resul
         accounts.push(account);
     }
     let began_ms = world.sim.now_ms().await?;
-    let since_call = world
-        .sim
-        .calls_after(0)
-        .await?
-        .last()
-        .map_or(0, |call| call.seq);
+    let since_call = world.sim.last_call().await?;
 
     let asking = plan.posts.iter().enumerate().map(|(number, post)| {
         let account = &accounts[post.creator];
@@ -80,10 +79,14 @@ pub(super) async fn play(world: &World, plan: &Plan, rate: u64) -> anyhow::Resul
     });
     let failing = plan.faults.iter().map(|fault| inflict(world, fault));
     let (asked, failed) = join(join_all(asking), join_all(failing)).await;
-    let mut troubles: Vec<String> = failed
-        .into_iter()
-        .filter_map(|done| Some(format!("a fault could not be made: {:#}", done.err()?)))
-        .collect();
+    let mut troubles = Vec::new();
+    let mut windows = Vec::new();
+    for done in failed {
+        match done {
+            Ok(window) => windows.extend(window),
+            Err(error) => troubles.push(format!("a fault could not be made: {error:#}")),
+        }
+    }
     let mut accepted = Vec::new();
     for asked in asked {
         match asked {
@@ -92,12 +95,17 @@ pub(super) async fn play(world: &World, plan: &Plan, rate: u64) -> anyhow::Resul
         }
     }
     heal(world).await?;
-    settle(world, &mut accepted, rate).await?;
+    let healed_ms = world.daemons.now_ms();
+    settle(world, &mut accepted, healed_ms, rate).await?;
+    windows.extend(world.daemons.deaths.windows());
     Ok(Played {
         accepted,
         troubles,
         began_ms,
         since_call,
+        windows,
+        healed_ms,
+        ended_ms: world.daemons.now_ms(),
     })
 }
 
@@ -147,26 +155,19 @@ async fn ask(
         }
         tries += 1;
     };
-    let at = match post.way {
-        Way::Scheduled(seconds) => {
-            let now = world.sim.now_ms().await?;
-            let at = now + i64::try_from(seconds).unwrap_or_default() * 1_000;
-            DateTime::from_timestamp_millis(at)
-                .map(|at| at.to_rfc3339_opts(SecondsFormat::Millis, true))
-        }
-        Way::Direct | Way::Inbox | Way::Draft => None,
-    };
     let key = format!("torture-{seed}-{number}");
+    let mut times = Times::first(world, post.way);
     let id = loop {
         let api = world.daemons.any();
         match api
-            .post(&key, account, &media, post.way, at.as_deref())
+            .post(&key, account, &media, post.way, times.asked())
             .await
         {
             Ok(id) => break id,
             Err(error) if Instant::now() > deadline => return Err(error),
-            Err(_) => sleep(AGAIN).await,
+            Err(error) => times.learn(world, post.way, &error),
         }
+        sleep(AGAIN).await;
     };
     Ok(Accepted {
         id,
@@ -177,9 +178,58 @@ async fn ask(
     })
 }
 
+/// The times for which a scheduled post was asked, all with the same key: a refusal shows that none of
+/// them was accepted until then, and a mismatch that an earlier one was meanwhile.
+#[derive(Debug)]
+struct Times {
+    all: Vec<Option<String>>,
+    turn: usize,
+}
+
+impl Times {
+    fn first(world: &World, way: Way) -> Self {
+        Self {
+            all: vec![later(world, way, 0)],
+            turn: 0,
+        }
+    }
+
+    fn asked(&self) -> Option<&str> {
+        self.all.get(self.turn)?.as_deref()
+    }
+
+    fn learn(&mut self, world: &World, way: Way, error: &anyhow::Error) {
+        let Some(refused) = error.downcast_ref::<Refused>() else {
+            return;
+        };
+        if refused.says("INVALID", "publishAt") {
+            self.turn = self.all.len();
+            self.all.push(later(world, way, self.all.len()));
+        } else if refused.says("IDEMPOTENCY_MISMATCH", "idempotencyKey") {
+            self.turn = (self.turn + 1) % self.all.len();
+        }
+    }
+}
+
+/// A time to ask for now. Each further one leaves a slow machine a minute more.
+fn later(world: &World, way: Way, refusals: usize) -> Option<String> {
+    let Way::Scheduled(seconds) = way else {
+        return None;
+    };
+    let seconds = i64::try_from(seconds).ok()? + 60 * i64::try_from(refusals).ok()?;
+    let at = DateTime::from_timestamp_millis(world.daemons.now_ms() + seconds * 1_000)?;
+    Some(at.to_rfc3339_opts(SecondsFormat::Millis, true))
+}
+
 /// Waits for the end of every post, for as long as that may take. The creators do their part.
-async fn settle(world: &World, posts: &mut [Accepted], rate: u64) -> anyhow::Result<()> {
-    let deadline = Instant::now() + Duration::from_secs(SETTLED_S / rate) + BUSY;
+async fn settle(
+    world: &World,
+    posts: &mut [Accepted],
+    healed_ms: i64,
+    rate: u64,
+) -> anyhow::Result<()> {
+    let promised = Duration::from_millis(SETTLED_MS.unsigned_abs() / rate);
+    let deadline = Instant::now() + promised + BUSY;
     loop {
         let mut open = 0;
         let mut away: Vec<String> = Vec::new();
@@ -188,6 +238,16 @@ async fn settle(world: &World, posts: &mut [Accepted], rate: u64) -> anyhow::Res
                 post.seen = seen;
             }
             if post.seen.has_ended() {
+                continue;
+            }
+            let now_ms = world.daemons.now_ms();
+            let mut doubts = post
+                .seen
+                .doubts
+                .iter()
+                .filter(|doubt| doubt.to_ms.is_none());
+            if doubts.any(|doubt| doubt.after(healed_ms, now_ms) > SETTLED_MS) {
+                // The judge need not wait for more.
                 continue;
             }
             open += 1;

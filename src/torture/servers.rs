@@ -109,6 +109,22 @@ impl Redis {
         anyhow::ensure!(answer.starts_with('+'), "Redis says {answer}");
         Ok(answer)
     }
+
+    /// The bytes that it says to use.
+    pub(super) async fn used_memory(&self) -> anyhow::Result<u64> {
+        let talk = async {
+            let mut stream = TcpStream::connect(self.address()).await?;
+            stream.write_all(b"INFO memory\r\nQUIT\r\n").await?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await?;
+            std::io::Result::Ok(answer)
+        };
+        let answer = timeout(COMMAND, talk).await.context("Redis is silent")??;
+        let used = answer
+            .lines()
+            .find_map(|line| line.strip_prefix("used_memory:"));
+        Ok(used.context("Redis tells no memory")?.trim().parse()?)
+    }
 }
 
 /// PostgreSQL.

@@ -1,11 +1,16 @@
 //! The simulator as a process of its own, which outlives everybody and has the last word.
 
-use std::{net::SocketAddr, path::Path, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::Path,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tiktok_sim::{Endpoint, Entry, Fault, FaultKind, InitReport, Published, RuleBroken};
+use tiktok_sim::{Endpoint, Entry, Fault, FaultKind, InitReport, Published, Verdict};
 
 use super::{api, process::Process, servers::free_port, until, world::program};
 
@@ -17,6 +22,10 @@ pub(super) struct Simulator {
     _process: Process,
     http: reqwest::Client,
     address: SocketAddr,
+    /// The last call that was read, so that a long ledger is read once.
+    seen: AtomicU64,
+    /// The last call that the verdict was about.
+    judged: AtomicU64,
 }
 
 impl Simulator {
@@ -29,6 +38,8 @@ impl Simulator {
             _process: process,
             http: api::http()?,
             address,
+            seen: AtomicU64::new(0),
+            judged: AtomicU64::new(0),
         };
         until(START, "the simulator answers", async || {
             sim.tell("clock/rate", &json!({ "rate": rate })).await.ok()
@@ -90,6 +101,17 @@ impl Simulator {
         Ok(())
     }
 
+    pub(super) async fn set_clock(&self, now_ms: i64) -> anyhow::Result<()> {
+        self.tell("clock/set", &json!({ "now_ms": now_ms })).await?;
+        Ok(())
+    }
+
+    /// Lets `ms` pass at once.
+    pub(super) async fn advance(&self, ms: i64) -> anyhow::Result<()> {
+        self.tell("clock/advance", &json!({ "ms": ms })).await?;
+        Ok(())
+    }
+
     pub(super) async fn now_ms(&self) -> anyhow::Result<i64> {
         let clock: Value = self.read("clock").await?;
         clock["now_ms"].as_i64().context("no time")
@@ -97,19 +119,44 @@ impl Simulator {
 
     /// The calls after a position of the ledger.
     pub(super) async fn calls_after(&self, seq: u64) -> anyhow::Result<Vec<Entry>> {
-        self.read(&format!("ledger?after={seq}")).await
+        let calls: Vec<Entry> = self.read(&format!("ledger?after={seq}")).await?;
+        if let Some(last) = calls.last() {
+            self.seen.fetch_max(last.seq, Ordering::Relaxed);
+        }
+        Ok(calls)
     }
 
-    pub(super) async fn published(&self) -> anyhow::Result<Vec<Published>> {
-        self.read("publishes").await
+    /// The last call that there was.
+    pub(super) async fn last_call(&self) -> anyhow::Result<u64> {
+        self.calls_after(self.seen.load(Ordering::Relaxed)).await?;
+        Ok(self.seen.load(Ordering::Relaxed))
+    }
+
+    /// What appeared since a moment of the simulator's.
+    pub(super) async fn published(&self, since_ms: i64) -> anyhow::Result<Vec<Published>> {
+        self.read(&format!("publishes?since_ms={since_ms}")).await
     }
 
     pub(super) async fn inits(&self) -> anyhow::Result<Vec<InitReport>> {
         self.read("inits").await
     }
 
-    pub(super) async fn broken(&self) -> anyhow::Result<Vec<RuleBroken>> {
-        let verdict: Value = self.read("verify").await?;
-        Ok(serde_json::from_value(verdict["broken"].clone())?)
+    /// What a creator's calls were.
+    pub(super) async fn calls_of(&self, creator: &str) -> anyhow::Result<Vec<Entry>> {
+        self.read(&format!("ledger?account={creator}")).await
+    }
+
+    /// Rules broken and refusals met since this was asked for the last time.
+    pub(super) async fn verdict(&self) -> anyhow::Result<Verdict> {
+        let mut verdict: Verdict = self.read("verify").await?;
+        let judged = self.judged.load(Ordering::Relaxed);
+        verdict.broken.retain(|broken| broken.seq > judged);
+        verdict.refused.retain(|entry| entry.seq > judged);
+        let broken = verdict.broken.iter().map(|broken| broken.seq);
+        let refused = verdict.refused.iter().map(|entry| entry.seq);
+        if let Some(last) = broken.chain(refused).max() {
+            self.judged.fetch_max(last, Ordering::Relaxed);
+        }
+        Ok(verdict)
     }
 }

@@ -20,11 +20,14 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::{
     Db, Options, Transport,
     api::{self, Api},
+    doubt::Window,
+    media::Media,
     plan::Link,
     process::Process,
     proxy::Proxy,
     servers::{Postgres, Redis, database_url, free_port},
     sim::Simulator,
+    soak::Memory,
     until,
 };
 use crate::{clock::Clock, crash::CrashAt};
@@ -33,6 +36,8 @@ use crate::{clock::Clock, crash::CrashAt};
 const READY: Duration = Duration::from_secs(60);
 /// How long somebody who ended stays away.
 const AWAY: Duration = Duration::from_millis(200);
+/// How long ago somebody may have ended who is found to have, in real milliseconds.
+const UNSEEN_MS: i64 = 1_000;
 
 /// This program, without the settings of whoever runs it.
 pub(super) fn program() -> anyhow::Result<Command> {
@@ -70,6 +75,19 @@ pub(super) struct Deaths {
     pub(super) by_themselves: AtomicU64,
     /// Among them at a crash point.
     pub(super) at_points: AtomicU64,
+    /// From when to when each was away.
+    windows: Mutex<Vec<Window>>,
+}
+
+impl Deaths {
+    /// When daemons were away of themselves.
+    pub(super) fn windows(&self) -> Vec<Window> {
+        self.list().clone()
+    }
+
+    fn list(&self) -> MutexGuard<'_, Vec<Window>> {
+        self.windows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[derive(Debug)]
@@ -160,6 +178,8 @@ impl World {
             turn: AtomicUsize::new(0),
             deaths: Deaths::default(),
         });
+        // From here on everybody has the same time.
+        sim.set_clock(daemons.now_ms()).await?;
         for number in 0..processes {
             daemons.set_clock(number, 0)?;
             daemons.start(number, None)?;
@@ -185,11 +205,7 @@ impl World {
     /// Waits until every daemon is.
     pub(super) async fn ready(&self) -> anyhow::Result<()> {
         for number in 0..self.daemons.list.len() {
-            let api = self.daemons.api(number);
-            until(READY, "a daemon is ready", async || {
-                api.is_ready().await.then_some(())
-            })
-            .await?;
+            self.daemons.ready(number).await?;
         }
         Ok(())
     }
@@ -198,6 +214,29 @@ impl World {
 impl Daemons {
     pub(super) fn count(&self) -> usize {
         self.list.len()
+    }
+
+    /// The time of a daemon whose clock is right.
+    pub(super) fn now_ms(&self) -> i64 {
+        let real_ms = Clock::System.now().as_millis() - self.epoch;
+        self.epoch + real_ms * i64::try_from(self.rate).unwrap_or(1)
+    }
+
+    /// The memory of those that live.
+    pub(super) fn memory(&self) -> Vec<Memory> {
+        let lives = self.list.iter().map(Daemon::life);
+        lives
+            .filter_map(|life| life.process.as_ref()?.memory())
+            .collect()
+    }
+
+    /// Waits until one is.
+    pub(super) async fn ready(&self, number: usize) -> anyhow::Result<()> {
+        let api = self.api(number);
+        until(READY, "a daemon is ready", async || {
+            api.is_ready().await.then_some(())
+        })
+        .await
     }
 
     /// A client of one daemon.
@@ -256,8 +295,17 @@ impl Daemons {
 
     /// Starts a daemon again whenever it has ended, as a service manager does.
     async fn keep_alive(self: Arc<Self>, number: usize) {
+        // It may have ended just after it was looked at, and a busy machine looks late.
+        let unseen = UNSEEN_MS * i64::try_from(self.rate).unwrap_or(1);
+        let mut away_since: Option<usize> = None;
         loop {
             tokio::time::sleep(AWAY).await;
+            if let Some(index) = away_since
+                && self.api(number).is_ready().await
+            {
+                self.deaths.list()[index].to_ms = self.now_ms();
+                away_since = None;
+            }
             let ended = {
                 let mut life = self.list[number].life();
                 let ended = life.process.as_mut().and_then(Process::ended);
@@ -265,6 +313,16 @@ impl Daemons {
             };
             let Some(status) = ended else { continue };
             self.deaths.by_themselves.fetch_add(1, Ordering::Relaxed);
+            let now_ms = self.now_ms();
+            {
+                let mut windows = self.deaths.list();
+                away_since = Some(windows.len());
+                windows.push(Window {
+                    from_ms: now_ms - unseen,
+                    to_ms: now_ms + unseen,
+                    ahead_ms: 0,
+                });
+            }
             if status.code().is_none() {
                 // Only a crash point ends a process by a signal that we did not send.
                 self.deaths.at_points.fetch_add(1, Ordering::Relaxed);
@@ -292,64 +350,6 @@ impl Daemon {
 
     fn life(&self) -> MutexGuard<'_, Life> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The directory of media: a small disk of its own, where the system lets us make one.
-#[derive(Debug)]
-pub(super) struct Media {
-    pub(super) path: PathBuf,
-    /// Whether it is a disk of its own, so that it can be full.
-    pub(super) is_small: bool,
-}
-
-/// Enough for a few thousand films.
-const MEDIA_BYTES: &str = "size=1g";
-
-impl Media {
-    fn make(directory: &Path, options: &Options) -> anyhow::Result<Self> {
-        let path = directory.join("media");
-        std::fs::create_dir_all(&path)?;
-        let is_small = options.wants_full_disk()
-            && Command::new("mount")
-                .args(["-t", "tmpfs", "-o", MEDIA_BYTES, "tmpfs"])
-                .arg(&path)
-                .output()
-                .is_ok_and(|output| output.status.success());
-        Ok(Self { path, is_small })
-    }
-
-    fn filler(&self) -> PathBuf {
-        self.path.join("filler")
-    }
-
-    /// Nothing fits on the disk any more.
-    pub(super) fn fill(&self) -> anyhow::Result<()> {
-        let file = std::fs::File::create(self.filler())?;
-        loop {
-            let disk = rustix::fs::statvfs(&self.path)?;
-            let bytes = disk.f_bavail * disk.f_frsize;
-            if bytes == 0 {
-                return Ok(());
-            }
-            match rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, bytes) {
-                // Somebody wrote since the disk was looked at.
-                Err(rustix::io::Errno::NOSPC) => {}
-                filled => return Ok(filled?),
-            }
-        }
-    }
-
-    pub(super) fn free(&self) {
-        let _ = std::fs::remove_file(self.filler());
-    }
-}
-
-impl Drop for Media {
-    fn drop(&mut self) {
-        if self.is_small {
-            let _ = Command::new("umount").arg(&self.path).status();
-        }
     }
 }
 

@@ -3,7 +3,10 @@
 //! Each seed is a round: three posts, two faults, everybody healed, the simulator's ledger asked. A
 //! round that fails prints its plan and where everything is kept; its seed makes the same plan again.
 
-use std::process::{Command, Stdio};
+use std::{
+    collections::BTreeSet,
+    process::{Command, Stdio},
+};
 
 use tokio::time::Instant;
 
@@ -61,10 +64,55 @@ async fn torture(seed: u64, stack: &[&str]) {
     let faults = tally["faults"].as_object().unwrap().values();
     let faults: u64 = faults.map(|count| count.as_u64().unwrap()).sum();
     assert_eq!(faults, ROUNDS * 2, "{tally}");
-    for nothing in ["lost", "twice", "rules", "needless"] {
+    assert_eq!(tally["reread"], ROUNDS * 3, "{tally}");
+    for nothing in [
+        "lost",
+        "twice",
+        "unexplained",
+        "rules",
+        "refused",
+        "needless",
+        "unsettled",
+    ] {
         assert_eq!(tally[nothing], 0, "{tally}");
     }
+    everything_went_wrong(stack, &tally);
     let reached = |state: &str| tally["ended"][state].as_u64().unwrap_or_default();
     let good = reached("PUBLISHED") + reached("IN_INBOX");
     assert!(good >= ROUNDS * 2, "hardly a post went well: {tally}");
+}
+
+/// Every kind of fault that the stack has occurred. A disk that is full needs one that we may mount.
+fn everything_went_wrong(stack: &[&str], tally: &serde_json::Value) {
+    let occurred: BTreeSet<&str> = tally["faults"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    let left_out: BTreeSet<&str> = tally["left_out"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(serde_json::Value::as_str)
+        .collect();
+    let of_servers = ["RedisRestart", "Flushall", "Maxmemory", "DbRestart"];
+    let everywhere = ["Kill", "Stop", "Cut", "Delay", "HalfOpen", "Clock", "Sim"];
+    let expected: BTreeSet<&str> = if stack.is_empty() {
+        everywhere.into()
+    } else {
+        everywhere.into_iter().chain(of_servers).collect()
+    };
+    println!("left out: {left_out:?}");
+    let certain: BTreeSet<&str> = occurred
+        .iter()
+        .copied()
+        .filter(|kind| *kind != "DiskFull")
+        .collect();
+    assert_eq!(certain, expected, "{tally}");
+    assert_ne!(
+        occurred.contains("DiskFull"),
+        left_out.contains("DiskFull"),
+        "a full disk is neither made nor named as left out: {tally}"
+    );
 }

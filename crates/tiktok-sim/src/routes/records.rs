@@ -42,8 +42,18 @@ async fn ledger(AxumState(core): On, Query(filter): Query<LedgerFilter>) -> Answ
     Ok(Json(json!(handle(core).ledger(&filter))))
 }
 
-async fn publishes(AxumState(core): On) -> Answered {
-    Ok(Json(json!(handle(core).publishes())))
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PublishFilter {
+    /// Only what appeared at this moment or later, Unix milliseconds.
+    #[serde(default)]
+    since_ms: Option<i64>,
+}
+
+async fn publishes(AxumState(core): On, Query(filter): Query<PublishFilter>) -> Answered {
+    let mut rows = handle(core).publishes();
+    rows.retain(|row| filter.since_ms.is_none_or(|since| row.at_ms >= since));
+    Ok(Json(json!(rows)))
 }
 
 async fn duplicates(AxumState(core): On) -> Answered {

@@ -1,0 +1,173 @@
+//! When a post was in doubt, and whether a fault explains it.
+//!
+//! All times are simulated, by the clock that daemons have when nobody bends it.
+
+use anyhow::Context as _;
+use chrono::DateTime;
+use serde_json::Value;
+use tiktok_sim::{Endpoint, Entry};
+
+use super::plan::LEASE_S;
+
+/// How long a doubt may last when everything is well and there is evidence.
+pub(super) const SETTLED_MS: i64 = 15 * 60 * 1_000;
+/// How long before a fault, in real time, a request may have been sent whose answer the fault took.
+const IN_FLIGHT_MS: i64 = 3_000;
+/// How long after a fault, in real time, a call may still fail of it: the timeout of calls to TikTok
+/// is three seconds, and a busy machine takes its time.
+const TIMEOUT_MS: i64 = 5_000;
+/// How long after a lease, simulated, its job is found and begun anew.
+const RESCUE_MS: i64 = 60 * 1_000;
+
+/// A time in which something was wrong.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Window {
+    pub(super) from_ms: i64,
+    pub(super) to_ms: i64,
+    /// How far a clock was ahead, which wrote the times of what it saw.
+    pub(super) ahead_ms: i64,
+}
+
+/// A time for which a post was UNCONFIRMED.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Doubt {
+    pub(super) from_ms: i64,
+    pub(super) to_ms: Option<i64>,
+}
+
+impl Doubt {
+    /// The doubts of a timeline.
+    pub(super) fn all<'a>(events: impl Iterator<Item = &'a Value>) -> anyhow::Result<Vec<Self>> {
+        const DOUBT: &str = "UNCONFIRMED";
+        let mut doubts: Vec<Self> = Vec::new();
+        for event in events {
+            let Some(to) = event["to"].as_str() else {
+                continue;
+            };
+            let from = event["from"].as_str().unwrap_or_default();
+            if (from == DOUBT) == (to == DOUBT) {
+                continue;
+            }
+            let at = event["createdAt"].as_str().context("an event's time")?;
+            let at_ms = DateTime::parse_from_rfc3339(at)?.timestamp_millis();
+            if to == DOUBT {
+                doubts.push(Self {
+                    from_ms: at_ms,
+                    to_ms: None,
+                });
+            } else if let Some(last) = doubts.last_mut() {
+                last.to_ms = Some(at_ms);
+            }
+        }
+        Ok(doubts)
+    }
+
+    /// For how long it lasted after everything was well at `healed_ms`.
+    pub(super) fn after(&self, healed_ms: i64, now_ms: i64) -> i64 {
+        self.to_ms.unwrap_or(now_ms) - self.from_ms.max(healed_ms)
+    }
+
+    /// Whether an answer past the commit point may have been lost: TikTok did not give one, or gave
+    /// one of a fault's; or the last byte went out, or should have, while something else was wrong,
+    /// and the doubt came within a lease of that.
+    pub(super) fn is_explained(&self, calls: &[&Entry], windows: &[Window], rate: u64) -> bool {
+        let lost = |call: &&Entry| !call.answered || call.fault.is_some();
+        if calls.iter().any(lost) {
+            return true;
+        }
+        let real = |ms: i64| ms * i64::try_from(rate).unwrap_or(1);
+        let lease = i64::try_from(LEASE_S * 1_000).unwrap_or_default();
+        let last: Vec<i64> = calls
+            .iter()
+            .filter(|call| call.range.is_some_and(|(_, last, size)| last + 1 == size))
+            .map(|call| call.at_ms)
+            .collect();
+        windows.iter().any(|window| {
+            let begins = window.from_ms - real(IN_FLIGHT_MS);
+            let ends = window.to_ms + lease + real(TIMEOUT_MS);
+            let sent = last.is_empty() || last.iter().any(|at| (begins..=ends).contains(at));
+            let ahead = windows.iter().map(|other| other.ahead_ms);
+            let began = std::iter::once(0)
+                .chain(ahead)
+                .any(|ahead| (begins..=ends + RESCUE_MS).contains(&(self.from_ms - ahead)));
+            sent && began
+        })
+    }
+}
+
+/// The uploads that were made for a post.
+pub(super) fn uploads<'a>(calls: &'a [Entry], answer: &Value) -> Vec<&'a Entry> {
+    let attempts = answer["attempts"].as_array().into_iter().flatten();
+    let ids: Vec<&str> = attempts
+        .filter_map(|attempt| attempt["publishId"].as_str())
+        .collect();
+    calls
+        .iter()
+        .filter(|call| call.endpoint == Endpoint::Upload)
+        .filter(|call| {
+            call.publish_id
+                .as_deref()
+                .is_some_and(|id| ids.contains(&id))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const MINUTE: i64 = 60_000;
+
+    fn doubt(from_ms: i64, to_ms: Option<i64>) -> Doubt {
+        Doubt { from_ms, to_ms }
+    }
+
+    #[test]
+    fn a_timeline_tells_each_doubt() {
+        let event = |from, to, at| json!({ "from": from, "to": to, "createdAt": at });
+        let events = [
+            event("UPLOADING", "UNCONFIRMED", "1970-01-01T00:00:01Z"),
+            event("UNCONFIRMED", "UNCONFIRMED", "1970-01-01T00:00:02Z"),
+            event("UNCONFIRMED", "PUBLISHED", "1970-01-01T00:00:03Z"),
+            json!({ "from": null, "to": null, "createdAt": "1970-01-01T00:00:04Z" }),
+            event("UPLOADING", "UNCONFIRMED", "1970-01-01T00:00:05Z"),
+        ];
+        let doubts = Doubt::all(events.iter()).unwrap();
+        let times: Vec<_> = doubts.iter().map(|one| (one.from_ms, one.to_ms)).collect();
+        assert_eq!(times, [(1_000, Some(3_000)), (5_000, None)]);
+    }
+
+    #[test]
+    fn a_doubt_is_measured_from_the_healing_on() {
+        assert_eq!(
+            doubt(0, Some(20 * MINUTE)).after(10 * MINUTE, 0),
+            10 * MINUTE
+        );
+        assert_eq!(
+            doubt(15 * MINUTE, None).after(10 * MINUTE, 31 * MINUTE),
+            16 * MINUTE
+        );
+    }
+
+    #[test]
+    fn a_doubt_needs_a_fault_of_its_time() {
+        let window = Window {
+            from_ms: 100 * MINUTE,
+            to_ms: 101 * MINUTE,
+            ahead_ms: 0,
+        };
+        let bent = Window {
+            ahead_ms: 5 * MINUTE,
+            ..window
+        };
+        let now = doubt(101 * MINUTE, None);
+        assert!(now.is_explained(&[], &[window], 10));
+        assert!(!now.is_explained(&[], &[], 10));
+        let later = doubt(106 * MINUTE, None);
+        assert!(!later.is_explained(&[], &[window], 10));
+        assert!(later.is_explained(&[], &[bent], 10));
+        assert!(!doubt(90 * MINUTE, None).is_explained(&[], &[window], 10));
+    }
+}
