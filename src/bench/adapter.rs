@@ -169,6 +169,9 @@ impl Rows {
 /// The server on the cluster in `place`: the one that runs, or a new one that ends with us.
 async fn postgres(place: &Path) -> anyhow::Result<(String, Option<Postgres>)> {
     fs::create_dir_all(place)?;
+    // Producer and worker may come at the same moment: whoever is second waits for the first one's server.
+    let lock = fs::File::create(place.join("lock"))?;
+    let _lock = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock)).await??;
     let address = place.join("address");
     if let Ok(url) = fs::read_to_string(&address)
         && Db::connect(&url, 1).await.is_ok()
