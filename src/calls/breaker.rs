@@ -28,16 +28,14 @@ pub use open::Open;
 
 /// What was heard longer ago says nothing about now.
 pub const WINDOW: Duration = Duration::from_secs(60);
-/// Failures within [`WINDOW`] that open a breaker; and failures of one creator without a success between
-/// them that park it.
+/// Failures within [`WINDOW`] that open a breaker; so many of one creator, without a success between them,
+/// park that creator.
 pub const FAILURES: usize = 5;
 /// Of one creator's failures no more than this count against TikTok, so that it takes two to close the
 /// way for all.
 pub const COUNTED_OF_ONE: usize = 3;
 /// Outcomes that are remembered. Enough to tell whether most calls fail.
 const REMEMBERED: usize = 32;
-/// A row of failures of one creator that went on so long ago is over.
-const ROW: Duration = Duration::from_secs(10 * 60);
 /// Creators that are watched, and parked, at the same time. Beyond them the longest known are let go.
 const CREATORS: usize = 64;
 /// The first probe comes after this long.
@@ -114,9 +112,10 @@ pub struct Breaker {
     /// Creators whose calls fail, and since when they are left alone.
     #[serde(default)]
     parked: BTreeMap<u32, Open>,
-    /// Creators whose last calls failed.
+    /// When the last calls of creators failed, without a success between them. However many others call
+    /// meanwhile, they are not forgotten within [`WINDOW`].
     #[serde(default)]
-    rows: BTreeMap<u32, Row>,
+    rows: BTreeMap<u32, Vec<Timestamp>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,13 +124,6 @@ struct Outcome {
     bad: bool,
     /// Tells creators apart; not their id.
     who: u32,
-}
-
-/// Failures of one creator without a success between them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Row {
-    last: Timestamp,
-    failures: usize,
 }
 
 impl Breaker {
@@ -243,7 +235,10 @@ impl Breaker {
     fn hear_closed(&mut self, now: Timestamp, health: Health, who: u32) -> Turn {
         let after = now - WINDOW;
         self.recent.retain(|outcome| outcome.at > after);
-        self.rows.retain(|_, row| row.last > now - ROW);
+        self.rows.retain(|_, row| {
+            row.retain(|at| *at > after);
+            !row.is_empty()
+        });
         // Successes matter only beside failures: without any there is nothing to write down.
         let first_bad = self.recent.iter().position(|outcome| outcome.bad);
         self.recent.drain(..first_bad.unwrap_or(self.recent.len()));
@@ -263,13 +258,9 @@ impl Breaker {
         if !bad {
             return Turn::None;
         }
-        let row = self.rows.entry(who).or_insert(Row {
-            last: now,
-            failures: 0,
-        });
-        row.last = now;
-        row.failures += 1;
-        let is_parked = row.failures >= FAILURES;
+        let row = self.rows.entry(who).or_default();
+        row.push(now);
+        let is_parked = row.len() >= FAILURES;
         if self.counted() >= FAILURES {
             self.trip(now, Reason::Failing);
             return Turn::Opened;
@@ -278,7 +269,7 @@ impl Breaker {
             self.park(now, who);
             return Turn::Opened;
         }
-        evict(&mut self.rows, |row| row.last);
+        evict(&mut self.rows, |row| row[0]);
         Turn::None
     }
 

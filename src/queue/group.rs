@@ -52,6 +52,9 @@ pub(super) async fn run(core: Core, mut inbox: mpsc::Receiver<Asked>) {
     let mut group = Vec::new();
     while inbox.recv_many(&mut group, CHUNK).await > 0 {
         write(&core, std::mem::take(&mut group)).await;
+        // Who was answered just now and has another job joins those who came meanwhile. Otherwise the two
+        // halves of busy callers take turns, and each commit carries half of what it could.
+        tokio::task::yield_now().await;
     }
 }
 

@@ -16,6 +16,8 @@ use super::{api, process::Process, servers::free_port, until, world::program};
 
 /// How long it may take to answer for the first time.
 const START: Duration = Duration::from_secs(60);
+/// Longer than a front end waits: what it is told is a part of the plan, on a busy machine too.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 pub(super) struct Simulator {
@@ -54,13 +56,25 @@ impl Simulator {
 
     async fn read<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
         let url = format!("http://{}/_sim/{path}", self.address);
-        let answer = self.http.get(url).send().await?.error_for_status()?;
+        let answer = self
+            .http
+            .get(url)
+            .timeout(PATIENCE)
+            .send()
+            .await?
+            .error_for_status()?;
         Ok(answer.json().await?)
     }
 
     async fn tell(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
         let url = format!("http://{}/_sim/{path}", self.address);
-        let answer = self.http.post(url).json(body).send().await?;
+        let answer = self
+            .http
+            .post(url)
+            .timeout(PATIENCE)
+            .json(body)
+            .send()
+            .await?;
         Ok(answer.error_for_status()?.json().await?)
     }
 
@@ -68,7 +82,13 @@ impl Simulator {
     pub(super) async fn hand_out(&self, base: &str) -> anyhow::Result<()> {
         let url = format!("http://{}/_sim/config", self.address);
         let change = json!({ "public_url": base });
-        let answer = self.http.patch(url).json(&change).send().await?;
+        let answer = self
+            .http
+            .patch(url)
+            .timeout(PATIENCE)
+            .json(&change)
+            .send()
+            .await?;
         answer.error_for_status()?;
         Ok(())
     }
