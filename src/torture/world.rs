@@ -124,6 +124,8 @@ impl World {
         links.push((Link::Tiktok, tiktok));
         let mut settings = vec![
             ("media.min_free_bytes", "0".to_owned()),
+            // All posts of all rounds are one user's.
+            ("media.user_quota_files", "1000000".to_owned()),
             ("tiktok.api_base", tiktok_base),
             ("tiktok.authorize_base", format!("http://{}", sim.address())),
             ("tiktok.audited", "true".to_owned()),

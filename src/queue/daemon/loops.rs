@@ -164,12 +164,13 @@ pub(super) async fn schedules(core: Core, crons: Vec<Cron>) {
     }
     let mut patience = Patience::new();
     loop {
+        // Read before: a slot that passes while others are fired must not wait for the next look.
+        let now = core.clock.now();
         if let Err(error) = fire(&core, &crons).await {
             patience.wait("scheduler", &error).await;
             continue;
         }
         patience.calm();
-        let now = core.clock.now();
         let next = crons.iter().filter_map(|cron| cron.next(now)).min();
         let next = next.unwrap_or(now + SCHEDULE).min(now + SCHEDULE);
         core.clock.sleep_until(next).await;
