@@ -10,7 +10,7 @@
 //! A notice is a hint: it makes the poll ask now, and TikTok's answer moves the post. Only when the
 //! question cannot be answered does the signed notice count by itself, by the same rules: it may
 //! come late, twice and out of order, so nothing in it undoes what was seen to be posted. [`take()`]
-//! knows no HTTP; [`follow`] calls nobody.
+//! knows no HTTP; [`follow()`] calls nobody.
 
 mod apply;
 mod follow;
