@@ -13,7 +13,7 @@ demo:
 HEAVY = torture:: end_to_end::crashes
 test: install-test-tools
 	cargo test --locked --workspace -- $(HEAVY:%=--skip %)
-	cargo test --locked --workspace --test it -- $(HEAVY)
+	cargo test --locked --workspace --lib --test it -- $(HEAVY)
 
 install-test-tools:
 	./tests/install-tools.sh

@@ -13,7 +13,7 @@
 //! 7. [`domain`]: the rules, and the only writer of the domain's tables.
 //! 8. [`workers`]: what each job does.
 //! 9. [`graphql`]: what the API offers. [`http`]: the doors through which it is reached.
-//! 10. [`service`], [`demo`], [`torture`], [`mod@bench`], [`cli`]: a process, from start to stop; a
+//! 10. [`service`], [`demo`], [`torture`], [`bench`](mod@bench), [`cli`]: a process, from start to stop; a
 //!     demonstration; many processes that are not let live; a measurement.
 
 pub mod app;

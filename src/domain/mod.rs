@@ -8,7 +8,7 @@
 //! - Who: [`actor`], [`api_keys`], [`console_sessions`]
 //! - TikTok accounts: [`connect`], [`accounts`], [`tokens`], [`token_life`], [`creator`]
 //! - Posts: [`posts`], [`post_settings`], [`post_state`], [`post_change`], [`post_birth`],
-//!   [`preflight`], [`local_time`], [`lateness`], [`attempts`], [`caps`], [`mod@line`], [`reconcile`], [`fail_reason`],
+//!   [`preflight`], [`local_time`], [`lateness`], [`attempts`], [`caps`], [`line`](mod@line), [`reconcile`], [`fail_reason`],
 //!   [`notices`], [`doubt`], [`videos`], [`video_search`], [`video_link`], [`poll_plan`],
 //!   [`next_action`], [`post_history`], [`posting_budget`], [`sweep`]
 //! - Files: [`uploads`], and photos that TikTok fetches: [`pulls`]
