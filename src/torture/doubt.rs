@@ -69,29 +69,42 @@ impl Doubt {
 
     /// Whether an answer past the commit point may have been lost: TikTok did not give one, or gave
     /// one of a fault's; or the last byte went out, or should have, while something else was wrong,
-    /// and the doubt came within a lease of that.
+    /// and the doubt came within a lease of that. What goes out after the doubt began says nothing.
     pub(super) fn is_explained(&self, calls: &[&Entry], windows: &[Window], rate: u64) -> bool {
         let lost = |call: &&Entry| !call.answered || call.fault.is_some();
         if calls.iter().any(lost) {
             return true;
         }
-        let real = |ms: i64| ms * i64::try_from(rate).unwrap_or(1);
-        let lease = i64::try_from(LEASE_S * 1_000).unwrap_or_default();
         let last: Vec<i64> = calls
             .iter()
             .filter(|call| call.range.is_some_and(|(_, last, size)| last + 1 == size))
             .map(|call| call.at_ms)
             .collect();
-        windows.iter().any(|window| {
-            let begins = window.from_ms - real(IN_FLIGHT_MS);
-            let ends = window.to_ms + lease + real(TIMEOUT_MS);
-            let sent = last.is_empty() || last.iter().any(|at| (begins..=ends).contains(at));
-            let ahead = windows.iter().map(|other| other.ahead_ms);
-            let began = std::iter::once(0)
-                .chain(ahead)
-                .any(|ahead| (begins..=ends + RESCUE_MS).contains(&(self.from_ms - ahead)));
-            sent && began
+        self.comes_of(windows, &last, rate)
+    }
+
+    /// Whether one of the windows explains it, when last bytes arrived at these times.
+    fn comes_of(&self, windows: &[Window], last: &[i64], rate: u64) -> bool {
+        // Whose clock wrote the doubt's beginning is not known.
+        let ahead = windows.iter().map(|window| window.ahead_ms);
+        std::iter::once(0).chain(ahead).any(|ahead| {
+            let began_ms = self.from_ms - ahead;
+            let sent: Vec<i64> = last.iter().copied().filter(|at| *at <= began_ms).collect();
+            let fits = |window: &Window| window.explains(began_ms, &sent, rate);
+            windows.iter().any(fits)
         })
+    }
+}
+
+impl Window {
+    /// Whether a doubt that began then may come of what was wrong, when the last byte was `sent`.
+    fn explains(&self, began_ms: i64, sent: &[i64], rate: u64) -> bool {
+        let real = |ms: i64| ms * i64::try_from(rate).unwrap_or(1);
+        let lease = i64::try_from(LEASE_S * 1_000).unwrap_or_default();
+        let begins = self.from_ms - real(IN_FLIGHT_MS);
+        let ends = self.to_ms + lease + real(TIMEOUT_MS);
+        let in_time = sent.is_empty() || sent.iter().any(|at| (begins..=ends).contains(at));
+        in_time && (begins..=ends + RESCUE_MS).contains(&began_ms)
     }
 }
 
@@ -169,5 +182,20 @@ mod tests {
         assert!(!later.is_explained(&[], &[window], 10));
         assert!(later.is_explained(&[], &[bent], 10));
         assert!(!doubt(90 * MINUTE, None).is_explained(&[], &[window], 10));
+    }
+
+    #[test]
+    fn what_is_sent_after_a_doubt_began_explains_nothing_away() {
+        let window = Window {
+            from_ms: 100 * MINUTE,
+            to_ms: 101 * MINUTE,
+            ahead_ms: 0,
+        };
+        let now = doubt(101 * MINUTE, None);
+        // The process died between its mark and the last byte, which another one sent in the end.
+        assert!(now.comes_of(&[window], &[110 * MINUTE], 10));
+        assert!(now.comes_of(&[window], &[101 * MINUTE, 110 * MINUTE], 10));
+        // The last byte went out long before anything was wrong.
+        assert!(!now.comes_of(&[window], &[90 * MINUTE], 10));
     }
 }
