@@ -25,6 +25,8 @@ pub(super) struct Seen {
     pub(super) state: String,
     pub(super) hold_reason: String,
     pub(super) doubts: Vec<Doubt>,
+    /// Whether an attempt has an id by which TikTok can be asked.
+    pub(super) can_be_asked: bool,
     /// The whole answer, for people.
     pub(super) answer: Value,
 }
@@ -156,12 +158,17 @@ impl Api {
     }
 
     /// Stores a file; gives its id.
-    pub(super) async fn upload(&self, key: &str, bytes: Bytes) -> anyhow::Result<String> {
+    pub(super) async fn upload(
+        &self,
+        key: &str,
+        name: &str,
+        bytes: Bytes,
+    ) -> anyhow::Result<String> {
         let query = "mutation($input: CreateUploadInput!) { createUpload(input: $input) {
             media { id } uploadUrl userErrors { message } } }";
         let input = json!({
             "idempotencyKey": key,
-            "filename": "movie.mp4",
+            "filename": name,
             "size": bytes.len().to_string(),
         });
         let data = self.run(query, json!({ "input": input })).await?;
@@ -194,11 +201,15 @@ impl Api {
         let mut input = json!({
             "idempotencyKey": key,
             "accountId": account,
-            "mediaId": media,
             "caption": key,
             "keepDraft": way == Way::Draft,
             "publishAt": publish_at,
         });
+        if way == Way::Photo {
+            input["photos"] = json!({ "mediaIds": [media], "autoAddMusic": false });
+        } else {
+            input["mediaId"] = json!(media);
+        }
         if way != Way::Inbox {
             input["creatorConsent"] = json!(true);
             input["direct"] = json!({
@@ -234,6 +245,7 @@ impl Api {
                 edges { node { kind from to createdAt } } } } } }";
         let data = self.run(query, json!({ "id": post })).await?;
         let node = &data["node"];
+        let mut attempts = node["attempts"].as_array().into_iter().flatten();
         let timeline = &node["timeline"];
         let whole = timeline["pageInfo"]["hasNextPage"] == false;
         anyhow::ensure!(whole, "the timeline of {post} is too long to be judged");
@@ -243,6 +255,7 @@ impl Api {
             state: text(&node["state"])?,
             hold_reason: node["holdReason"].as_str().unwrap_or_default().to_owned(),
             doubts,
+            can_be_asked: attempts.any(|attempt| attempt["publishId"].is_string()),
             answer: node.clone(),
         })
     }

@@ -77,7 +77,11 @@ impl Doubt {
         }
         let last: Vec<i64> = calls
             .iter()
-            .filter(|call| call.range.is_some_and(|(_, last, size)| last + 1 == size))
+            .filter(|call| {
+                let is_last = |(_, last, size)| last + 1 == size;
+                call.range
+                    .map_or(call.endpoint == Endpoint::PhotoInit, is_last)
+            })
             .map(|call| call.at_ms)
             .collect();
         self.comes_of(windows, &last, rate)
@@ -106,6 +110,21 @@ impl Window {
         let in_time = sent.is_empty() || sent.iter().any(|at| (begins..=ends).contains(at));
         in_time && (begins..=ends + RESCUE_MS).contains(&began_ms)
     }
+
+    /// Whether a call of that moment may have failed of it.
+    pub(super) fn touches(&self, at_ms: i64, rate: u64) -> bool {
+        let real = |ms: i64| ms * i64::try_from(rate).unwrap_or(1);
+        (self.from_ms - real(IN_FLIGHT_MS)..=self.to_ms + real(TIMEOUT_MS)).contains(&at_ms)
+    }
+}
+
+/// The inits of a creator's photos: an answer that was lost names no post.
+pub(super) fn photo_inits<'a>(calls: &'a [Entry], creator: &str) -> Vec<&'a Entry> {
+    calls
+        .iter()
+        .filter(|call| call.endpoint == Endpoint::PhotoInit)
+        .filter(|call| call.account.as_deref() == Some(creator))
+        .collect()
 }
 
 /// The uploads that were made for a post.

@@ -20,7 +20,7 @@ pub(super) async fn inflict(world: &World, fault: &PlannedFault) -> anyhow::Resu
     let from_ms = world.daemons.now_ms();
     carry_out(world, fault).await?;
     let ahead_ms = match &fault.what {
-        What::DiskFull | What::Sim { .. } => return Ok(None),
+        What::DiskFull | What::Sim { .. } | What::SimConfig(_) => return Ok(None),
         What::Clock { minutes, .. } => minutes * 60_000,
         _ => 0,
     };
@@ -114,6 +114,7 @@ async fn carry_out(world: &World, fault: &PlannedFault) -> anyhow::Result<()> {
             kind,
             after,
         } => world.sim.fault(*endpoint, kind.clone(), *after).await?,
+        What::SimConfig(setting) => world.sim.behave(*setting).await?,
     }
     Ok(())
 }
@@ -126,6 +127,7 @@ fn proxy(world: &World, link: Link) -> anyhow::Result<&Proxy> {
 /// Nothing is wrong any more.
 pub(super) async fn heal(world: &World) -> anyhow::Result<()> {
     world.sim.clear_faults().await?;
+    world.sim.behave_well().await?;
     world.media.free();
     for (_, proxy) in &world.links {
         proxy.pass(Passing::Freely);

@@ -7,6 +7,7 @@
 //! the same plan again. Everybody's time passes faster than real time.
 
 mod api;
+mod choose;
 mod doubt;
 mod inflict;
 mod judge;
@@ -135,7 +136,8 @@ impl Options {
             | Kind::Delay
             | Kind::HalfOpen
             | Kind::Clock
-            | Kind::Sim => true,
+            | Kind::Sim
+            | Kind::SimConfig => true,
         };
         let wanted = match &*self.faults {
             [] => Kind::value_variants(),

@@ -44,6 +44,8 @@ pub(super) struct Tally {
     pub(super) unsettled: u64,
     /// How long one lasted at most after everything was well, in simulated seconds.
     pub(super) longest_doubt_s: i64,
+    /// Photos in doubt of which nobody can be asked.
+    pub(super) unknowable: u64,
     /// Posts that were read again at the end.
     pub(super) reread: u64,
     /// Rules of TikTok's that were broken.
@@ -101,8 +103,8 @@ impl fmt::Display for Tally {
         }
         writeln!(
             f,
-            "doubts {} (needless {}, unsettled {}), the longest {} s after everything was well",
-            self.doubts, self.needless, self.unsettled, self.longest_doubt_s
+            "doubts {} (needless {}, unsettled {}, unknowable {}), the longest {} s after everything was well",
+            self.doubts, self.needless, self.unsettled, self.unknowable, self.longest_doubt_s
         )?;
         write!(
             f,

@@ -10,9 +10,9 @@ use std::{
 use anyhow::Context as _;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tiktok_sim::{Endpoint, Entry, Fault, FaultKind, InitReport, Published, Verdict};
+use tiktok_sim::{Endpoint, Entry, Fault, FaultKind, InitReport, Published, SimConfig, Verdict};
 
-use super::{api, process::Process, servers::free_port, until, world::program};
+use super::{api, plan::Setting, process::Process, servers::free_port, until, world::program};
 
 /// How long it may take to answer for the first time.
 const START: Duration = Duration::from_secs(60);
@@ -78,19 +78,71 @@ impl Simulator {
         Ok(answer.error_for_status()?.json().await?)
     }
 
-    /// Upload addresses lead to `base`.
-    pub(super) async fn hand_out(&self, base: &str) -> anyhow::Result<()> {
+    async fn configure(&self, change: &Value) -> anyhow::Result<()> {
         let url = format!("http://{}/_sim/config", self.address);
-        let change = json!({ "public_url": base });
         let answer = self
             .http
             .patch(url)
             .timeout(PATIENCE)
-            .json(&change)
+            .json(change)
             .send()
             .await?;
         answer.error_for_status()?;
         Ok(())
+    }
+
+    /// Upload addresses lead to `base`; photos are fetched from this machine.
+    pub(super) async fn hand_out(&self, base: &str) -> anyhow::Result<()> {
+        let change = json!({
+            "public_url": base,
+            "pulls": { "allow": true, "loopback_http": true },
+        });
+        self.configure(&change).await
+    }
+
+    /// Webhooks go to `url`.
+    pub(super) async fn tell_webhooks(&self, url: &str) -> anyhow::Result<()> {
+        self.configure(&json!({ "webhooks": { "url": url } })).await
+    }
+
+    /// Behaves so until it is told otherwise.
+    pub(super) async fn behave(&self, setting: Setting) -> anyhow::Result<()> {
+        let change = match setting {
+            Setting::StatusLag(ms) => json!({ "pipeline": { "status_lag_ms": ms } }),
+            Setting::LatePostId(ms) => {
+                json!({ "pipeline": { "post_id": { "mode": "late", "ms": ms } } })
+            }
+            Setting::SlowProcessing(ms) => json!({ "pipeline": { "processing_ms": ms } }),
+            Setting::Webhooks {
+                duplicates,
+                delay_ms,
+            } => json!({ "webhooks": {
+                "duplicates": duplicates,
+                "delay_ms": delay_ms,
+                "reorder": true,
+                "ms_timestamps": true,
+            } }),
+        };
+        self.configure(&change).await
+    }
+
+    /// Behaves as at the start.
+    pub(super) async fn behave_well(&self) -> anyhow::Result<()> {
+        let usual = SimConfig::default();
+        let change = json!({
+            "pipeline": {
+                "status_lag_ms": usual.pipeline.status_lag_ms,
+                "post_id": { "mode": "after_moderation", "ms": null },
+                "processing_ms": usual.pipeline.processing_ms,
+            },
+            "webhooks": {
+                "duplicates": usual.webhooks.duplicates,
+                "delay_ms": usual.webhooks.delay_ms,
+                "reorder": usual.webhooks.reorder,
+                "ms_timestamps": usual.webhooks.ms_timestamps,
+            },
+        });
+        self.configure(&change).await
     }
 
     /// The creator agrees; gives the address that the browser is sent back to.

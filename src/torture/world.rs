@@ -182,6 +182,8 @@ impl World {
         });
         // From here on everybody has the same time.
         sim.set_clock(daemons.now_ms()).await?;
+        let webhooks = format!("http://{}/webhooks/tiktok", daemons.list[0].address());
+        sim.tell_webhooks(&webhooks).await?;
         for number in 0..processes {
             daemons.set_clock(number, 0)?;
             daemons.start(number, None)?;

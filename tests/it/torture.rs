@@ -97,7 +97,16 @@ fn everything_went_wrong(stack: &[&str], tally: &serde_json::Value) {
         .filter_map(serde_json::Value::as_str)
         .collect();
     let of_servers = ["RedisRestart", "Flushall", "Maxmemory", "DbRestart"];
-    let everywhere = ["Kill", "Stop", "Cut", "Delay", "HalfOpen", "Clock", "Sim"];
+    let everywhere = [
+        "Kill",
+        "Stop",
+        "Cut",
+        "Delay",
+        "HalfOpen",
+        "Clock",
+        "Sim",
+        "SimConfig",
+    ];
     let expected: BTreeSet<&str> = if stack.is_empty() {
         everywhere.into()
     } else {
