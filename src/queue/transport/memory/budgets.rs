@@ -1,97 +1,87 @@
-//! Sliding windows in memory: the uses of each budget by the time at which they count.
+//! Budgets and notes in memory.
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
+use async_trait::async_trait;
 use clipqueue_entities::Timestamp;
 
-use crate::queue::transport::{Acquired, Budget, Standing, Use, Used};
+use super::MemoryTransport;
+use crate::queue::transport::{Acquired, Budget, Budgets, Standing, TransportError, Use, Used};
 
-/// The uses of every budget, oldest first.
-#[derive(Debug, Default)]
-pub(super) struct Windows(HashMap<String, Vec<(Timestamp, Use)>>);
-
-impl Windows {
-    /// The uses that still count.
-    fn current(&mut self, budget: &Budget, now: Timestamp) -> &mut Vec<(Timestamp, Use)> {
-        let uses = self.0.entry(budget.key.clone()).or_default();
-        uses.retain(|(at, _)| *at > now - budget.window);
-        uses
+#[async_trait]
+impl Budgets for MemoryTransport {
+    async fn acquire(
+        &self,
+        budgets: &[Budget],
+        now: Option<Timestamp>,
+    ) -> Result<Acquired, TransportError> {
+        let now = now.unwrap_or_else(|| self.clock.now());
+        Ok(self.state().windows.acquire(budgets, now))
     }
 
-    pub(super) fn acquire(&mut self, budgets: &[Budget], now: Timestamp) -> Acquired {
-        let mut wait = Duration::ZERO;
-        for budget in budgets {
-            let uses = self.current(budget, now);
-            let limit = budget.limit as usize;
-            if limit == 0 {
-                wait = wait.max(budget.window);
-            } else if uses.len() >= limit {
-                let free = uses[uses.len() - limit].0 + budget.window;
-                wait = wait.max(free.since(now)).max(Duration::from_millis(1));
+    async fn settle_use(
+        &self,
+        keys: &[String],
+        of: Use,
+        used: Used,
+        now: Option<Timestamp>,
+    ) -> Result<(), TransportError> {
+        let now = now.unwrap_or_else(|| self.clock.now());
+        self.state().windows.settle(keys, of, used, now);
+        Ok(())
+    }
+
+    async fn spend(
+        &self,
+        budget: &Budget,
+        wait: Duration,
+        now: Option<Timestamp>,
+    ) -> Result<(), TransportError> {
+        let now = now.unwrap_or_else(|| self.clock.now());
+        self.state().windows.spend(budget, wait, now);
+        Ok(())
+    }
+
+    async fn standing(
+        &self,
+        budgets: &[Budget],
+        now: Option<Timestamp>,
+    ) -> Result<Vec<Standing>, TransportError> {
+        let now = now.unwrap_or_else(|| self.clock.now());
+        Ok(self.state().windows.standing(budgets, now))
+    }
+
+    async fn notes(&self, names: &[String]) -> Result<Vec<Option<String>>, TransportError> {
+        let now = self.clock.now();
+        let state = self.state();
+        let read = |name: &String| {
+            let (text, until) = state.notes.get(name)?;
+            (*until > now).then(|| text.clone())
+        };
+        Ok(names.iter().map(read).collect())
+    }
+
+    async fn swap_note(
+        &self,
+        name: &str,
+        old: Option<&str>,
+        new: Option<&str>,
+        life: Duration,
+    ) -> Result<bool, TransportError> {
+        let now = self.clock.now();
+        let notes = &mut self.state().notes;
+        notes.retain(|_, (_, until)| *until > now);
+        if notes.get(name).map(|(text, _)| text.as_str()) != old {
+            return Ok(false);
+        }
+        match new {
+            Some(new) => {
+                notes.insert(name.to_owned(), (new.to_owned(), now + life));
+            }
+            None => {
+                notes.remove(name);
             }
         }
-        if !wait.is_zero() {
-            return Acquired::Wait(wait);
-        }
-        let of = Use::new();
-        for budget in budgets {
-            add(self.0.entry(budget.key.clone()).or_default(), now, of);
-        }
-        Acquired::Granted(of)
+        Ok(true)
     }
-
-    pub(super) fn settle(&mut self, keys: &[String], of: Use, used: Used, now: Timestamp) {
-        for key in keys {
-            let Some(uses) = self.0.get_mut(key) else {
-                continue;
-            };
-            let Some(place) = uses.iter().position(|(_, named)| *named == of) else {
-                continue;
-            };
-            uses.remove(place);
-            match used {
-                Used::Made => add(uses, now, of),
-                Used::Unmade => {}
-            }
-            if uses.is_empty() {
-                self.0.remove(key);
-            }
-        }
-    }
-
-    pub(super) fn spend(&mut self, budget: &Budget, wait: Duration, now: Timestamp) {
-        let counts = now + wait - budget.window;
-        let limit = budget.limit as usize;
-        let uses = self.current(budget, now);
-        for _ in 0..limit {
-            add(uses, counts, Use::new());
-        }
-        // Only the newest decide; without this each mark would make the list longer.
-        let surplus = uses.len() - limit;
-        uses.drain(..surplus);
-    }
-
-    pub(super) fn standing(&mut self, budgets: &[Budget], now: Timestamp) -> Vec<Standing> {
-        budgets
-            .iter()
-            .map(|budget| {
-                let uses = self.current(budget, now);
-                let limit = budget.limit as usize;
-                // With more uses than the limit, one is left when as many as are too many are over.
-                let next = uses.get(uses.len().saturating_sub(limit));
-                Standing {
-                    used: budget
-                        .limit
-                        .min(u32::try_from(uses.len()).unwrap_or(u32::MAX)),
-                    next_in: next.map(|(at, _)| (*at + budget.window).since(now)),
-                }
-            })
-            .collect()
-    }
-}
-
-/// Keeps the order by time: a mark may count from another time than now.
-fn add(uses: &mut Vec<(Timestamp, Use)>, at: Timestamp, of: Use) {
-    let place = uses.partition_point(|(other, _)| *other <= at);
-    uses.insert(place, (at, of));
 }

@@ -3,6 +3,7 @@
 
 mod budgets;
 mod lanes;
+mod windows;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -15,12 +16,12 @@ use clipqueue_entities::{JobId, Timestamp};
 use tokio::sync::broadcast;
 
 use self::{
-    budgets::Windows,
     lanes::{Held, Lanes, Place},
+    windows::Windows,
 };
 use super::{
-    Acquired, Budget, Channel, Delivery, Depth, FIRST, MAX_BATCH, Pointer, RedisReport,
-    SIGNAL_BUFFER, Signal, Standing, Taken, Transport, TransportError, Use, Used,
+    Channel, Delivery, Depth, FIRST, MAX_BATCH, Pointer, RedisReport, SIGNAL_BUFFER, Signal, Taken,
+    Transport, TransportError,
 };
 use crate::clock::Clock;
 
@@ -265,81 +266,6 @@ impl Transport for MemoryTransport {
 
     async fn epoch(&self, queue: &str) -> Result<String, TransportError> {
         Ok(self.with(queue, |lanes| lanes.epoch.clone()))
-    }
-
-    async fn acquire(
-        &self,
-        budgets: &[Budget],
-        now: Option<Timestamp>,
-    ) -> Result<Acquired, TransportError> {
-        let now = now.unwrap_or_else(|| self.clock.now());
-        Ok(self.state().windows.acquire(budgets, now))
-    }
-
-    async fn settle_use(
-        &self,
-        keys: &[String],
-        of: Use,
-        used: Used,
-        now: Option<Timestamp>,
-    ) -> Result<(), TransportError> {
-        let now = now.unwrap_or_else(|| self.clock.now());
-        self.state().windows.settle(keys, of, used, now);
-        Ok(())
-    }
-
-    async fn spend(
-        &self,
-        budget: &Budget,
-        wait: Duration,
-        now: Option<Timestamp>,
-    ) -> Result<(), TransportError> {
-        let now = now.unwrap_or_else(|| self.clock.now());
-        self.state().windows.spend(budget, wait, now);
-        Ok(())
-    }
-
-    async fn standing(
-        &self,
-        budgets: &[Budget],
-        now: Option<Timestamp>,
-    ) -> Result<Vec<Standing>, TransportError> {
-        let now = now.unwrap_or_else(|| self.clock.now());
-        Ok(self.state().windows.standing(budgets, now))
-    }
-
-    async fn notes(&self, names: &[String]) -> Result<Vec<Option<String>>, TransportError> {
-        let now = self.clock.now();
-        let state = self.state();
-        let read = |name: &String| {
-            let (text, until) = state.notes.get(name)?;
-            (*until > now).then(|| text.clone())
-        };
-        Ok(names.iter().map(read).collect())
-    }
-
-    async fn swap_note(
-        &self,
-        name: &str,
-        old: Option<&str>,
-        new: Option<&str>,
-        life: Duration,
-    ) -> Result<bool, TransportError> {
-        let now = self.clock.now();
-        let notes = &mut self.state().notes;
-        notes.retain(|_, (_, until)| *until > now);
-        if notes.get(name).map(|(text, _)| text.as_str()) != old {
-            return Ok(false);
-        }
-        match new {
-            Some(new) => {
-                notes.insert(name.to_owned(), (new.to_owned(), now + life));
-            }
-            None => {
-                notes.remove(name);
-            }
-        }
-        Ok(true)
     }
 
     async fn publish(&self, topic: &str, payload: &str) -> Result<(), TransportError> {

@@ -19,9 +19,12 @@
 //! | `cq:{budget}:<key>` | sorted set | uses within the window |
 //! | `cq:{note}:<name>` | string | a small text that processes share |
 
+mod budgets;
+mod calls;
 mod link;
 mod listen;
 mod report;
+mod scripts;
 
 use std::{fmt, time::Duration};
 
@@ -33,10 +36,10 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
 pub use self::report::RedisReport;
-use self::{link::Link, listen::listen};
+use self::{link::Link, listen::listen, scripts::Scripts};
 use super::{
-    Acquired, Budget, Channel, Delivery, Depth, FIRST, MAX_BATCH, MAX_EXPIRED, Pointer,
-    SIGNAL_BUFFER, Signal, Standing, Taken, Transport, TransportError, Use, Used,
+    Channel, Delivery, Depth, FIRST, MAX_BATCH, MAX_EXPIRED, Pointer, SIGNAL_BUFFER, Signal, Taken,
+    Transport, TransportError,
 };
 
 /// How long a connection attempt may take.
@@ -68,21 +71,6 @@ impl fmt::Debug for RedisTransport {
     }
 }
 
-struct Scripts {
-    admit: Script,
-    deliver: Script,
-    take: Script,
-    extend: Script,
-    finish: Script,
-    give_back: Script,
-    epoch: Script,
-    acquire: Script,
-    settle_use: Script,
-    spend: Script,
-    standing: Script,
-    swap_note: Script,
-}
-
 impl RedisTransport {
     /// A transport on the server at `url` (`redis://…` or `rediss://…`), with every key under
     /// `prefix`. It connects when it is first used, and listens at once: call it within a runtime.
@@ -102,20 +90,7 @@ impl RedisTransport {
             link: Link::new(client),
             prefix: prefix.to_owned(),
             channel,
-            scripts: Scripts {
-                admit: Script::new(include_str!("../../lua/admit.lua")),
-                deliver: Script::new(include_str!("../../lua/deliver.lua")),
-                take: Script::new(include_str!("../../lua/take.lua")),
-                extend: Script::new(include_str!("../../lua/extend.lua")),
-                finish: Script::new(include_str!("../../lua/finish.lua")),
-                give_back: Script::new(include_str!("../../lua/give_back.lua")),
-                epoch: Script::new(include_str!("../../lua/epoch.lua")),
-                acquire: Script::new(include_str!("../../lua/acquire.lua")),
-                settle_use: Script::new(include_str!("../../lua/settle_use.lua")),
-                spend: Script::new(include_str!("../../lua/spend.lua")),
-                standing: Script::new(include_str!("../../lua/standing.lua")),
-                swap_note: Script::new(include_str!("../../lua/swap_note.lua")),
-            },
+            scripts: Scripts::new(),
             signals,
             _listener: stop.drop_guard(),
         })
@@ -123,20 +98,6 @@ impl RedisTransport {
 
     fn key(&self, queue: &str, part: &str) -> String {
         format!("{}:{{{queue}}}:{part}", self.prefix)
-    }
-
-    /// A call of a script on the keys that most of them share.
-    fn on<'s>(
-        &self,
-        script: &'s Script,
-        queue: &str,
-        parts: &[&str],
-    ) -> redis::ScriptInvocation<'s> {
-        let mut call = script.prepare_invoke();
-        for part in parts {
-            call.key(self.key(queue, part));
-        }
-        call
     }
 
     async fn deliveries(
@@ -162,11 +123,7 @@ impl RedisTransport {
                     .arg(delivery.nonce)
                     .arg(&delivery.lane);
             }
-            self.link
-                .call(doing, async |connection| {
-                    call.invoke_async::<redis::Value>(connection).await
-                })
-                .await?;
+            self.invoke::<redis::Value>(doing, &call).await?;
         }
         Ok(())
     }
@@ -204,12 +161,7 @@ impl Transport for RedisTransport {
                     .arg(pointer.rank)
                     .arg(&pointer.lane);
             }
-            added += self
-                .link
-                .call("deliver", async |connection| {
-                    call.invoke_async::<u64>(connection).await
-                })
-                .await?;
+            added += self.invoke::<u64>("deliver", &call).await?;
         }
         Ok(added)
     }
@@ -231,12 +183,7 @@ impl Transport for RedisTransport {
             .arg(millis(lease))
             .arg(MAX_EXPIRED)
             .arg(FIRST);
-        let (waiting, flat): (u64, Vec<Vec<u8>>) = self
-            .link
-            .call("take", async |connection| {
-                call.invoke_async(connection).await
-            })
-            .await?;
+        let (waiting, flat): (u64, Vec<Vec<u8>>) = self.invoke("take", &call).await?;
         let mut deliveries = Vec::with_capacity(flat.len() / 3);
         for item in flat.chunks_exact(3) {
             deliveries.push(delivery(item).map_err(|error| TransportError::new("take", error))?);
@@ -263,12 +210,7 @@ impl Transport for RedisTransport {
                     .arg(pointer.nonce)
                     .arg(&pointer.lane);
             }
-            let places: Vec<usize> = self
-                .link
-                .call("admit", async |connection| {
-                    call.invoke_async(connection).await
-                })
-                .await?;
+            let places: Vec<usize> = self.invoke("admit", &call).await?;
             let places = places.into_iter().filter_map(|place| batch.get(place - 1));
             admitted.extend(places.map(Delivery::from));
         }
@@ -289,11 +231,7 @@ impl Transport for RedisTransport {
                     .arg(delivery.nonce)
                     .arg(&delivery.lane);
             }
-            self.link
-                .call("extend leases", async |connection| {
-                    call.invoke_async::<redis::Value>(connection).await
-                })
-                .await?;
+            self.invoke::<redis::Value>("extend leases", &call).await?;
         }
         Ok(())
     }
@@ -322,12 +260,7 @@ impl Transport for RedisTransport {
             for job in jobs {
                 command.arg(job.0.as_bytes().as_slice());
             }
-            let nonces: Vec<Option<i64>> = self
-                .link
-                .call("look for pointers", async |connection| {
-                    command.query_async(connection).await
-                })
-                .await?;
+            let nonces: Vec<Option<i64>> = self.query("look for pointers", &command).await?;
             missing.extend(
                 jobs.iter()
                     .zip(nonces)
@@ -346,12 +279,8 @@ impl Transport for RedisTransport {
         let mut command = redis::cmd("HSCAN");
         command.arg(self.key(queue, "ptr")).arg(cursor);
         command.arg("COUNT").arg(MAX_BATCH);
-        let (next, pairs): (u64, Vec<(Vec<u8>, i64)>) = self
-            .link
-            .call("list pointers", async |connection| {
-                command.query_async(connection).await
-            })
-            .await?;
+        let (next, pairs): (u64, Vec<(Vec<u8>, i64)>) =
+            self.query("list pointers", &command).await?;
         let pointers = pairs.into_iter().map(|(job, nonce)| {
             Uuid::from_slice(&job)
                 .map(|job| (JobId(job), nonce))
@@ -406,139 +335,7 @@ impl Transport for RedisTransport {
     async fn epoch(&self, queue: &str) -> Result<String, TransportError> {
         let mut call = self.on(&self.scripts.epoch, queue, &["epoch"]);
         call.arg(Uuid::new_v4().simple().to_string());
-        self.link
-            .call("read the epoch", async |connection| {
-                call.invoke_async(connection).await
-            })
-            .await
-    }
-
-    async fn acquire(
-        &self,
-        budgets: &[Budget],
-        now: Option<Timestamp>,
-    ) -> Result<Acquired, TransportError> {
-        let mut call = self.scripts.acquire.prepare_invoke();
-        for budget in budgets {
-            call.key(self.key("budget", &budget.key));
-        }
-        let of = Use::new();
-        call.arg(given(now)).arg(of.0.as_bytes().as_slice());
-        for budget in budgets {
-            call.arg(budget.limit).arg(millis(budget.window));
-        }
-        let wait: u64 = self
-            .link
-            .call("acquire a budget", async |connection| {
-                call.invoke_async(connection).await
-            })
-            .await?;
-        Ok(match wait {
-            0 => Acquired::Granted(of),
-            wait => Acquired::Wait(Duration::from_millis(wait)),
-        })
-    }
-
-    async fn settle_use(
-        &self,
-        keys: &[String],
-        of: Use,
-        used: Used,
-        now: Option<Timestamp>,
-    ) -> Result<(), TransportError> {
-        let mut call = self.scripts.settle_use.prepare_invoke();
-        for key in keys {
-            call.key(self.key("budget", key));
-        }
-        call.arg(given(now))
-            .arg(of.0.as_bytes().as_slice())
-            .arg(i32::from(used == Used::Made));
-        self.link
-            .call("settle a use", async |connection| {
-                call.invoke_async::<()>(connection).await
-            })
-            .await
-    }
-
-    async fn spend(
-        &self,
-        budget: &Budget,
-        wait: Duration,
-        now: Option<Timestamp>,
-    ) -> Result<(), TransportError> {
-        let mut call = self.scripts.spend.prepare_invoke();
-        call.key(self.key("budget", &budget.key))
-            .arg(given(now))
-            .arg(Use::new().0.as_bytes().as_slice())
-            .arg(budget.limit)
-            .arg(millis(budget.window))
-            .arg(millis(wait));
-        self.link
-            .call("spend a budget", async |connection| {
-                call.invoke_async::<()>(connection).await
-            })
-            .await
-    }
-
-    async fn standing(
-        &self,
-        budgets: &[Budget],
-        now: Option<Timestamp>,
-    ) -> Result<Vec<Standing>, TransportError> {
-        let mut call = self.scripts.standing.prepare_invoke();
-        for budget in budgets {
-            call.key(self.key("budget", &budget.key));
-        }
-        call.arg(given(now));
-        for budget in budgets {
-            call.arg(budget.limit).arg(millis(budget.window));
-        }
-        let flat: Vec<i64> = self
-            .link
-            .call("read budgets", async |connection| {
-                call.invoke_async(connection).await
-            })
-            .await?;
-        Ok(flat
-            .chunks_exact(2)
-            .map(|pair| Standing {
-                used: u32::try_from(pair[0]).unwrap_or_default(),
-                next_in: u64::try_from(pair[1]).ok().map(Duration::from_millis),
-            })
-            .collect())
-    }
-
-    async fn notes(&self, names: &[String]) -> Result<Vec<Option<String>>, TransportError> {
-        let mut command = redis::cmd("MGET");
-        for name in names {
-            command.arg(self.key("note", name));
-        }
-        self.link
-            .call("read notes", async |connection| {
-                command.query_async(connection).await
-            })
-            .await
-    }
-
-    async fn swap_note(
-        &self,
-        name: &str,
-        old: Option<&str>,
-        new: Option<&str>,
-        life: Duration,
-    ) -> Result<bool, TransportError> {
-        let mut call = self.scripts.swap_note.prepare_invoke();
-        call.key(self.key("note", name));
-        for text in [old, new] {
-            call.arg(i32::from(text.is_some()))
-                .arg(text.unwrap_or_default());
-        }
-        call.arg(millis(life));
-        self.link
-            .call("write a note", async |connection| {
-                call.invoke_async::<bool>(connection).await
-            })
-            .await
+        self.invoke("read the epoch", &call).await
     }
 
     async fn publish(&self, topic: &str, payload: &str) -> Result<(), TransportError> {
@@ -546,11 +343,7 @@ impl Transport for RedisTransport {
         command
             .arg(&self.channel)
             .arg(format!("t{topic}\n{payload}"));
-        self.link
-            .call("publish", async |connection| {
-                command.query_async::<()>(connection).await
-            })
-            .await
+        self.query::<()>("publish", &command).await
     }
 
     fn signals(&self) -> broadcast::Receiver<Signal> {
@@ -561,11 +354,7 @@ impl Transport for RedisTransport {
         let mut command = redis::cmd("SET");
         command.arg(self.key("note", "probe")).arg(1);
         command.arg("PX").arg(millis(PROBE_LIFE));
-        self.link
-            .call("write", async |connection| {
-                command.query_async::<()>(connection).await
-            })
-            .await
+        self.query::<()>("write", &command).await
     }
 
     async fn inspect(&self, now: Timestamp) -> Result<Option<RedisReport>, TransportError> {
@@ -582,11 +371,6 @@ impl Transport for RedisTransport {
         let theirs = time.0 * 1000 + time.1 / 1000;
         Ok(Some(RedisReport::read(&info, theirs - now.as_millis())))
     }
-}
-
-/// The caller's time as a script reads it; nothing stands for the server's own.
-fn given(now: Option<Timestamp>) -> String {
-    now.map(|now| now.to_string()).unwrap_or_default()
 }
 
 fn millis(duration: Duration) -> u64 {
