@@ -66,7 +66,9 @@ pub(super) async fn claim(
         batch::millis(until),
         batch::millis(now),
     ];
-    let claim = batch::all(core.db.write(), sql, values);
+    // A power cut that undoes a claim ends its holder as well, and nothing that the holder committed
+    // with a wait can survive it.
+    let claim = core.db.write_unsynced(sql, values);
     let mut claimed: HashMap<JobId, Claimed> = crash::write(Commit::JobsClaimed, claim)
         .await?
         .iter()

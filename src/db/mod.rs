@@ -6,12 +6,14 @@
 //! transaction, never the handle: asking for a second writer while holding the first would wait for
 //! itself.
 
+mod unsynced;
+
 use std::time::Duration;
 
 use sea_orm::{
     ConnectOptions, ConnectionTrait as _, Database, DatabaseBackend, DatabaseConnection,
-    DatabaseTransaction, DbErr, RuntimeErr, SqliteTransactionMode, TransactionOptions,
-    TransactionTrait,
+    DatabaseTransaction, DbErr, QueryResult, RuntimeErr, SqliteTransactionMode, Statement,
+    TransactionOptions, TransactionTrait, Value,
     sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
@@ -98,6 +100,25 @@ impl Db {
         begun
             .await
             .map_err(|error| DbErr::Custom(format!("BEGIN did not come to its end: {error}")))?
+    }
+
+    /// Runs one writing statement that a power cut may undo, as long as that also undoes whatever
+    /// relied on it, and gives what it returns. SQLite does not wait for the disk; PostgreSQL does.
+    pub async fn write_unsynced(
+        &self,
+        sql: String,
+        values: Vec<Value>,
+    ) -> Result<Vec<QueryResult>, DbErr> {
+        let write = self.write.clone();
+        if self.backend() != DatabaseBackend::Sqlite {
+            let statement = Statement::from_sql_and_values(self.backend(), sql, values);
+            return write.query_all_raw(statement).await;
+        }
+        // A task of its own, as in `begin`: it gives the connection back as it was.
+        let pool = write.get_sqlite_connection_pool().clone();
+        let run = tokio::spawn(async move { unsynced::all(&pool, &sql, values).await });
+        run.await
+            .map_err(|error| DbErr::Custom(format!("a statement did not end: {error}")))?
     }
 
     /// Proves that the database answers.
