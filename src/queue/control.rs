@@ -58,7 +58,7 @@ impl Paused {
                 tracing::debug!(%error, "a pause could not be told to the transport");
             }
             if before.contains(queue) && !now {
-                core.wakes.relay(queue).notify_one();
+                core.wakes.relay(queue).look();
                 core.wakes.fetch(queue).notify_one();
             }
         }

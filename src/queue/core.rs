@@ -12,10 +12,11 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
+    hint::{Hint, RelayWake},
     lease::{LiveLeases, StopReason},
     notices::Notices,
     policy::QueueSpec,
-    transport::{Delivery, Signal, Transport},
+    transport::{Delivery, Pointer, Signal, Transport},
 };
 use crate::{clock::Clock, db::Db};
 
@@ -25,6 +26,8 @@ pub(super) const CANCEL_TOPIC: &str = "cancel";
 pub(super) const CONTROL_TOPIC: &str = "control";
 /// The topic that says: rows of a queue were committed. Its payload is the queue.
 pub(super) const NUDGE_TOPIC: &str = "nudge";
+/// The topic that says: this row was committed and is due. Its payload is a [`Hint`].
+const HINT_TOPIC: &str = "due";
 
 /// The time between two nudges of a queue to other processes. The first one goes at once.
 const NUDGE_GAP: Duration = Duration::from_millis(1);
@@ -63,22 +66,39 @@ impl Core {
 
     /// Wakes the relays of a queue, here and elsewhere. It never waits.
     pub(super) fn nudge(&self, queue: &str) {
-        self.wakes.relay(queue).notify_one();
-        if self.transport.is_shared() && self.nudges.begin(queue) {
-            let (core, queue) = (self.clone(), queue.to_owned());
-            tokio::spawn(async move {
-                loop {
-                    if let Err(error) = core.transport.publish(NUDGE_TOPIC, &queue).await {
-                        tracing::debug!(%error, "a nudge was not told; the row is found by a scan");
-                    }
-                    // A producer in a hurry does not need one message a job.
-                    tokio::time::sleep(NUDGE_GAP).await;
-                    if !core.nudges.again(&queue) {
-                        return;
-                    }
-                }
-            });
+        self.wakes.relay(queue).look();
+        self.tell(queue, None);
+    }
+
+    /// Wakes the relays of a queue for one row that is due and has no pointer yet. It never waits.
+    pub(super) fn hint(&self, queue: &str, pointer: Pointer) {
+        self.wakes.relay(queue).due(pointer.clone());
+        self.tell(queue, Some(pointer));
+    }
+
+    fn tell(&self, queue: &str, due: Option<Pointer>) {
+        if !self.transport.is_shared() || !self.nudges.begin(queue) {
+            return;
         }
+        let (core, queue) = (self.clone(), queue.to_owned());
+        tokio::spawn(async move {
+            let hint = due.and_then(|due| serde_json::to_string(&Hint::new(&queue, due)).ok());
+            let mut told = match hint {
+                Some(hint) => core.transport.publish(HINT_TOPIC, &hint).await,
+                None => core.transport.publish(NUDGE_TOPIC, &queue).await,
+            };
+            loop {
+                if let Err(error) = told {
+                    tracing::debug!(%error, "a nudge was not told; the row is found by a scan");
+                }
+                // A producer in a hurry does not need one message a job.
+                tokio::time::sleep(NUDGE_GAP).await;
+                if !core.nudges.again(&queue) {
+                    return;
+                }
+                told = core.transport.publish(NUDGE_TOPIC, &queue).await;
+            }
+        });
     }
 }
 
@@ -169,7 +189,7 @@ struct Shared {
 
 #[derive(Clone, Debug, Default)]
 struct QueueWakes {
-    relay: Arc<Notify>,
+    relay: Arc<RelayWake>,
     fetch: Arc<Notify>,
     audit: Arc<Notify>,
 }
@@ -184,7 +204,7 @@ impl Wakes {
     }
 
     /// Wakes the relay of a queue.
-    pub(super) fn relay(&self, queue: &str) -> Arc<Notify> {
+    pub(super) fn relay(&self, queue: &str) -> Arc<RelayWake> {
         self.queue(queue).relay
     }
 
@@ -211,14 +231,14 @@ impl Wakes {
     /// Wakes the relay when it waits for room.
     pub(super) fn feed(&self, queue: &str) {
         if lock(&self.shared.starved).remove(queue) {
-            self.relay(queue).notify_one();
+            self.relay(queue).look();
         }
     }
 
     /// Signals were missed: everybody looks for themselves.
     fn everybody(&self) {
         for wakes in lock(&self.shared.by_queue).values() {
-            wakes.relay.notify_one();
+            wakes.relay.look();
             wakes.fetch.notify_one();
             wakes.audit.notify_one();
         }
@@ -251,7 +271,12 @@ fn hear(core: &Core, signal: &Signal) {
         Signal::Work(queue) => core.wakes.fetch(queue).notify_one(),
         Signal::Reconnected => core.wakes.everybody(),
         Signal::Message { topic, payload } => match topic.as_str() {
-            NUDGE_TOPIC => core.wakes.relay(payload).notify_one(),
+            NUDGE_TOPIC => core.wakes.relay(payload).look(),
+            HINT_TOPIC => {
+                if let Ok(hint) = serde_json::from_str::<Hint>(payload) {
+                    core.wakes.relay(&hint.queue).due(hint.pointer());
+                }
+            }
             CONTROL_TOPIC => core.wakes.control().notify_one(),
             CANCEL_TOPIC => {
                 if let Ok(job) = payload.parse::<JobId>() {

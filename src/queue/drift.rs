@@ -67,7 +67,7 @@ pub(super) async fn compare(core: &Core, spec: &QueueSpec) -> Result<PointerDrif
         }
     }
     if lost > 0 {
-        core.wakes.relay(&spec.name).notify_one();
+        core.wakes.relay(&spec.name).look();
     }
     Ok(PointerDrift { lost, stray })
 }

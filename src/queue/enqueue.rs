@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::{
     batch::{self, Type},
+    transport::Pointer,
     work::NewJob,
 };
 
@@ -123,6 +124,19 @@ impl Row {
             run_at: job.run_at,
             max_attempts: job.max_attempts.max(1),
             unique_key: job.unique_key,
+        })
+    }
+}
+
+impl Row {
+    /// What points to the row once it is committed; none when it is not due yet.
+    pub(super) fn pointer(&self) -> Option<Pointer> {
+        let due = self.state == JobState::Available.as_str();
+        due.then(|| Pointer {
+            job: self.id,
+            nonce: 0,
+            lane: self.lane.clone(),
+            rank: Pointer::rank(self.priority, self.run_at),
         })
     }
 }

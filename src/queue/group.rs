@@ -65,6 +65,10 @@ async fn write(core: &Core, group: Vec<Asked>) {
             queues.push(asked.row.queue.clone());
         }
     }
+    let alone = match &*group {
+        [asked] => asked.row.pointer(),
+        _ => None,
+    };
     let (rows, answers): (Vec<Row>, Vec<Answer>) = group
         .into_iter()
         .map(|asked| (asked.row, asked.answer))
@@ -78,6 +82,9 @@ async fn write(core: &Core, group: Vec<Asked>) {
     };
     match insert_rows(core.db.write(), now, rows).await {
         Ok(enqueued) => {
+            if let (Some(pointer), [Enqueued::New(_)]) = (alone, &*enqueued) {
+                core.hint(&queues.remove(0), pointer);
+            }
             for (answer, enqueued) in answers.into_iter().zip(enqueued) {
                 // Whoever asked may have gone; its job is there all the same.
                 let _ = answer.send(Ok(enqueued));

@@ -32,6 +32,7 @@ mod enqueue;
 mod execute;
 mod group;
 mod heartbeat;
+mod hint;
 mod lease;
 pub mod ledger;
 mod notices;

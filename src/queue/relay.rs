@@ -127,6 +127,20 @@ impl Relay {
         Ok(pass)
     }
 
+    /// Starts rows that this process was told of, if there is nothing else to see to. Says whether it
+    /// started all of them; what it did not is found by a pass.
+    pub(super) async fn start(
+        &self,
+        core: &Core,
+        seats: &Seats,
+        due: &[Pointer],
+    ) -> Result<bool, RelayError> {
+        if due.is_empty() || self.crowded {
+            return Ok(false);
+        }
+        Ok(seats.start(core, due).await? == due.len())
+    }
+
     async fn deliver(&mut self, core: &Core, now: Timestamp) -> Result<u64, RelayError> {
         let mut lanes = due_lanes(core, &self.spec.name, self.cursor.as_deref()).await?;
         if lanes.is_empty() && self.cursor.take().is_some() {

@@ -210,7 +210,7 @@ async fn tell(core: &Core, rescued: &[QueryResult]) -> Result<(), DbErr> {
             "attempts of a lost process were rescued"
         );
         core.notices.changed(&queue, changes);
-        core.wakes.relay(&queue).notify_one();
+        core.wakes.relay(&queue).look();
     }
     Ok(())
 }

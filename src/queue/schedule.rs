@@ -128,7 +128,7 @@ async fn fire_slot(
     ];
     batch::run(&tx, sql.to_owned(), values).await?;
     tx.commit().await?;
-    core.wakes.relay(&queue).notify_one();
+    core.wakes.relay(&queue).look();
     Ok(Some(enqueued))
 }
 

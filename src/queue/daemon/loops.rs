@@ -13,6 +13,7 @@ use crate::queue::{
     control::Paused,
     core::Core,
     execute::TRANSPORT_LEASE,
+    hint::Heard,
     ledger,
     policy::{Catalogue, QueueSpec},
     relay::Relay,
@@ -44,30 +45,46 @@ pub(super) async fn until(stop: CancellationToken, work: impl Future<Output = ()
 
 /// The relay of a queue. A pass is never broken off: its rows would say that they have a pointer.
 pub(super) async fn relay(core: Core, seats: Seats, paused: Paused, stop: CancellationToken) {
-    let nudge = core.wakes.relay(&seats.spec.name);
+    let wake = core.wakes.relay(&seats.spec.name);
     let mut relay = Relay::new(seats.spec.as_ref().clone());
     let mut patience = Patience::new();
+    let mut next_due = None;
+    let mut heard = Heard {
+        look: true,
+        ..Heard::default()
+    };
     while !stop.is_cancelled() {
-        let mut next_due = None;
         if !paused.contains(&relay.spec.name) {
-            match relay.pass(&core, Some(&seats)).await {
+            let done = async {
+                if !heard.look && relay.start(&core, &seats, &heard.due).await? {
+                    return Ok(None);
+                }
+                relay.pass(&core, Some(&seats)).await.map(Some)
+            };
+            match done.await {
                 Ok(pass) => {
                     patience.calm();
-                    if pass.delivered > 0 || pass.promoted > 0 {
-                        continue;
+                    if let Some(pass) = pass {
+                        heard = Heard::default();
+                        if pass.delivered > 0 || pass.promoted > 0 {
+                            heard.look = true;
+                            continue;
+                        }
+                        next_due = pass.next_due;
                     }
-                    next_due = pass.next_due;
                 }
                 Err(error) => {
+                    heard.look = true;
                     until(stop.clone(), patience.wait("relay", &error)).await;
                     continue;
                 }
             }
         }
         let far = Timestamp::from_millis(i64::MAX);
+        heard.look = true;
         tokio::select! {
             () = stop.cancelled() => {}
-            () = nudge.notified() => {}
+            told = wake.heard() => heard = told,
             () = core.clock.sleep_until(next_due.unwrap_or(far)) => {}
             () = tokio::time::sleep(LOOK) => {}
         }
@@ -89,7 +106,7 @@ pub(super) async fn audits(core: Core, spec: QueueSpec) {
             Ok(rows) => {
                 patience.calm();
                 if rows > 0 {
-                    core.wakes.relay(&spec.name).notify_one();
+                    core.wakes.relay(&spec.name).look();
                     core.wakes.control().notify_one();
                 }
             }

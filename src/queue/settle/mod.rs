@@ -154,7 +154,7 @@ pub(super) async fn write(core: &Core, ended: Vec<Ended>) -> Vec<(Settlement, Op
             .filter_map(|one| Some((one.job.id, *states.get(&one.job.id)?)))
             .collect();
         if changes.iter().any(|(_, state)| !state.is_final()) {
-            core.wakes.relay(queue).notify_one();
+            core.wakes.relay(queue).look();
         }
         core.notices.changed(queue, changes);
         core.wakes.fetch(queue).notify_one();
