@@ -20,7 +20,8 @@ TICK = os.sysconf("SC_CLK_TCK")
 FIGURES = {
     "drain": ("/s", True), "cpu per 1,000": ("s", False), "enqueue 1": ("/s", True),
     "enqueue 16": ("/s", True), "enqueue bulk": ("/s", True), "pickup p50": ("ms", False),
-    "pickup p99": ("ms", False), "due p99": ("ms", False), "rescue": ("s", False),
+    "pickup p99": ("ms", False), "due first": ("ms", False), "due p99": ("ms", False),
+    "rescue": ("s", False),
 }
 
 
@@ -59,8 +60,10 @@ def processes(session):
     return {pid: fields for pid, fields in found if fields and int(fields[3]) == session and fields[0] != "Z"}
 
 
-def cpu(session, redis):
-    every = [*processes(session).values(), stat(redis.process.pid)]
+def cpu(sessions, redis):
+    every = [stat(redis.process.pid)]
+    for session in sessions:
+        every += processes(session).values()
     return sum(int(tick) for fields in every if fields for tick in fields[11:15]) / TICK
 
 
@@ -75,7 +78,24 @@ class Run:
         self.environment = {
             **os.environ, **environment, "BENCH_LOG": self.log, "BENCH_PAYLOAD_BYTES": "300",
             "BENCH_REDIS_URL": f"redis://127.0.0.1:{redis.port}/0"}
-        self.worker = None
+        self.worker = self.keeper = None
+        if self.environment.get("CLIPQUEUE_BENCH_DATABASE") == "postgres":
+            # Whoever comes first keeps the server and takes it along at its end.
+            self.keeper = subprocess.Popen(self.command, env=self.told("keep"), start_new_session=True,
+                                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+            if not self.keeper.stdout.readline():
+                raise SystemExit("the private PostgreSQL did not start")
+
+    def cpu(self):
+        sessions = [process.pid for process in (self.worker, self.keeper) if process]
+        return cpu(sessions, self.redis)
+
+    def close(self):
+        if self.worker and self.worker.poll() is None:
+            self.end(signal.SIGKILL)
+        if self.keeper:
+            self.keeper.terminate()
+            self.keeper.wait(30)
 
     def told(self, action, **words):
         return {**self.environment, "BENCH_ACTION": action, **{f"BENCH_{k.upper()}": str(v) for k, v in words.items()}}
@@ -140,9 +160,9 @@ def cycle(run, n):
     total = 2 * n + n // 2
     run.work()
     run.wait(1)
-    first, begun = len(run.lines("S")), cpu(run.worker.pid, run.redis)
+    first, begun = len(run.lines("S")), run.cpu()
     run.wait(total)
-    used = cpu(run.worker.pid, run.redis) - begun
+    used = run.cpu() - begun
     times = sorted(at for _, at in run.exact(total))
     run.end()
     figures["drain"] = (total - 1) / (times[-1] - times[0]) * 1e9
@@ -175,7 +195,7 @@ def due(run, n):
     shift = time.time() - time.monotonic()
     late = [(ns / 1e9 + shift - at) * 1000 for job, ns in run.exact(n + n // 10) if job < n]
     run.end()
-    return {"due p99": percentile(late, 0.99)}
+    return {"due first": min(late), "due p99": percentile(late, 0.99)}
 
 
 def rescue(run, n=20):
@@ -198,6 +218,7 @@ def main():
     options.add_argument("--database", default="sqlite", help="sqlite, postgres, or an address")
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--jobs", type=int, default=20000)
+    options.add_argument("--only", default="cycle,pickup,due", help="which measures, separated by commas")
     options.add_argument("--rescue", action="store_true", help="kill workers, too; takes minutes")
     told = options.parse_args()
     place = tempfile.mkdtemp(prefix="compare-")
@@ -210,7 +231,9 @@ def main():
             "CLIPQUEUE_BENCH_DIR": tempfile.mkdtemp(prefix="compare-rows-")})}
     rows = peers["ours"][1]["CLIPQUEUE_BENCH_DIR"]
     os.chmod(rows, 0o755)
-    measures = [lambda run: cycle(run, told.jobs), lambda run: pickup(run, 300), lambda run: due(run, 2000)]
+    every = {"cycle": lambda run: cycle(run, told.jobs), "pickup": lambda run: pickup(run, 300),
+             "due": lambda run: due(run, 2000)}
+    measures = [every[name] for name in told.only.split(",")]
     measures += [rescue] if told.rescue else []
     found = collections.defaultdict(list)
     redis = Redis(place)
@@ -223,8 +246,7 @@ def main():
                         for figure, value in measure(run).items():
                             found[name, figure].append(value)
                     finally:
-                        if run.worker and run.worker.poll() is None:
-                            run.end(signal.SIGKILL)
+                        run.close()
                 print(f"round {number + 1}: {name}", file=sys.stderr)
     finally:
         redis.process.terminate()

@@ -44,6 +44,8 @@ enum Action {
     Enqueue,
     /// Work until told to stop.
     Work,
+    /// Keep the private database for those that come, until told to stop; say so in a line.
+    Keep,
 }
 
 /// Options of `clipqueue bench adapter`. An empty variable counts as none.
@@ -118,6 +120,14 @@ pub(super) async fn run(options: &Options) -> anyhow::Result<()> {
             told.recv().await;
             working.stop().await;
             db.close().await?;
+            Ok(())
+        }
+        Action::Keep => {
+            let mut told = signal(SignalKind::terminate())?;
+            let rows = Rows::open(options, log.context("BENCH_LOG is missing")?).await?;
+            println!("{}", json!({ "ok": true }));
+            told.recv().await;
+            drop(rows);
             Ok(())
         }
     }
