@@ -25,6 +25,13 @@ use crate::{
 const QUIET: Duration = Duration::from_secs(10 * 60);
 /// TikTok does not promise to remember a publish for longer.
 const REMEMBERED: Duration = Duration::from_secs(86_400);
+/// States in which TikTok is asked no more: whatever it says now, nobody would hear of it otherwise.
+const ENDED: [PostState; 4] = [
+    PostState::InInbox,
+    PostState::Published,
+    PostState::Failed,
+    PostState::Cancelled,
+];
 /// Posts that are read for each one that is asked about: some belong to the same account.
 const SPARE: u64 = 4;
 
@@ -33,7 +40,7 @@ pub(super) async fn compare(app: &App, lease: &Lease, findings: &mut Findings) -
     let wanted = app.config.operations.drift_sample;
     let now = app.clock.now();
     let posts = post::Entity::find()
-        .filter(post::Column::State.is_in([PostState::InInbox, PostState::Published]))
+        .filter(post::Column::State.is_in(ENDED))
         .filter(post::Column::StateSince.between(now - REMEMBERED, now - QUIET))
         .order_by_asc(SimpleExpr::from(Func::random()))
         .limit(wanted * SPARE)
@@ -105,13 +112,13 @@ async fn ask(app: &App, lease: &Lease, post: post::Model, findings: &mut Finding
     Ok(true)
 }
 
-/// Whether TikTok's word fits the state of a post that is in the inbox or published. A word that is
-/// not known contradicts nothing.
+/// Whether TikTok's word fits the state of a post that nobody asks about any more. A word that is not
+/// known contradicts nothing.
 fn agrees(ours: PostState, theirs: &PublishState) -> bool {
     match theirs {
         PublishState::PublishComplete => ours == PostState::Published,
         PublishState::SendToUserInbox => ours == PostState::InInbox,
-        PublishState::Failed => false,
+        PublishState::Failed => [PostState::Failed, PostState::Cancelled].contains(&ours),
         // Status lags behind what a webhook has told.
         PublishState::ProcessingUpload
         | PublishState::ProcessingDownload
@@ -132,6 +139,13 @@ mod tests {
             &PublishState::ProcessingUpload
         ));
         assert!(!agrees(PostState::Published, &PublishState::Failed));
+        assert!(agrees(PostState::Failed, &PublishState::Failed));
+        assert!(agrees(PostState::Cancelled, &PublishState::Failed));
+        assert!(!agrees(PostState::Failed, &PublishState::PublishComplete));
+        assert!(!agrees(
+            PostState::Cancelled,
+            &PublishState::SendToUserInbox
+        ));
         assert!(!agrees(PostState::InInbox, &PublishState::PublishComplete));
         assert!(!agrees(
             PostState::Published,

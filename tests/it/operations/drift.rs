@@ -24,6 +24,7 @@ use crate::{
 on_both_stacks_by_hand!(
     pointers_and_rows_are_brought_together,
     posts_without_care_are_found_and_tiktoks_word_is_taken,
+    a_post_that_was_given_up_and_appeared_is_found,
     what_cannot_be_mended_is_reported,
 );
 
@@ -174,6 +175,20 @@ async fn posts_without_care_are_found_and_tiktoks_word_is_taken(stack: Stack) {
     assert_eq!(report.sampled, 1);
     assert_eq!(audit.t.reload(published).await.state, PostState::Published);
     audit.t.upload_job(waiting.id).await;
+}
+
+async fn a_post_that_was_given_up_and_appeared_is_found(stack: Stack) {
+    let sampling = [("operations.drift_sample", "5")];
+    let mut t = TestApp::start_with(stack, &sampling).await;
+    let account = t.connect("creator").await;
+    let direct = TestApp::direct(account.id, t.upload().await);
+    let post = pretend(&mut t, direct, PostState::Published, PostState::Failed).await;
+    let audit = Audit::start(t).await;
+    let report = audit.run().await;
+    assert_eq!(report.sampled, 1);
+    assert_eq!(report.found["tiktok_state"], 1, "{report:?}");
+    assert_eq!(report.mended["tiktok_state"], 1, "{report:?}");
+    assert_eq!(audit.t.reload(post).await.state, PostState::Published);
 }
 
 async fn what_cannot_be_mended_is_reported(stack: Stack) {
