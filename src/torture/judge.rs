@@ -2,26 +2,29 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use tiktok_sim::{Entry, Rule};
+use tiktok_sim::{Endpoint, Entry, Rule};
 
 use super::{
     api::Seen,
-    doubt::{SETTLED_MS, photo_inits, uploads},
+    doubt::{SETTLED_MS, Window, photo_inits, uploads},
     plan::{Kind, Plan, Way},
     report::Tally,
     round::{Accepted, Played},
     until,
     world::World,
 };
+use crate::queue::POISON_CRASHES;
 
 /// How long one post may take to be read again.
 const REREAD: Duration = Duration::from_secs(30);
 
-/// What is wrong with a round, in words; nothing, when all is well. Counts go into `tally`.
+/// What is wrong with a round, in words; nothing, when all is well. Counts go into `tally`. `history`
+/// is what was wrong since the world began: an answer that was lost then may be missed only now.
 pub(super) async fn judge(
     world: &World,
     plan: &Plan,
     played: &Played,
+    history: &[Window],
     rate: u64,
     tally: &mut Tally,
 ) -> anyhow::Result<Vec<String>> {
@@ -64,7 +67,9 @@ pub(super) async fn judge(
                 post.id, post.seen.answer
             ));
         }
-        if let Some(reason) = ended_badly(&post.seen)
+        if is_poison(&post.seen, plan, played) {
+            tally.poison += 1;
+        } else if let Some(reason) = ended_badly(&post.seen)
             && !is_pull_that_failed(post, &calls, played, rate)
         {
             tally.unexplained += 1;
@@ -72,15 +77,24 @@ pub(super) async fn judge(
         }
         wrong.extend(doubts(post, &calls, played, rate, tally));
     }
-    wrong.extend(rules(world, was_disturbed(plan), tally).await?);
+    let may_be_lost = |at_ms| {
+        let mut windows = history.iter();
+        windows.any(|window| window.touches(at_ms, rate))
+    };
+    wrong.extend(rules(world, was_disturbed(plan), &may_be_lost, tally).await?);
     tally.calls += calls.len() as u64;
     tally.simulated_s += (world.sim.now_ms().await? - played.began_ms).unsigned_abs() / 1_000;
     Ok(wrong)
 }
 
 /// The rules that were broken and the refusals that were met since the last time, without those that
-/// nobody can help.
-async fn rules(world: &World, disturbed: bool, tally: &mut Tally) -> anyhow::Result<Vec<String>> {
+/// nobody can help. `may_be_lost` says whether an answer of that moment may not have arrived.
+async fn rules(
+    world: &World,
+    disturbed: bool,
+    may_be_lost: &dyn Fn(i64) -> bool,
+    tally: &mut Tally,
+) -> anyhow::Result<Vec<String>> {
     let verdict = world.sim.verdict().await?;
     let mut wrong = Vec::new();
     for broken in verdict.broken {
@@ -100,7 +114,7 @@ async fn rules(world: &World, disturbed: bool, tally: &mut Tally) -> anyhow::Res
         ));
     }
     for entry in verdict.refused {
-        if is_excusable(world, &entry).await? {
+        if is_excusable(world, &entry, may_be_lost).await? {
             tally.excused += 1;
             continue;
         }
@@ -113,21 +127,29 @@ async fn rules(world: &World, disturbed: bool, tally: &mut Tally) -> anyhow::Res
     Ok(wrong)
 }
 
-/// Refusals that a right client meets too: of a token that a fault let die, until everybody who
-/// holds it has heard of that.
-async fn is_excusable(world: &World, refused: &Entry) -> anyhow::Result<bool> {
+/// Refusals that a right client meets too: of an access token that a fault let die, until everybody
+/// who holds it has heard of that; and of a refresh token that TikTok had exchanged when its answer
+/// was lost, which is all that the client has.
+async fn is_excusable(
+    world: &World,
+    refused: &Entry,
+    may_be_lost: &dyn Fn(i64) -> bool,
+) -> anyhow::Result<bool> {
     let Some(creator) = &refused.account else {
         return Ok(false);
     };
-    if refused.code != "access_token_invalid" {
-        return Ok(false);
-    }
     let calls = world.sim.calls_of(creator).await?;
-    Ok(calls.iter().any(|call| {
-        call.seq < refused.seq
-            && call.token == refused.token
-            && call.fault.as_deref() == Some("dead_token")
-    }))
+    let mut before = calls
+        .iter()
+        .filter(|call| call.seq < refused.seq && call.token == refused.token);
+    Ok(match &*refused.code {
+        "access_token_invalid" => before.any(|call| call.fault.as_deref() == Some("dead_token")),
+        "invalid_grant" => before.any(|call| {
+            let lost = !call.answered || call.fault.is_some() || may_be_lost(call.at_ms);
+            call.endpoint == Endpoint::OauthRefresh && lost
+        }),
+        _ => false,
+    })
 }
 
 /// Whether anything but TikTok failed, so that an answer may have been lost anywhere.
@@ -195,6 +217,19 @@ fn is_pull_that_failed(post: &Accepted, calls: &[Entry], played: &Played, rate: 
         })
 }
 
+/// A post whose job was given up because its process was lost each time that it ran. Who froze or lost
+/// its database for longer than a lease counts as lost.
+fn is_poison(seen: &Seen, plan: &Plan, played: &Played) -> bool {
+    let losing = [Kind::Kill, Kind::Stop, Kind::DbRestart, Kind::HalfOpen];
+    let mut losses = played.died;
+    for fault in &plan.faults {
+        losses += usize::from(losing.contains(&fault.what.kind()));
+    }
+    seen.state == "FAILED"
+        && seen.answer["failure"]["code"] == "gave_up"
+        && i32::try_from(losses).is_ok_and(|losses| losses >= POISON_CRASHES)
+}
+
 /// Every fault of a plan passes, so no post has a reason to end otherwise than it was meant to.
 fn ended_badly(seen: &Seen) -> Option<String> {
     let state = &*seen.state;
@@ -244,7 +279,7 @@ pub(super) async fn last_word(
     }
     let mut wrong = Vec::new();
     let seed = ended.last().map_or(0, |post| post.seed);
-    let late = rules(world, true, tally).await?;
+    let late = rules(world, true, &|_| true, tally).await?;
     wrong.extend(late.into_iter().map(|text| (seed, text)));
     for post in ended {
         let seen = until(REREAD, "a post is read again", async || {

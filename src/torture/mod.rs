@@ -32,6 +32,7 @@ use std::{
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use judge::Ended;
 pub use plan::Kind;
@@ -160,16 +161,20 @@ impl Options {
     }
 }
 
-/// Tortures; fails when a round did. A signal ends everybody.
+/// Tortures; fails when a round did. A signal lets the round come to its end and everybody be judged;
+/// a second one ends the process at once.
 pub async fn run(options: Options) -> anyhow::Result<()> {
+    let stopped = CancellationToken::new();
     let stop = crate::service::stop_signal();
-    tokio::select! {
-        done = Box::pin(torture(options)) => done,
-        () = stop => anyhow::bail!("stopped"),
-    }
+    let told = stopped.clone();
+    tokio::spawn(async move {
+        stop.await;
+        told.cancel();
+    });
+    Box::pin(torture(options, stopped)).await
 }
 
-async fn torture(options: Options) -> anyhow::Result<()> {
+async fn torture(options: Options, stopped: CancellationToken) -> anyhow::Result<()> {
     let began = Instant::now();
     let end = options
         .minutes
@@ -177,9 +182,12 @@ async fn torture(options: Options) -> anyhow::Result<()> {
     let mut tally = Tally::default();
     let mut soak = Soak::new();
     let mut seed = options.seed;
-    let goes_on = |seed: u64| match end {
-        Some(end) => Instant::now() < end,
-        None => seed < options.seed + options.runs,
+    let goes_on = |seed: u64| {
+        !stopped.is_cancelled()
+            && match end {
+                Some(end) => Instant::now() < end,
+                None => seed < options.seed + options.runs,
+            }
     };
     while goes_on(seed) {
         let failed = act(&options, &mut seed, &goes_on, &mut tally, &mut soak).await?;
@@ -270,6 +278,7 @@ async fn rounds(
     let shape = options.shape(world, tally)?;
     let mut failed = false;
     let mut ended = Vec::new();
+    let mut history = Vec::new();
     let mut left = if options.flat.is_some() {
         usize::MAX
     } else {
@@ -282,7 +291,9 @@ async fn rounds(
         tally.rounds += 1;
         let wrong = match round::play(world, &plan, options.rate).await {
             Ok(played) => {
-                let wrong = judge::judge(world, &plan, &played, options.rate, tally).await?;
+                history.extend_from_slice(&played.windows);
+                let (all, rate) = (&history, options.rate);
+                let wrong = judge::judge(world, &plan, &played, all, rate, tally).await?;
                 if wrong.is_empty() {
                     ended.extend(Ended::all(plan.seed, &played));
                 } else {

@@ -36,6 +36,8 @@ pub(super) struct Tally {
     pub(super) twice: u64,
     /// Posts that ended FAILED, MISSED, CANCELLED or LAPSED without a reason.
     pub(super) unexplained: u64,
+    /// Posts that were given up because their process was lost too often while it worked on them.
+    pub(super) poison: u64,
     /// How often a post was UNCONFIRMED.
     pub(super) doubts: u64,
     /// Among them without a lost answer.

@@ -55,6 +55,8 @@ pub(super) struct Played {
     pub(super) since_call: u64,
     /// When what was wrong.
     pub(super) windows: Vec<Window>,
+    /// How many daemons died by themselves.
+    pub(super) died: usize,
     /// When everything was well again, and when the posts were looked at for the last time.
     pub(super) healed_ms: i64,
     pub(super) ended_ms: i64,
@@ -101,13 +103,17 @@ pub(super) async fn play(world: &World, plan: &Plan, rate: u64) -> anyhow::Resul
     heal(world).await?;
     let healed_ms = world.daemons.now_ms();
     settle(world, &mut accepted, healed_ms, rate).await?;
-    windows.extend(world.daemons.deaths.windows());
+    let mut died = world.daemons.deaths.windows();
+    died.retain(|death| death.to_ms >= began_ms);
+    let count = died.len();
+    windows.extend(died);
     Ok(Played {
         accepted,
         troubles,
         began_ms,
         since_call,
         windows,
+        died: count,
         healed_ms,
         ended_ms: world.daemons.now_ms(),
     })

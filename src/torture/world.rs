@@ -32,8 +32,9 @@ use super::{
 };
 use crate::{clock::Clock, crash::CrashAt};
 
-/// How long a daemon may take to be ready.
-const READY: Duration = Duration::from_secs(60);
+/// How long a daemon may take to be ready: a machine whose disk stalls keeps a database server from
+/// ending for a minute.
+const READY: Duration = Duration::from_secs(180);
 /// How long somebody who ended stays away.
 const AWAY: Duration = Duration::from_millis(200);
 /// How long ago somebody may have ended who is found to have, in real milliseconds.
