@@ -54,6 +54,7 @@ pub mod posts;
 pub mod preflight;
 pub mod pulls;
 pub mod reconcile;
+pub mod renewal;
 pub mod retention;
 pub mod sweep;
 pub mod token_life;

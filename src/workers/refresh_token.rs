@@ -16,7 +16,7 @@ use crate::{
     calls::Wait,
     crash::{self, Commit},
     domain::{
-        accounts, attempts, token_life,
+        accounts, attempts, renewal, token_life,
         tokens::{self, Stored},
     },
     queue::Lease,
@@ -50,27 +50,23 @@ pub(super) async fn run(app: &App, lease: &Lease, account_id: AccountId) -> Step
     let calls = &app.calls;
     let resting = calls.heard(&mut permit, Endpoint::Token, &answered).await;
     match answered {
-        Ok(answer) => store(app, lease, account_id, &stored, &answer.value.tokens).await,
+        Ok(answer) => store(app, lease, &stored, &answer.value.tokens).await,
         Err(error) => refused(app, account_id, &stored, error, resting).await,
     }
 }
 
-async fn store(
-    app: &App,
-    lease: &Lease,
-    account_id: AccountId,
-    stored: &Stored,
-    set: &tiktok::oauth::TokenSet,
-) -> Step {
+async fn store(app: &App, lease: &Lease, stored: &Stored, set: &tiktok::oauth::TokenSet) -> Step {
     // A lost lease does not stop the pair from being stored: TikTok has already ended the old one,
     // and the generation keeps two writers apart.
     let tx = match attempts::fenced(app, lease).await {
         Ok(tx) => tx,
         Err(_) => app.db.begin().await?,
     };
-    let kept = Some((&stored.refresh, stored.row.refresh_expires_at));
-    tokens::store_in_tx(app, &tx, account_id, Some(&stored.row), set, kept).await?;
+    let revived = renewal::renew_in_tx(app, &tx, stored, set).await?;
     crash::commit(tx, Commit::TokensStored).await?;
+    if revived {
+        accounts::released(app).await;
+    }
     metrics::counter!("clipqueue_token_refreshes_total", "outcome" => "ok").increment(1);
     Ok(())
 }

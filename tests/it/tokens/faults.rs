@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clipqueue::domain::{accounts, tokens};
+use clipqueue::domain::{accounts, renewal, tokens};
 use clipqueue_entities::{
     AccountId, account::AccountStatus, account_token::TokenState, job::JobState, post::PostState,
 };
@@ -21,6 +21,7 @@ crate::on_both_stacks!(
     a_grant_that_is_over_is_asked_for_once,
     a_crash_between_the_answer_and_the_commit_tries_the_old_token_once,
     a_crash_before_the_call_repeats_it,
+    an_answer_that_comes_after_the_refusal_of_its_rival_brings_the_account_back,
 );
 
 async fn ask_for_refresh(t: &TestApp, account: AccountId) {
@@ -216,4 +217,34 @@ async fn a_crash_before_the_call_repeats_it(mut t: TestApp) {
     let row = t.tokens(account).await;
     assert_eq!((row.generation, row.state), (2, TokenState::Fresh));
     assert_eq!(status(&t, account).await, AccountStatus::Active);
+}
+
+/// A process asks, freezes before it reads the answer, and another one takes the job over: it can only
+/// send the token that the first one has spent. Then the first one wakes up.
+async fn an_answer_that_comes_after_the_refusal_of_its_rival_brings_the_account_back(
+    mut t: TestApp,
+) {
+    t.sim.expect_refusal("invalid_grant");
+    t.sim.expect_broken(Rule::DeadRefreshTokenUsed);
+    let (account, media) = t.ready().await;
+    t.advance(HOUR * 3);
+    let stored = tokens::load(&t.app, account).await.unwrap().unwrap();
+    let slow = t.app.tiktok.refresh(&stored.refresh).await.unwrap();
+    let post = t.post(TestApp::direct(account, media)).await;
+    t.run_until(post.id, PostState::Held).await;
+    assert_eq!(status(&t, account).await, AccountStatus::ReauthRequired);
+
+    let tx = t.app.db.begin().await.unwrap();
+    let set = &slow.value.tokens;
+    let revived = renewal::renew_in_tx(&t.app, &tx, &stored, set).await;
+    assert!(revived.unwrap());
+    tx.commit().await.unwrap();
+    accounts::released(&t.app).await;
+    assert_eq!(status(&t, account).await, AccountStatus::Active);
+    t.run_until(post.id, PostState::Published).await;
+    t.assert_published_once(post.id).await;
+    // Once more is once too often: the pair is no longer what it replaced.
+    let tx = t.app.db.begin().await.unwrap();
+    let again = renewal::renew_in_tx(&t.app, &tx, &stored, set).await;
+    assert!(again.is_err());
 }
