@@ -55,15 +55,20 @@ def stat(pid):
         return None
 
 
-def processes(session):
+def processes(root):
+    """Everything that `root` started, and what those started: a server's processes have sessions of their own."""
     found = ((int(pid), stat(pid)) for pid in os.listdir("/proc") if pid.isdigit())
-    return {pid: fields for pid, fields in found if fields and int(fields[3]) == session and fields[0] != "Z"}
+    alive = {pid: fields for pid, fields in found if fields and fields[0] != "Z"}
+    family = {root}
+    while more := {pid for pid, fields in alive.items() if int(fields[1]) in family} - family:
+        family |= more
+    return {pid: fields for pid, fields in alive.items() if pid in family}
 
 
-def cpu(sessions, redis):
+def cpu(roots, redis):
     every = [stat(redis.process.pid)]
-    for session in sessions:
-        every += processes(session).values()
+    for root in roots:
+        every += processes(root).values()
     return sum(int(tick) for fields in every if fields for tick in fields[11:15]) / TICK
 
 
@@ -87,8 +92,8 @@ class Run:
                 raise SystemExit("the private PostgreSQL did not start")
 
     def cpu(self):
-        sessions = [process.pid for process in (self.worker, self.keeper) if process]
-        return cpu(sessions, self.redis)
+        roots = [process.pid for process in (self.worker, self.keeper) if process]
+        return cpu(roots, self.redis)
 
     def close(self):
         if self.worker and self.worker.poll() is None:
