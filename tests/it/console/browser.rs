@@ -185,6 +185,10 @@ async fn a_page_that_watches_stops_when_its_session_ends() {
     let closed = "window.closed_by_server = false; \
         document.body.addEventListener('htmx:sseClose', () => { window.closed_by_server = true; })";
     browser.eval(closed).await;
+    // A session that ends before the stream is there has no stream that could say so.
+    let streams = "document.querySelector('[sse-connect]')['htmx-internal-data']\
+        ?.sseEventSource?.readyState === EventSource.OPEN";
+    browser.wait(streams, "the page watches", || {}).await;
     let id = t.actor.key_id;
     clipqueue::domain::api_keys::revoke(&t.app, t.actor.user_id, id)
         .await
