@@ -347,6 +347,18 @@ const OTHER_WRITES: &[(&str, &str)] = &[
         "the creator's consent, which a person repeats",
     ),
     (
+        "src/domain/counters/plans.rs",
+        "times that the next plan writes anew",
+    ),
+    (
+        "src/domain/counters/reading.rs",
+        "readings with their own place; repeated from there",
+    ),
+    (
+        "src/domain/counters/roll_up.rs",
+        "batches that the next run repeats",
+    ),
+    (
         "src/domain/drift/mod.rs",
         "a report, which the next run repeats",
     ),
