@@ -118,7 +118,12 @@ impl MigrationTrait for Migration {
                     .to_owned(),
             )
             .await?;
-        for table in ["account_days", "metric_plans", "metric_samples", "tracked_videos"] {
+        for table in [
+            "account_days",
+            "metric_plans",
+            "metric_samples",
+            "tracked_videos",
+        ] {
             schema
                 .drop_table(Table::drop().table(table).to_owned())
                 .await?;

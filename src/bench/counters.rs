@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use clap::Args;
 use clipqueue_entities::{AccountId, Timestamp, account};
-use sea_orm::{ConnectionTrait as _, DatabaseBackend, EntityTrait as _, QuerySelect as _, Statement};
+use sea_orm::{
+    ConnectionTrait as _, DatabaseBackend, EntityTrait as _, QuerySelect as _, Statement,
+};
 use serde_json::{Map, Value, json};
 use tiktok_sim::{AccountPatch, Consent, Sim, SimConfig};
 
@@ -145,7 +147,9 @@ impl Stage {
                 self.sim.add_video(&username, &format!("video {video}"));
             }
             let page = connect::begin(&self.app, &self.actor, None).await?;
-            let back = self.sim.consent(page.url.as_str(), &username, &Consent::All)?;
+            let back = self
+                .sim
+                .consent(page.url.as_str(), &username, &Consent::All)?;
             let query = back.split_once('?').map_or("", |(_, query)| query);
             connect::finish(&self.app, query).await?;
         }
@@ -159,16 +163,23 @@ impl Stage {
         let bytes_before = self.bytes().await?;
         let (mut worked, mut minutes) = (Duration::ZERO, 0);
         loop {
-            anyhow::ensure!(minutes < MOST_MINUTES, "not everybody was read within a day");
+            anyhow::ensure!(
+                minutes < MOST_MINUTES,
+                "not everybody was read within a day"
+            );
             let started = Instant::now();
             if minutes % 60 == 0 {
                 let tx = self.app.db.begin().await?;
-                self.app.enqueue_in_tx(&tx, Job::PlanMetrics {}, None).await?;
+                self.app
+                    .enqueue_in_tx(&tx, Job::PlanMetrics {}, None)
+                    .await?;
                 tx.commit().await?;
             }
             self.app.queue.drain(&catalogue, &runner).await?;
             worked += started.elapsed();
-            let read = self.count("metric_plans WHERE whole_at IS NOT NULL").await?;
+            let read = self
+                .count("metric_plans WHERE whole_at IS NOT NULL")
+                .await?;
             if read == i64::from(options.accounts) {
                 break;
             }
@@ -254,7 +265,8 @@ impl Stage {
     }
 
     async fn count(&self, of: &str) -> anyhow::Result<i64> {
-        self.number(&format!("SELECT count(*) AS number FROM {of}")).await
+        self.number(&format!("SELECT count(*) AS number FROM {of}"))
+            .await
     }
 
     /// Bytes of the whole database.
@@ -271,7 +283,9 @@ impl Stage {
     async fn number(&self, sql: &str) -> anyhow::Result<i64> {
         let statement = Statement::from_string(self.app.db.backend(), sql);
         let row = self.app.db.read().query_one_raw(statement).await?;
-        Ok(row.context("a count without a row")?.try_get("", "number")?)
+        Ok(row
+            .context("a count without a row")?
+            .try_get("", "number")?)
     }
 }
 

@@ -6,9 +6,9 @@ use secrecy::ExposeSecret as _;
 use url::Url;
 
 use super::{
-    Config, Console, Database, Debug, Graphql, Http, Log, LogFormat, Media, Metrics, Operations, Posts,
-    Problems, Queue, Secrets, Tiktok, Transport, TransportKind, check::check, layers::Layers,
-    place::media_place, reader::Reader,
+    Config, Console, Database, Debug, Graphql, Http, Log, LogFormat, Media, Metrics, Operations,
+    Posts, Problems, Queue, Secrets, Tiktok, Transport, TransportKind, check::check,
+    layers::Layers, place::media_place, reader::Reader,
 };
 
 /// The reference, compiled in.

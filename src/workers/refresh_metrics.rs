@@ -9,12 +9,11 @@
 
 use std::time::Duration;
 
-use clipqueue_entities::{
-    AccountId, Timestamp, account,
-    account::AccountStatus,
-    tracked_video,
+use clipqueue_entities::{AccountId, Timestamp, account, account::AccountStatus, tracked_video};
+use tiktok::{
+    Answer, Class, Endpoint, limits,
+    video::{VideoIds, VideoPage},
 };
-use tiktok::{Answer, Class, Endpoint, limits, video::{Video, VideoIds, VideoPage}};
 
 use super::{Halt, Step, no_token};
 use crate::{
@@ -22,7 +21,11 @@ use crate::{
     calls::Wait,
     domain::{
         accounts::{self, REAUTH_REQUIRED, SCOPE_MISSING},
-        counters::{planner::Depth, plans, reading::{self, Look}},
+        counters::{
+            planner::Depth,
+            plans,
+            reading::{self, Look},
+        },
         doubt::VIDEO_LIST,
         drafts,
         error::Error,
@@ -74,16 +77,15 @@ async fn pause(app: &App, id: AccountId, reason: &str) -> Step {
     Ok(())
 }
 
-async fn read(
-    app: &App,
-    lease: &Lease,
-    account: &account::Model,
-    usable: &Usable,
-) -> Step<Read> {
+async fn read(app: &App, lease: &Lease, account: &account::Model, usable: &Usable) -> Step<Read> {
     let mut look = reading::begin(app, account.id).await?;
     let most = match look.depth {
         Depth::Newest => 1,
-        Depth::Whole => app.config.metrics.max_videos.div_ceil(u32::from(limits::VIDEO_PAGE_MAX)),
+        Depth::Whole => app
+            .config
+            .metrics
+            .max_videos
+            .div_ceil(u32::from(limits::VIDEO_PAGE_MAX)),
     };
     let mut covered = None;
     let mut newest = None;
@@ -108,7 +110,10 @@ async fn read(
             break;
         }
     }
-    if ask_for(app, lease, account, usable, &look, covered).await?.is_none() {
+    if ask_for(app, lease, account, usable, &look, covered)
+        .await?
+        .is_none()
+    {
         return Ok(Read::Refused(SCOPE_MISSING));
     }
     let again = reading::end(app, lease, &look).await?;
@@ -151,7 +156,8 @@ async fn ask_for(
     let unseen = reading::unseen(app, look, covered).await?;
     for some in unseen.chunks(limits::VIDEO_QUERY_MAX) {
         let endpoint = Endpoint::VideoQuery;
-        let ids = VideoIds::new(some.iter().filter_map(id_of).collect()).map_err(anyhow::Error::from)?;
+        let ids =
+            VideoIds::new(some.iter().filter_map(id_of).collect()).map_err(anyhow::Error::from)?;
         let mut permit = app.calls.ask(Some(account.id), &[endpoint]).await?;
         let answered = app.tiktok.query_videos(&usable.token, &ids).await;
         let resting = app.calls.heard(&mut permit, endpoint, &answered).await;

@@ -41,9 +41,8 @@ pub(super) async fn total_in_tx(
     now: Timestamp,
 ) -> Result<i32> {
     // PostgreSQL makes a numeric of a sum of 64 bits.
-    let sum = |column: tracked_video::Column| {
-        Expr::expr(Func::sum(Expr::col(column))).cast_as("bigint")
-    };
+    let sum =
+        |column: tracked_video::Column| Expr::expr(Func::sum(Expr::col(column))).cast_as("bigint");
     let totals = tracked_video::Entity::find()
         .select_only()
         .expr_as(Func::count(Expr::col(tracked_video::Column::Id)), "videos")

@@ -99,9 +99,7 @@ pub async fn of(app: &App, user: UserId, label: &str) -> Result<Experiment> {
     let mut variants: BTreeMap<Option<String>, (Vec<post::Model>, Vec<Vec<(i32, Point)>>)> =
         BTreeMap::new();
     for post in posts {
-        let (members, series) = variants
-            .entry(post.experiment_variant.clone())
-            .or_default();
+        let (members, series) = variants.entry(post.experiment_variant.clone()).or_default();
         if let Some(video) = videos.get(&post.id) {
             let readings = readings.remove(&video.id).unwrap_or_default();
             series.push(by_age(video, &readings, now));
@@ -128,8 +126,10 @@ async fn first_videos(
     app: &App,
     posts: &[post::Model],
 ) -> Result<HashMap<PostId, tracked_video::Model>> {
-    let accounts: HashMap<PostId, AccountId> =
-        posts.iter().map(|post| (post.id, post.account_id)).collect();
+    let accounts: HashMap<PostId, AccountId> = posts
+        .iter()
+        .map(|post| (post.id, post.account_id))
+        .collect();
     let ids: Vec<PostId> = posts.iter().map(|post| post.id).collect();
     let mut first: HashMap<PostId, tracked_video::Model> = HashMap::new();
     for some in ids.chunks(CHUNK) {

@@ -4,9 +4,7 @@
 //! goes on from there. When the listing has ended, the videos that it should have shown and did not are
 //! asked for by id; only what is missing there too counts as vanished.
 
-use clipqueue_entities::{
-    AccountId, Timestamp, TrackedVideoId, metric_plan, post, tracked_video,
-};
+use clipqueue_entities::{AccountId, Timestamp, TrackedVideoId, metric_plan, post, tracked_video};
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, QueryFilter as _,
@@ -48,9 +46,9 @@ pub async fn begin(app: &App, account: AccountId) -> Result<Look> {
     let now = app.clock.now();
     plans::ensure(app.db.write(), account, now).await?;
     let plan = plans::of(app.db.write(), account).await?;
-    let depth = plan.as_ref().map_or(Depth::Whole, |plan| {
-        planner::depth(&plans::need(plan), now)
-    });
+    let depth = plan
+        .as_ref()
+        .map_or(Depth::Whole, |plan| planner::depth(&plans::need(plan), now));
     let under_way = plan
         .and_then(|plan| Some((plan.listing_since?, plan.listing_cursor?)))
         .filter(|(since, _)| now.since(*since) < planner::WHOLE_WITHIN);
@@ -135,9 +133,8 @@ pub async fn told(
     let now = app.clock.now();
     let tx = attempts::fenced(app, lease).await?;
     samples::take_in_tx(app, &tx, look.account, shown).await?;
-    let is_shown = |row: &&tracked_video::Model| {
-        shown.iter().any(|video| video.id.as_str() == row.video_id)
-    };
+    let is_shown =
+        |row: &&tracked_video::Model| shown.iter().any(|video| video.id.as_str() == row.video_id);
     // What was never seen cannot vanish: it may be a post that such lists do not show.
     let gone: Vec<TrackedVideoId> = asked
         .iter()
@@ -219,11 +216,7 @@ pub async fn follow_in_tx(
         row.caption = video.caption.clone();
         row.share_url = video.share_url.clone();
         let inserted = tracked_video::Entity::insert(samples::whole(row))
-            .on_conflict(
-                OnConflict::columns(KEY)
-                    .do_nothing()
-                    .to_owned(),
-            )
+            .on_conflict(OnConflict::columns(KEY).do_nothing().to_owned())
             .exec_without_returning(tx)
             .await?;
         if inserted > 0

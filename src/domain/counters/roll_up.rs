@@ -179,10 +179,7 @@ async fn batch(
         }
     }
     tracked_video::Entity::update_many()
-        .col_expr(
-            tracked_video::Column::RollDueAt,
-            Expr::value(now + AGAIN),
-        )
+        .col_expr(tracked_video::Column::RollDueAt, Expr::value(now + AGAIN))
         .filter(tracked_video::Column::Id.is_in(due.iter().copied()))
         .exec(&tx)
         .await?;
@@ -229,7 +226,10 @@ mod tests {
         last.taken_at = last.taken_at + Duration::from_secs(120);
         let mut middle = row(24 * 200, 5);
         middle.taken_at = middle.taken_at + Duration::from_secs(90);
-        let sorted = sort(&[age.clone(), gap.clone(), middle.clone(), last.clone()], NOW);
+        let sorted = sort(
+            &[age.clone(), gap.clone(), middle.clone(), last.clone()],
+            NOW,
+        );
         assert_eq!(sorted.drop, [middle.taken_at]);
         let kept: Vec<_> = sorted.keep.iter().map(|(at, _)| *at).collect();
         assert_eq!(kept, [last.taken_at, gap.taken_at, age.taken_at]);

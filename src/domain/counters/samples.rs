@@ -205,4 +205,3 @@ fn read_one(
     row.last_sample_at = Some(now);
     Some(sample(row.id, now, counters, false, checkpoint))
 }
-

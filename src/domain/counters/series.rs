@@ -122,11 +122,7 @@ pub async fn of_account(
     })
 }
 
-async fn of_videos(
-    app: &App,
-    videos: Vec<tracked_video::Model>,
-    days: u32,
-) -> Result<Vec<Series>> {
+async fn of_videos(app: &App, videos: Vec<tracked_video::Model>, days: u32) -> Result<Vec<Series>> {
     let now = app.clock.now();
     let from = floor(now - DAY * days.clamp(1, MAX_DAYS), DAY_MS);
     let ids: Vec<TrackedVideoId> = videos.iter().map(|video| video.id).collect();
@@ -264,9 +260,11 @@ mod tests {
         assert_eq!(seen[2], (6, Point::Gap(Gap::NotYet)));
         let gone = by_age(&video(Some(hours(2))), &readings, hours(800));
         assert!(matches!(gone[0].1, Point::Read(..)));
-        assert!(gone[1..]
-            .iter()
-            .all(|(_, point)| *point == Point::Gap(Gap::Vanished)));
+        assert!(
+            gone[1..]
+                .iter()
+                .all(|(_, point)| *point == Point::Gap(Gap::Vanished))
+        );
     }
 
     #[test]
@@ -282,7 +280,10 @@ mod tests {
             Point::Read(_, counters) => counters.views,
             Point::Gap(_) => None,
         };
-        let days: Vec<_> = by_day(&rows).iter().map(|(_, point)| views(point)).collect();
+        let days: Vec<_> = by_day(&rows)
+            .iter()
+            .map(|(_, point)| views(point))
+            .collect();
         assert_eq!(days, [Some(4), None, Some(3)]);
     }
 }

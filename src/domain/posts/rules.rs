@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use clipqueue_entities::{MediaId, Timestamp, account, account::AccountStatus, post::PostKind};
+use clipqueue_entities::{MediaId, Timestamp, account, account::AccountStatus};
 
 use super::{
     NewPost,

@@ -140,6 +140,11 @@ impl Experiment {
     /// The variants by name; of the newest 1,000 posts.
     #[graphql(complexity = "cost::list(3, child_complexity)")]
     async fn variants(&self) -> Vec<ExperimentVariant> {
-        self.0.variants.iter().cloned().map(ExperimentVariant).collect()
+        self.0
+            .variants
+            .iter()
+            .cloned()
+            .map(ExperimentVariant)
+            .collect()
     }
 }

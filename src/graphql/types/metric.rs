@@ -7,7 +7,7 @@ use crate::{
     domain::counters::{
         Counters,
         planner::WHOLE_WITHIN,
-        series::{self, Gap, OfAccount, Point, Series},
+        series::{self, OfAccount, Point, Series},
     },
     graphql::{
         ids::Global as _,
@@ -82,7 +82,7 @@ type Parts = (Option<DateTime>, Option<MetricCounters>, Option<MetricGap>);
 fn parts(point: Point) -> Parts {
     match point {
         Point::Read(at, counters) => (Some(DateTime(at)), Some(counters.into()), None),
-        Point::Gap(gap) => (None, None, Some(Gap::into(gap))),
+        Point::Gap(gap) => (None, None, Some(gap.into())),
     }
 }
 

@@ -93,7 +93,7 @@ async fn a_queue_is_paused_and_resumed() {
         .ask(&tenant, "{ queues { name paused running depth { state jobs capped } oldestWaitingAt oldestWaitingSeconds } }", json!({}))
         .await;
     let queues = queues["queues"].as_array().unwrap();
-    assert_eq!(queues.len(), 5);
+    assert_eq!(queues.len(), 6);
     let uploads = queues
         .iter()
         .find(|queue| queue["name"] == "uploads")

@@ -27,7 +27,9 @@ async fn in_inbox(t: &mut TestApp) -> (PostId, String) {
 }
 
 async fn of_post(t: &TestApp, id: PostId) -> Vec<series::Series> {
-    series::of_post(&t.app, t.actor.user_id, id, 30).await.unwrap()
+    series::of_post(&t.app, t.actor.user_id, id, 30)
+        .await
+        .unwrap()
 }
 
 async fn a_finished_draft_is_followed_from_its_first_hour(stack: Stack) {
@@ -35,7 +37,9 @@ async fn a_finished_draft_is_followed_from_its_first_hour(stack: Stack) {
     let (id, publish_id) = in_inbox(&mut t).await;
     plan(&mut t).await;
     assert_eq!(of_post(&t, id).await, []);
-    t.sim.finish_draft(&publish_id, "PUBLIC_TO_EVERYONE", "by hand").unwrap();
+    t.sim
+        .finish_draft(&publish_id, "PUBLIC_TO_EVERYONE", "by hand")
+        .unwrap();
     t.pass(HOUR / 2, 10).await;
     let post = t.reload(id).await;
     assert_eq!(post.state, PostState::Published);
@@ -56,14 +60,26 @@ async fn a_draft_that_tiktok_is_silent_about_is_suggested_and_confirmed(stack: S
     let posted = t.sim.add_video("creator", "my own words").to_string();
     t.advance(HOUR);
     plan(&mut t).await;
-    let rows = post_videos::of_posts(&t.app, t.actor.user_id, &[id]).await.unwrap();
+    let rows = post_videos::of_posts(&t.app, t.actor.user_id, &[id])
+        .await
+        .unwrap();
     assert_eq!(rows.len(), 1);
-    assert_eq!((rows[0].video_id.as_str(), &rows[0].joined_key), (posted.as_str(), &None));
-    assert_eq!(t.reload(id).await.state, PostState::InInbox, "likeness proves nothing");
+    assert_eq!(
+        (rows[0].video_id.as_str(), &rows[0].joined_key),
+        (posted.as_str(), &None)
+    );
+    assert_eq!(
+        t.reload(id).await.state,
+        PostState::InInbox,
+        "likeness proves nothing"
+    );
     assert_eq!(of_post(&t, id).await, []);
     // Looking again says nothing new.
     let told = |events: Vec<clipqueue_entities::event::Model>| {
-        events.iter().filter(|event| event.kind == "post.suggestion").count()
+        events
+            .iter()
+            .filter(|event| event.kind == "post.suggestion")
+            .count()
     };
     t.advance(DAY);
     plan(&mut t).await;
@@ -74,11 +90,16 @@ async fn a_draft_that_tiktok_is_silent_about_is_suggested_and_confirmed(stack: S
         video_id: Some(posted.clone()),
         share_url: None,
     };
-    let post = posts::confirm(&t.app, &t.actor, id, &word, "said").await.unwrap();
+    let post = posts::confirm(&t.app, &t.actor, id, &word, "said")
+        .await
+        .unwrap();
     assert_eq!(post.state, PostState::Published);
     let series = of_post(&t, id).await;
     assert_eq!(series.len(), 1);
     assert_eq!(series[0].video.video_id, posted);
-    assert!(series[0].video.views.is_some(), "what was read before counts");
+    assert!(
+        series[0].video.views.is_some(),
+        "what was read before counts"
+    );
     assert_eq!(videos(&t, account).await.len(), 1);
 }

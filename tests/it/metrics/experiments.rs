@@ -1,6 +1,7 @@
 //! Experiments: posts side by side at the same ages, with how many stand behind each number.
 
 use clipqueue::domain::{
+    actor::Scope,
     counters::experiments::{self, Experiment},
     error::{Code, Error},
     posts::NewPost,
@@ -19,7 +20,9 @@ crate::on_both_stacks_by_hand!(
 );
 
 async fn of(t: &TestApp, label: &str) -> Experiment {
-    experiments::of(&t.app, t.actor.user_id, label).await.unwrap()
+    experiments::of(&t.app, t.actor.user_id, label)
+        .await
+        .unwrap()
 }
 
 fn variant(base: NewPost, caption: &str, name: Option<&str>) -> NewPost {
@@ -48,12 +51,26 @@ async fn variants_are_compared_at_the_same_age(stack: Stack) {
     hours(&mut t, 2).await;
 
     let found = of(&t, "hooks").await;
-    let names: Vec<_> = found.variants.iter().map(|variant| variant.name.as_deref()).collect();
-    assert_eq!(names, [None, Some("a"), Some("b")], "by name, not by success");
+    let names: Vec<_> = found
+        .variants
+        .iter()
+        .map(|variant| variant.name.as_deref())
+        .collect();
+    assert_eq!(
+        names,
+        [None, Some("a"), Some("b")],
+        "by name, not by success"
+    );
     let sizes: Vec<_> = found
         .variants
         .iter()
-        .map(|variant| (variant.posts.len(), variant.sample_size, variant.by_age[0].sample_size))
+        .map(|variant| {
+            (
+                variant.posts.len(),
+                variant.sample_size,
+                variant.by_age[0].sample_size,
+            )
+        })
         .collect();
     assert_eq!(sizes, [(1, 0, 0), (2, 2, 2), (1, 1, 1)]);
     let of_a = &found.variants[1].by_age;
@@ -61,10 +78,14 @@ async fn variants_are_compared_at_the_same_age(stack: Stack) {
     assert_eq!((of_a[0].hours, views.sample_size), (1, 2));
     assert!(views.min >= 100 && views.min <= views.median && views.median <= views.max);
     assert_eq!(of_a[3].sample_size, 0);
-    assert_eq!(of_a[3].gaps.values().sum::<u32>(), 2, "not old enough is no zero");
+    assert_eq!(
+        of_a[3].gaps.values().sum::<u32>(),
+        2,
+        "not old enough is no zero"
+    );
     assert_eq!(of_a[3].views, None);
 
-    let (stranger, _) = TestApp::user(&t.app, "bob", &[]).await;
+    let (stranger, _) = TestApp::user(&t.app, "bob", &[Scope::PostsRead]).await;
     let foreign = experiments::of(&t.app, stranger.user_id, "hooks").await;
     assert!(matches!(foreign, Err(Error::NotFound)));
 }

@@ -89,7 +89,10 @@ fn run(world: &World, hours: u64) -> Outcome {
         let now = START + PERIOD * u32::try_from(hour).unwrap();
         let counts = hour >= warm;
         behave(world, &mut accounts, now, &mut dice);
-        let needs: Vec<Need> = accounts.iter().map(|account| account.need.clone()).collect();
+        let needs: Vec<Need> = accounts
+            .iter()
+            .map(|account| account.need.clone())
+            .collect();
         let plan = planner::plan(now, budget, &needs);
         assert!(plan.calls <= budget);
         let mut calls = plan.calls;
@@ -101,7 +104,12 @@ fn run(world: &World, hours: u64) -> Outcome {
                 && at < now + PERIOD
             {
                 calls += 1;
-                look(account, at.max(turn.at), Rank::Young, counts.then_some(&mut outcome));
+                look(
+                    account,
+                    at.max(turn.at),
+                    Rank::Young,
+                    counts.then_some(&mut outcome),
+                );
             }
         }
         if counts {
@@ -152,7 +160,10 @@ fn look(account: &mut Account, at: Timestamp, rank: Rank, outcome: Option<&mut O
             outcome.longest_without = outcome.longest_without.max(at.since(whole));
         }
         if let (Rank::Looked, Some(read)) = (rank, account.need.read_at)
-            && account.need.looked_at.is_some_and(|looked| at.since(looked) < planner::HOT)
+            && account
+                .need
+                .looked_at
+                .is_some_and(|looked| at.since(looked) < planner::HOT)
         {
             outcome.hot_looks += 1;
             outcome.hot_gap += at.since(read);
@@ -176,7 +187,9 @@ fn expire(account: &mut Account, now: Timestamp, outcome: Option<&mut Outcome>) 
             }
         }
     }
-    account.young.retain(|young| young.posted + Duration::from_secs(72 * 3600) > now);
+    account
+        .young
+        .retain(|young| young.posted + Duration::from_secs(72 * 3600) > now);
     if let Some(outcome) = outcome {
         outcome.missed += missed;
     }
@@ -197,7 +210,10 @@ fn judge(world: &World, name: &str) -> Outcome {
     );
     // Posts of one creator that reach ages within one hour cost more than was planned, and far less than
     // what was left.
-    assert!(outcome.busiest <= TIKTOK / (ALL / world.accounts), "{outcome:?}");
+    assert!(
+        outcome.busiest <= TIKTOK / (ALL / world.accounts),
+        "{outcome:?}"
+    );
     assert!(outcome.longest_without <= WHOLE_WITHIN, "{outcome:?}");
     outcome
 }
@@ -211,7 +227,10 @@ fn a_hundred_thousand_accounts_fit_into_the_budget() {
     };
     let outcome = judge(&usual, "usual");
     assert!(outcome.missed * 1000 <= outcome.met, "{outcome:?}");
-    assert!(outcome.hot_gap <= Duration::from_secs(3600 * 3 / 2) * u32::try_from(outcome.hot_looks).unwrap());
+    assert!(
+        outcome.hot_gap
+            <= Duration::from_secs(3600 * 3 / 2) * u32::try_from(outcome.hot_looks).unwrap()
+    );
 }
 
 #[test]

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use clipqueue::{domain::counters::roll_up, job::Job};
+use clipqueue::{
+    domain::counters::{checkpoints, roll_up},
+    job::Job,
+};
 use clipqueue_entities::{
     Timestamp, TrackedVideoId,
     metric_sample::{self, Grain},
@@ -47,6 +50,8 @@ async fn readings_become_hours_and_then_days(stack: Stack) {
     let mut t = start(stack).await;
     let account = t.connect("creator").await.id;
     t.sim.add_video("creator", "old");
+    // Nobody is to read it by itself.
+    t.advance(checkpoints::LAST_ENDS);
     plan(&mut t).await;
     let video = videos(&t, account).await.remove(0);
     metric_sample::Entity::delete_many()
@@ -59,18 +64,27 @@ async fn readings_become_hours_and_then_days(stack: Stack) {
 
     // Nothing is old yet.
     t.advance(DAY * 20);
-    assert_eq!(roll_up::run(&t.app).await.unwrap(), roll_up::Rolled::default());
+    assert_eq!(
+        roll_up::run(&t.app).await.unwrap(),
+        roll_up::Rolled::default()
+    );
     t.advance(DAY * 21);
     let rolled = roll_up::run(&t.app).await.unwrap();
     assert_eq!((rolled.videos, rolled.hourly, rolled.daily), (1, 241, 0));
     assert_eq!(rolled.deleted, u64::try_from(count).unwrap() - 241);
     let rows = samples(&t, &video).await;
     assert!(rows.iter().all(|row| row.grain == Grain::Hour));
-    let age: Vec<_> = rows.iter().filter(|row| row.checkpoint_h.is_some()).collect();
+    let age: Vec<_> = rows
+        .iter()
+        .filter(|row| row.checkpoint_h.is_some())
+        .collect();
     assert_eq!(age.len(), 1, "what stands for an age is kept");
     // The last of an hour says how the hour ended.
     assert_eq!(rows.last().unwrap().views, Some(count - 1));
-    assert_eq!(roll_up::run(&t.app).await.unwrap(), roll_up::Rolled::default());
+    assert_eq!(
+        roll_up::run(&t.app).await.unwrap(),
+        roll_up::Rolled::default()
+    );
 
     t.advance(DAY * 160);
     enqueue(&t, Job::RollUpMetrics {}).await;
@@ -79,7 +93,10 @@ async fn readings_become_hours_and_then_days(stack: Stack) {
     assert_eq!(rows.len(), 11);
     assert!(rows.iter().all(|row| row.grain == Grain::Day));
     let last = rows.last().unwrap();
-    assert_eq!((last.taken_at, last.views), (end - HOUR / 3, Some(count - 1)));
+    assert_eq!(
+        (last.taken_at, last.views),
+        (end - HOUR / 3, Some(count - 1))
+    );
     let row = tracked_video::Entity::find_by_id(video.id)
         .one(t.app.db.read())
         .await

@@ -66,7 +66,10 @@ pub(super) async fn videos(t: &TestApp, account: AccountId) -> Vec<tracked_video
         .unwrap()
 }
 
-pub(super) async fn samples(t: &TestApp, video: &tracked_video::Model) -> Vec<metric_sample::Model> {
+pub(super) async fn samples(
+    t: &TestApp,
+    video: &tracked_video::Model,
+) -> Vec<metric_sample::Model> {
     metric_sample::Entity::find()
         .filter(metric_sample::Column::TrackedVideoId.eq(video.id))
         .order_by_asc(metric_sample::Column::TakenAt)

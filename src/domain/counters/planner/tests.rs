@@ -43,7 +43,10 @@ fn each_reason_has_its_rank() {
         whole_at: Some(ago(22 * 60 + 1)),
         ..need()
     };
-    assert_eq!(rank_of(&day), Some((Rank::Day, ago(60 * 22 + 1) + WHOLE_WITHIN)));
+    assert_eq!(
+        rank_of(&day),
+        Some((Rank::Day, ago(60 * 22 + 1) + WHOLE_WITHIN))
+    );
     let young = Need {
         checkpoint_at: Some(ahead(59)),
         ..need()
