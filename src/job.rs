@@ -223,9 +223,9 @@ fn policy(kind: &str, lease: Duration) -> Option<Policy> {
         // A creator's grant hangs on it, so it tries for hours.
         "refresh_token" => (TOKENS, 30, seconds(5), seconds(600), seconds(60)),
         "refresh_due_tokens" => (TOKENS, 5, seconds(5), seconds(60), seconds(120)),
-        "plan_metrics" => (METRICS, 5, seconds(10), seconds(120), seconds(600)),
+        "plan_metrics" => (METRICS, 10, seconds(10), seconds(120), seconds(600)),
         // Fifty pages of a large account, each with its own leave.
-        "refresh_metrics" => (METRICS, 8, seconds(15), seconds(900), seconds(300)),
+        "refresh_metrics" => (METRICS, 20, seconds(15), seconds(900), seconds(300)),
         "sweep_posts" | "expire_uploads" | "prune" | "roll_up_metrics" => {
             (PURGE, 5, seconds(10), seconds(300), seconds(600))
         }
