@@ -11,6 +11,8 @@ const INDEXES: &[&str] = &[
     // Whose video it is, when only TikTok's id is known.
     "CREATE INDEX ix_tracked_videos_id ON tracked_videos (video_id)",
     "CREATE INDEX ix_tracked_videos_roll ON tracked_videos (roll_due_at)",
+    // At most seven rows a video, however long its series is.
+    "CREATE INDEX ix_metric_samples_age ON metric_samples (tracked_video_id, checkpoint_h) WHERE checkpoint_h IS NOT NULL",
     // Only accounts that are read are in it.
     "CREATE INDEX ix_metric_plans_due ON metric_plans (next_due_at) WHERE next_due_at IS NOT NULL",
 ];

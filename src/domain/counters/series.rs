@@ -152,15 +152,17 @@ pub(super) async fn readings_by_age(
     ids: &[TrackedVideoId],
 ) -> Result<HashMap<TrackedVideoId, BTreeMap<i32, metric_sample::Model>>> {
     let mut found: HashMap<TrackedVideoId, BTreeMap<i32, metric_sample::Model>> = HashMap::new();
+    let ages = checkpoints::ALL.map(|checkpoint| checkpoint.hours);
     for some in ids.chunks(500) {
         let rows = metric_sample::Entity::find()
             .filter(metric_sample::Column::TrackedVideoId.is_in(some.iter().copied()))
-            .filter(metric_sample::Column::CheckpointH.is_not_null())
+            // By value, so that the index of ages is taken and not the whole series.
+            .filter(metric_sample::Column::CheckpointH.is_in(ages))
             .all(app.db.read())
             .await?;
         for row in rows {
-            let ages = found.entry(row.tracked_video_id).or_default();
-            ages.insert(row.checkpoint_h.unwrap_or_default(), row);
+            let of_video = found.entry(row.tracked_video_id).or_default();
+            of_video.insert(row.checkpoint_h.unwrap_or_default(), row);
         }
     }
     Ok(found)
