@@ -76,6 +76,9 @@ pub struct Experiment {
     pub variants: Vec<Variant>,
 }
 
+/// The posts of a variant, and the ages of those whose video is followed.
+type Members = (Vec<post::Model>, Vec<Vec<(i32, Point)>>);
+
 /// The experiment of that label. Whoever asks is taken for the creator looking.
 pub async fn of(app: &App, user: UserId, label: &str) -> Result<Experiment> {
     let posts = post::Entity::find()
@@ -96,8 +99,7 @@ pub async fn of(app: &App, user: UserId, label: &str) -> Result<Experiment> {
     let ids: Vec<_> = videos.values().map(|video| video.id).collect();
     let mut readings = readings_by_age(app, &ids).await?;
     let now = app.clock.now();
-    let mut variants: BTreeMap<Option<String>, (Vec<post::Model>, Vec<Vec<(i32, Point)>>)> =
-        BTreeMap::new();
+    let mut variants: BTreeMap<Option<String>, Members> = BTreeMap::new();
     for post in posts {
         let (members, series) = variants.entry(post.experiment_variant.clone()).or_default();
         if let Some(video) = videos.get(&post.id) {
