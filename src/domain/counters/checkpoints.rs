@@ -79,6 +79,15 @@ pub fn next(posted: Timestamp, now: Timestamp, met: i32) -> Option<Timestamp> {
         .map(|(_, checkpoint)| posted + checkpoint.age() + checkpoint.patience)
 }
 
+/// The same for a post that was just asked for: an age that is due and was not had is let go.
+pub fn after(posted: Timestamp, now: Timestamp, met: i32) -> Option<Timestamp> {
+    ALL.iter()
+        .enumerate()
+        .filter(|(index, _)| met & (1 << index) == 0)
+        .map(|(_, checkpoint)| posted + checkpoint.age() + checkpoint.patience)
+        .find(|at| *at > now)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -87,32 +96,36 @@ mod tests {
 
     const POSTED: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
-    fn after(minutes: u64) -> Timestamp {
+    fn at(minutes: u64) -> Timestamp {
         POSTED + Duration::from_secs(minutes * MINUTE)
     }
 
     #[test]
     fn a_reading_stands_for_the_age_that_it_was_taken_at() {
-        assert_eq!(meet(POSTED, after(59), 0), (None, 0));
-        assert_eq!(meet(POSTED, after(60), 0), (Some(1), 1));
-        assert_eq!(meet(POSTED, after(89), 0), (Some(1), 1));
+        assert_eq!(meet(POSTED, at(59), 0), (None, 0));
+        assert_eq!(meet(POSTED, at(60), 0), (Some(1), 1));
+        assert_eq!(meet(POSTED, at(89), 0), (Some(1), 1));
         // Too late for one hour, too early for three.
-        assert_eq!(meet(POSTED, after(90), 0), (None, 0));
-        assert_eq!(meet(POSTED, after(185), 1), (Some(3), 3));
+        assert_eq!(meet(POSTED, at(90), 0), (None, 0));
+        assert_eq!(meet(POSTED, at(185), 1), (Some(3), 3));
         // Each age has one reading.
-        assert_eq!(meet(POSTED, after(65), 1), (None, 1));
-        assert_eq!(meet(POSTED, after(720 * 60), 0), (Some(720), 64));
+        assert_eq!(meet(POSTED, at(65), 1), (None, 1));
+        assert_eq!(meet(POSTED, at(720 * 60), 0), (Some(720), 64));
     }
 
     #[test]
     fn the_next_age_is_the_first_that_can_still_be_met() {
-        assert_eq!(next(POSTED, POSTED, 0), Some(after(60)));
-        assert_eq!(next(POSTED, after(80), 0), Some(after(60)));
-        assert_eq!(next(POSTED, after(80), 1), Some(after(180)));
+        assert_eq!(next(POSTED, POSTED, 0), Some(at(60)));
+        assert_eq!(next(POSTED, at(80), 0), Some(at(60)));
+        assert_eq!(next(POSTED, at(80), 1), Some(at(180)));
         // The first hour passed unread.
-        assert_eq!(next(POSTED, after(100), 0), Some(after(180)));
-        assert_eq!(next(POSTED, after(8 * 60), 7), Some(after(27 * 60)));
+        assert_eq!(next(POSTED, at(100), 0), Some(at(180)));
+        assert_eq!(next(POSTED, at(8 * 60), 7), Some(at(27 * 60)));
         assert_eq!(next(POSTED, POSTED + LAST_ENDS, 0), None);
+        // It was asked for at 65 minutes, and TikTok did not show it.
+        assert_eq!(after(POSTED, at(65), 0), Some(at(180)));
+        assert_eq!(after(POSTED, at(10), 0), Some(at(60)));
+        assert_eq!(after(POSTED, POSTED + LAST_ENDS, 0), None);
     }
 
     #[test]

@@ -168,9 +168,7 @@ pub async fn end(app: &App, lease: &Lease, look: &Look) -> Result<Option<Timesta
         .await?;
     let checkpoint = young
         .iter()
-        .filter_map(|row| checkpoints::next(row.posted_at, now, row.checkpoints))
-        // An age whose reading TikTok just did not give is not asked for again at once.
-        .filter(|at| *at > now)
+        .filter_map(|row| checkpoints::after(row.posted_at, now, row.checkpoints))
         .min();
     let Some(plan) = plans::of(&tx, look.account).await? else {
         tx.rollback().await?;
