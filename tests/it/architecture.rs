@@ -210,7 +210,10 @@ fn each_library_stays_in_its_place() {
         ("askama", &["src/http/ui/"]),
         ("object_store", &["src/media/"]),
         ("toml", &["src/config/"]),
-        ("tiktok_sim", &["src/demo/", "src/torture/", "src/cli/"]),
+        (
+            "tiktok_sim",
+            &["src/demo/", "src/torture/", "src/cli/", "src/bench/"],
+        ),
         ("chacha20poly1305", &["src/secrets.rs"]),
         ("clipqueue_migration", &["src/migrate.rs"]),
     ];

@@ -13,6 +13,9 @@ use crate::support::{
     flows::{DAY, HOUR},
 };
 
+/// How long the clip is.
+const CLIP_SECONDS: i64 = 3;
+
 crate::on_both_stacks_by_hand!(
     a_finished_draft_is_followed_from_its_first_hour,
     a_draft_that_tiktok_is_silent_about_is_suggested_and_confirmed,
@@ -54,6 +57,8 @@ async fn a_finished_draft_is_followed_from_its_first_hour(stack: Stack) {
 
 async fn a_draft_that_tiktok_is_silent_about_is_suggested_and_confirmed(stack: Stack) {
     let mut t = start(stack).await;
+    t.sim
+        .configure(|config| config.pipeline.video_seconds = CLIP_SECONDS);
     let (id, _) = in_inbox(&mut t).await;
     let account = t.reload(id).await.account_id;
     // The creator posts the same clip with the app; for TikTok it has nothing to do with the draft.
