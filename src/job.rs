@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use clipqueue_entities::{AccountId, BulkActId, NoticeId, PostId, Timestamp};
+use clipqueue_entities::{AccountId, BulkActId, ErasureId, NoticeId, PostId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -48,6 +48,11 @@ pub enum Job {
         /// The queue.
         queue: String,
     },
+    /// Erases an account or a user, step by step.
+    Erase {
+        /// The erasure.
+        erasure_id: ErasureId,
+    },
     /// Ends uploads that nobody finished.
     ExpireUploads {},
     /// Asks TikTok how a post fares, until there is nothing left to learn.
@@ -79,11 +84,12 @@ pub enum Job {
 
 impl Job {
     /// The word of every kind.
-    pub const KINDS: [&'static str; 11] = [
+    pub const KINDS: [&'static str; 12] = [
         "apply_notice",
         "audit_drift",
         "bulk_act",
         "canary",
+        "erase",
         "expire_uploads",
         "poll_post",
         "prune",
@@ -100,6 +106,7 @@ impl Job {
             Self::AuditDrift {} => "audit_drift",
             Self::BulkAct { .. } => "bulk_act",
             Self::Canary { .. } => "canary",
+            Self::Erase { .. } => "erase",
             Self::ExpireUploads {} => "expire_uploads",
             Self::PollPost { .. } => "poll_post",
             Self::Prune {} => "prune",
@@ -115,6 +122,7 @@ impl Job {
         match self {
             Self::BulkAct { bulk_act_id } => format!("bulk:{bulk_act_id}"),
             Self::Canary { queue } => format!("canary:{queue}"),
+            Self::Erase { erasure_id } => format!("erase:{erasure_id}"),
             Self::AuditDrift {}
             | Self::ExpireUploads {}
             | Self::Prune {}
@@ -139,6 +147,7 @@ impl Job {
             Self::AuditDrift {}
             | Self::BulkAct { .. }
             | Self::Canary { .. }
+            | Self::Erase { .. }
             | Self::ExpireUploads {}
             | Self::Prune {}
             | Self::RefreshDueTokens {}
@@ -203,6 +212,8 @@ fn policy(kind: &str, lease: Duration) -> Option<Policy> {
         "sweep_posts" | "expire_uploads" | "prune" => {
             (PURGE, 5, seconds(10), seconds(300), seconds(600))
         }
+        // Its tries outlast a day of trouble; the clean-up begins a given-up one anew.
+        "erase" => (PURGE, 200, seconds(2), seconds(600), seconds(900)),
         "audit_drift" => (OPS, 3, seconds(10), seconds(60), seconds(240)),
         // It runs in the queue that it is for.
         "canary" => (OPS, 5, seconds(1), seconds(10), seconds(30)),
@@ -331,6 +342,9 @@ mod tests {
             },
             Job::Canary {
                 queue: UPLOADS.to_owned(),
+            },
+            Job::Erase {
+                erasure_id: ErasureId::new(),
             },
             Job::ExpireUploads {},
             Job::PollPost {

@@ -14,6 +14,7 @@
 //! - Files: [`uploads`], and photos that TikTok fetches: [`pulls`]
 //! - The installation: [`operators`], [`inspect`], [`bulk`], [`audit`], [`drift`], [`canaries`],
 //!   [`overdue`]
+//! - Leaving: [`erasure`](mod@erasure)
 //! - Across: [`key_canary`], [`events`], [`idempotency`], [`retention`], [`census`], [`error`]
 
 pub mod accounts;
@@ -30,6 +31,7 @@ pub mod console_sessions;
 pub mod creator;
 pub mod doubt;
 pub mod drift;
+pub mod erasure;
 pub mod error;
 pub mod events;
 pub mod fail_reason;

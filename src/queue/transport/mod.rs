@@ -315,6 +315,14 @@ pub trait Transport: Send + Sync + fmt::Debug {
         life: Duration,
     ) -> Result<bool, TransportError>;
 
+    /// Forgets the uses of the budgets with these keys.
+    async fn forget_budgets(&self, keys: &[String]) -> Result<(), TransportError>;
+
+    /// Shows everything that is kept, piece by piece: the name of the place, and what lies there. For
+    /// searches; what comes or goes meanwhile may be missed.
+    async fn survey(&self, see: &(dyn Fn(&str, &[u8]) + Send + Sync))
+    -> Result<(), TransportError>;
+
     /// Sends a message to every process that listens. It may be lost; the receiver must be able to
     /// find out by other means what it said.
     async fn publish(&self, topic: &str, payload: &str) -> Result<(), TransportError>;

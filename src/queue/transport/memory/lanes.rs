@@ -47,6 +47,17 @@ impl Lanes {
         }
     }
 
+    /// Shows the lanes and jobs that are known.
+    pub(super) fn show(&self, queue: &str, see: &(dyn Fn(&str, &[u8]) + Send + Sync)) {
+        for (job, held) in &self.pointers {
+            see(queue, job.0.as_bytes());
+            see(queue, held.lane.as_bytes());
+        }
+        for lane in self.waiting.keys().chain(&self.ringed).chain(self.busy.keys()) {
+            see(queue, lane.as_bytes());
+        }
+    }
+
     pub(super) fn flying(&self, lane: &str) -> u32 {
         self.busy.get(lane).copied().unwrap_or(0)
     }

@@ -342,6 +342,29 @@ impl Transport for MemoryTransport {
         Ok(true)
     }
 
+    async fn forget_budgets(&self, keys: &[String]) -> Result<(), TransportError> {
+        self.state().windows.forget(keys);
+        Ok(())
+    }
+
+    async fn survey(
+        &self,
+        see: &(dyn Fn(&str, &[u8]) + Send + Sync),
+    ) -> Result<(), TransportError> {
+        let state = self.state();
+        for (queue, lanes) in &state.queues {
+            lanes.show(queue, see);
+        }
+        for key in state.windows.keys() {
+            see("budget", key.as_bytes());
+        }
+        for (name, (text, _)) in &state.notes {
+            see("note", name.as_bytes());
+            see("note", text.as_bytes());
+        }
+        Ok(())
+    }
+
     async fn publish(&self, topic: &str, payload: &str) -> Result<(), TransportError> {
         self.signal(Signal::Message {
             topic: topic.to_owned(),

@@ -22,6 +22,7 @@
 mod link;
 mod listen;
 mod report;
+mod survey;
 
 use std::{fmt, time::Duration};
 
@@ -539,6 +540,29 @@ impl Transport for RedisTransport {
                 call.invoke_async::<bool>(connection).await
             })
             .await
+    }
+
+    async fn forget_budgets(&self, keys: &[String]) -> Result<(), TransportError> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        // A cluster holds them all in one place: they share their hash tag.
+        let mut command = redis::cmd("DEL");
+        for key in keys {
+            command.arg(self.key("budget", key));
+        }
+        self.link
+            .call("forget budgets", async |connection| {
+                command.query_async::<()>(connection).await
+            })
+            .await
+    }
+
+    async fn survey(
+        &self,
+        see: &(dyn Fn(&str, &[u8]) + Send + Sync),
+    ) -> Result<(), TransportError> {
+        survey::survey(&self.link, &self.prefix, see).await
     }
 
     async fn publish(&self, topic: &str, payload: &str) -> Result<(), TransportError> {
