@@ -20,6 +20,7 @@ use crate::{
     domain::{
         attempts,
         erasure::{self as erasing, Again, Quiet, Step as Stage},
+        error::Error,
         token_life,
         tokens::{self, Stored},
     },
@@ -33,6 +34,10 @@ const STOPPING: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(24 * 3600);
 
 pub(super) async fn run(app: &App, lease: &Lease, id: ErasureId) -> Step {
+    match erasing::get(app, id).await {
+        Err(Error::NotFound) => return Err(Halt::cancel("the erasure is over and forgotten")),
+        known => drop(known?),
+    }
     while let Some(stage) = erasing::next(app, id).await? {
         let erasure = erasing::get(app, id).await?;
         if erasure.state == ErasureState::Completed {

@@ -8,6 +8,7 @@ use sea_orm::{
     QuerySelect as _,
 };
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::subject;
 use crate::{
@@ -26,7 +27,9 @@ pub async fn clear_mentions(app: &App, erasure: &erasure::Model) -> Result<Value
     let Some(user) = erasure.user_id else {
         return Ok(json!({}));
     };
-    let names = subject::identifiers(app, user, erasure.account_id).await?;
+    // These records hold ids alone, and a name may be anybody's word.
+    let mut names = subject::identifiers(app, user, erasure.account_id).await?;
+    names.retain(|name| Uuid::try_parse(name).is_ok());
     let names = AhoCorasick::new(&names).map_err(anyhow::Error::from)?;
     Ok(json!({
         "audit_log": audit(app, &names).await?,

@@ -22,7 +22,10 @@ use super::{
     movie::Movie,
     world::{Daemon, World, free_address},
 };
-use crate::support::{app::Stack, eventually};
+use crate::support::{
+    app::{CLIP, Stack},
+    eventually,
+};
 
 /// Runs at the same time: much of each is waiting for a lease to run out.
 const AT_ONCE: usize = 4;
@@ -141,7 +144,7 @@ async fn be_busy(world: &World, daemon: &Daemon) -> String {
     let client = &daemon.client;
     let mut files = Vec::new();
     for number in 0..number("CLIPQUEUE_ERASURE_FILES", 2) {
-        files.push(client.upload(&Movie::of(60_000 + number as u64)).await);
+        files.push(client.upload(&Movie::of(CLIP.len() as u64 + 1_000 + number as u64)).await);
     }
     let published = client.post(&account, &files[0], Kind::Direct).await;
     client.until(&published, Kind::Direct.end()).await;
