@@ -206,7 +206,10 @@ impl Vault {
 
     /// What stands for somebody who was erased: nobody without the master key can tell who it was.
     pub fn tombstone(&self, kind: &str, id: &str) -> String {
-        hex::encode(self.erasures.mac(format!("tombstone\0{kind}\0{id}").as_bytes()))
+        hex::encode(
+            self.erasures
+                .mac(format!("tombstone\0{kind}\0{id}").as_bytes()),
+        )
     }
 
     /// The confirmation code of an erasure. It is stored nowhere: it follows from the erasure's id.

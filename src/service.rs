@@ -293,7 +293,10 @@ async fn bury(app: &App) {
         Ok(_) => {}
         Err(error) => {
             let error = &error as &dyn std::error::Error;
-            tracing::error!(error, "tombstones could not be applied; run `clipqueue erasure replay`");
+            tracing::error!(
+                error,
+                "tombstones could not be applied; run `clipqueue erasure replay`"
+            );
         }
     }
 }

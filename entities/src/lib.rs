@@ -42,8 +42,8 @@ pub mod tombstone;
 pub mod user;
 
 pub use ids::{
-    AccountId, ApiKeyId, AttemptId, AuditId, BulkActId, ConsoleSessionId, DriftReportId,
-    ErasureId, EvidenceId, IdParseError, JobId, MediaId, NoticeId, PostId, UserId,
+    AccountId, ApiKeyId, AttemptId, AuditId, BulkActId, ConsoleSessionId, DriftReportId, ErasureId,
+    EvidenceId, IdParseError, JobId, MediaId, NoticeId, PostId, UserId,
 };
 pub use sealed::Sealed;
 pub use time::Timestamp;

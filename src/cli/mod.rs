@@ -115,9 +115,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Command::Worker { queues } => roles::worker(load_to_stay(&options)?, queues).await,
         Command::Migrate(command) => migrate::run(&load(&options)?, command).await,
         Command::Key(command) => key::run(load(&options)?, command).await,
-        Command::Erasure(command) => {
-            Box::pin(erasure::run(load(&options)?, command)).await
-        }
+        Command::Erasure(command) => Box::pin(erasure::run(load(&options)?, command)).await,
         Command::Receipt(command) => receipt::run(&command),
         Command::Bench(command) => crate::bench::run(command).await,
         Command::Doctor => doctor::run(load(&options)?).await,

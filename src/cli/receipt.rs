@@ -29,7 +29,10 @@ pub(super) fn run(command: &Command) -> anyhow::Result<()> {
         _ => document,
     };
     let body = receipt::verify(&document, &read(keys)?)?;
-    println!("The receipt is genuine: {}", body["issuer"].as_str().unwrap_or_default());
+    println!(
+        "The receipt is genuine: {}",
+        body["issuer"].as_str().unwrap_or_default()
+    );
     for step in body["steps"].as_array().into_iter().flatten() {
         let (name, at) = (step["step"].as_str(), step["done_at"].as_str());
         println!(
@@ -39,7 +42,9 @@ pub(super) fn run(command: &Command) -> anyhow::Result<()> {
             step["counts"]
         );
     }
-    let handed = body["handed_to_tiktok_before"].as_array().map_or(0, Vec::len);
+    let handed = body["handed_to_tiktok_before"]
+        .as_array()
+        .map_or(0, Vec::len);
     println!("Handed to TikTok before, and still there: {handed}");
     for stays in body["stays"].as_array().into_iter().flatten() {
         println!(

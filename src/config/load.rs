@@ -7,8 +7,8 @@ use url::Url;
 
 use super::{
     Config, Console, Database, Debug, Erasure, Graphql, Http, Log, LogFormat, Media, Operations,
-    Posts, Problems, Queue, Secrets, Tiktok, Transport, TransportKind, WhenRemoved, check::check, layers::Layers,
-    place::media_place, reader::Reader,
+    Posts, Problems, Queue, Secrets, Tiktok, Transport, TransportKind, WhenRemoved, check::check,
+    layers::Layers, place::media_place, reader::Reader,
 };
 
 /// The reference, compiled in.
@@ -172,11 +172,15 @@ fn read(r: &mut Reader<'_>) -> Config {
         },
         erasure: Erasure {
             when_removed: r
-                .parsed("erasure.when_removed", "delete or hold", |text| match text {
-                    "delete" => Some(WhenRemoved::Delete),
-                    "hold" => Some(WhenRemoved::Hold),
-                    _ => None,
-                })
+                .parsed(
+                    "erasure.when_removed",
+                    "delete or hold",
+                    |text| match text {
+                        "delete" => Some(WhenRemoved::Delete),
+                        "hold" => Some(WhenRemoved::Hold),
+                        _ => None,
+                    },
+                )
                 .unwrap_or(WhenRemoved::Delete),
             look_again_after: r.duration("erasure.look_again_after"),
             keep: r.duration("erasure.keep"),

@@ -55,11 +55,7 @@ struct Page {
     keys: &'static str,
 }
 
-async fn status(
-    State(app): State<App>,
-    Path(code): Path<String>,
-    headers: HeaderMap,
-) -> Response {
+async fn status(State(app): State<App>, Path(code): Path<String>, headers: HeaderMap) -> Response {
     // `.json` is for people who save the receipt; programs say what they accept.
     let (code, named_json) = match code.strip_suffix(".json") {
         Some(code) => (code.to_owned(), true),

@@ -84,7 +84,8 @@ pub async fn resume(app: &App) -> Result<()> {
     for erasure_id in running {
         // One that is live already is not enqueued again.
         let tx = app.db.begin().await?;
-        app.enqueue_in_tx(&tx, Job::Erase { erasure_id }, None).await?;
+        app.enqueue_in_tx(&tx, Job::Erase { erasure_id }, None)
+            .await?;
         crash::commit(tx, Commit::ErasureAccepted).await?;
     }
     Ok(())

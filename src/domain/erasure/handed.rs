@@ -79,7 +79,10 @@ async fn of_page(app: &App, page: &[post::Model]) -> Result<Vec<Value>> {
         .all(app.db.read())
         .await?;
     for video in joined {
-        videos.entry(video.post_id).or_default().push(video.video_id);
+        videos
+            .entry(video.post_id)
+            .or_default()
+            .push(video.video_id);
     }
     let sent = post_attempt::Entity::find()
         .filter(post_attempt::Column::PostId.is_in(ids()))
@@ -121,17 +124,9 @@ fn was_handed(attempt: &post_attempt::Model, post: &post::Model) -> bool {
 }
 
 /// The files to delete: all of a user's; of an account's, those that nothing else needs.
-async fn media(
-    app: &App,
-    erasure: &erasure::Model,
-    posts: &[post::Model],
-) -> Result<Vec<MediaId>> {
+async fn media(app: &App, erasure: &erasure::Model, posts: &[post::Model]) -> Result<Vec<MediaId>> {
     if let (ErasureScope::User, Some(user)) = (erasure.scope, erasure.user_id) {
-        return Ok(app
-            .media
-            .all_of(user)
-            .await
-            .map_err(anyhow::Error::from)?);
+        return Ok(app.media.all_of(user).await.map_err(anyhow::Error::from)?);
     }
     let mut used: BTreeSet<MediaId> = posts.iter().map(|post| post.media_id).collect();
     let ids: Vec<PostId> = posts.iter().map(|post| post.id).collect();
@@ -155,11 +150,7 @@ async fn media(
 }
 
 /// Whether a post of another account has the file.
-async fn is_needed_elsewhere(
-    app: &App,
-    id: MediaId,
-    account: Option<AccountId>,
-) -> Result<bool> {
+async fn is_needed_elsewhere(app: &App, id: MediaId, account: Option<AccountId>) -> Result<bool> {
     let Some(account) = account else {
         return Ok(false);
     };

@@ -49,17 +49,23 @@ pub async fn look_again(app: &App, erasure: &erasure::Model) -> Result<Again> {
             .filter(event::Column::UserId.eq(watched.user))
             .filter(event::Column::AccountId.eq(*account))
             .exec(app.db.write());
-        found += crash::write(Commit::RowsErased, events).await?.rows_affected;
+        found += crash::write(Commit::RowsErased, events)
+            .await?
+            .rows_affected;
     }
     if let (ErasureScope::User, Some(user)) = (erasure.scope, watched.user) {
         let events = event::Entity::delete_many()
             .filter(event::Column::UserId.eq(user))
             .exec(app.db.write());
-        found += crash::write(Commit::RowsErased, events).await?.rows_affected;
+        found += crash::write(Commit::RowsErased, events)
+            .await?
+            .rows_affected;
         let answers = idempotency_key::Entity::delete_many()
             .filter(idempotency_key::Column::UserId.eq(user))
             .exec(app.db.write());
-        found += crash::write(Commit::RowsErased, answers).await?.rows_affected;
+        found += crash::write(Commit::RowsErased, answers)
+            .await?
+            .rows_affected;
     }
     for file in &watched.media {
         found += app.media.wipe(*file).await.map_err(anyhow::Error::from)?;

@@ -2,7 +2,9 @@
 //! without the names.
 
 use aho_corasick::AhoCorasick;
-use clipqueue_entities::{AuditId, BulkActId, DriftReportId, audit_entry, bulk_act, drift_report, erasure};
+use clipqueue_entities::{
+    AuditId, BulkActId, DriftReportId, audit_entry, bulk_act, drift_report, erasure,
+};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _,
     QuerySelect as _,
@@ -71,7 +73,9 @@ async fn audit(app: &App, names: &AhoCorasick) -> Result<u64> {
                 .set(change)
                 .filter(audit_entry::Column::Id.eq(row.id))
                 .exec(app.db.write());
-            cleared += crash::write(Commit::RowsErased, update).await?.rows_affected;
+            cleared += crash::write(Commit::RowsErased, update)
+                .await?
+                .rows_affected;
         }
     }
 }
@@ -95,7 +99,9 @@ async fn acts(app: &App, names: &AhoCorasick) -> Result<u64> {
             }
             // Its job finds it gone and ends.
             let delete = bulk_act::Entity::delete_by_id(row.id).exec(app.db.write());
-            cleared += crash::write(Commit::RowsErased, delete).await?.rows_affected;
+            cleared += crash::write(Commit::RowsErased, delete)
+                .await?
+                .rows_affected;
         }
     }
 }
@@ -123,7 +129,9 @@ async fn reports(app: &App, names: &AhoCorasick) -> Result<u64> {
                 })
                 .filter(drift_report::Column::Id.eq(row.id))
                 .exec(app.db.write());
-            cleared += crash::write(Commit::RowsErased, update).await?.rows_affected;
+            cleared += crash::write(Commit::RowsErased, update)
+                .await?
+                .rows_affected;
         }
     }
 }

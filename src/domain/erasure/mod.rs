@@ -198,12 +198,9 @@ async fn done_in_tx(
         done_at: Set(app.clock.now()),
     })
     .on_conflict(
-        OnConflict::columns([
-            erasure_step::Column::ErasureId,
-            erasure_step::Column::Place,
-        ])
-        .do_nothing()
-        .to_owned(),
+        OnConflict::columns([erasure_step::Column::ErasureId, erasure_step::Column::Place])
+            .do_nothing()
+            .to_owned(),
     )
     .exec_without_returning(tx)
     .await?;

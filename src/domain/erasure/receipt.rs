@@ -89,9 +89,7 @@ pub fn canonical(value: &Value) -> String {
             fields.sort_by(|a, b| a.0.encode_utf16().cmp(b.0.encode_utf16()));
             let fields: Vec<String> = fields
                 .into_iter()
-                .map(|(name, value)| {
-                    format!("{}:{}", Value::from(name.as_str()), canonical(value))
-                })
+                .map(|(name, value)| format!("{}:{}", Value::from(name.as_str()), canonical(value)))
                 .collect();
             format!("{{{}}}", fields.join(","))
         }
@@ -160,7 +158,9 @@ pub enum NotVerified {
     #[error("this is no signed receipt: {0} is missing")]
     NoReceipt(&'static str),
     /// The key that it names is not among those given.
-    #[error("the keys hold none that is called {0}; fetch them from /.well-known/clipqueue-receipt-keys.json of the issuer")]
+    #[error(
+        "the keys hold none that is called {0}; fetch them from /.well-known/clipqueue-receipt-keys.json of the issuer"
+    )]
     UnknownKey(String),
     /// The signature does not fit.
     #[error("the signature does not fit: the receipt was changed, or is not the issuer's")]
@@ -226,7 +226,8 @@ mod tests {
     #[test]
     fn a_receipt_verifies_however_it_is_laid_out_and_not_when_it_was_changed() {
         let signer = signer(7);
-        let body = json!({ "steps": [{ "step": "revoke", "counts": { "revoked": 1 } }], "scope": "user" });
+        let body =
+            json!({ "steps": [{ "step": "revoke", "counts": { "revoked": 1 } }], "scope": "user" });
         let document: Value = serde_json::from_str(&signer.sign(&body)).unwrap();
         let pretty = serde_json::to_string_pretty(&document).unwrap();
         let again: Value = serde_json::from_str(&pretty).unwrap();

@@ -11,7 +11,7 @@ use clipqueue_entities::{
     user,
 };
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _,
+    ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _,
     QuerySelect as _, QueryTrait as _, sea_query::Expr,
 };
 
@@ -50,14 +50,7 @@ pub async fn disconnect(
 ) -> Result<Accepted> {
     let key = idempotency_key;
     let request = Request::new(actor.user_id, key, "disconnectTikTok", &account)?;
-    accept(
-        app,
-        actor,
-        &request,
-        ErasureScope::Account,
-        Some(account),
-    )
-    .await
+    accept(app, actor, &request, ErasureScope::Account, Some(account)).await
 }
 
 /// Deletes the caller with everything. `confirm` must be the caller's name, so that nobody does it by
@@ -111,11 +104,7 @@ async fn accept(
 }
 
 /// The same for an operator, who has looked at who asks.
-pub async fn by_operator(
-    app: &App,
-    user: UserId,
-    account: Option<AccountId>,
-) -> Result<Accepted> {
+pub async fn by_operator(app: &App, user: UserId, account: Option<AccountId>) -> Result<Accepted> {
     let scope = match account {
         Some(_) => ErasureScope::Account,
         None => ErasureScope::User,
@@ -289,7 +278,7 @@ pub async fn refuses_creator(
     app: &App,
     db: &impl ConnectionTrait,
     open_id: &str,
-) -> Result<bool> {
+) -> Result<bool, DbErr> {
     let account = account::Entity::find()
         .filter(account::Column::OpenId.eq(open_id))
         .one(db)

@@ -82,7 +82,11 @@ pub const OWNED: &[Owned] = &[
     both("events", "seq", "post_id IN ({posts})"),
     at_once(both("idempotency_keys", "", THEIR_ANSWERS)),
     both("posts", "id", "id IN ({posts})"),
-    both("creator_snapshots", "account_id", "account_id IN ({accounts})"),
+    both(
+        "creator_snapshots",
+        "account_id",
+        "account_id IN ({accounts})",
+    ),
     both("account_tokens", "account_id", "account_id IN ({accounts})"),
     both("account_keys", "account_id", "account_id IN ({accounts})"),
     both("tiktok_accounts", "id", "id IN ({accounts})"),
@@ -174,11 +178,8 @@ async fn delete_all(app: &App, erasure: &erasure::Model, owned: &Owned) -> Resul
     let Some(whose) = whose else { return Ok(0) };
     let mut deleted = 0;
     loop {
-        let statement = Statement::from_sql_and_values(
-            app.db.backend(),
-            sql.clone(),
-            [Value::from(whose)],
-        );
+        let statement =
+            Statement::from_sql_and_values(app.db.backend(), sql.clone(), [Value::from(whose)]);
         let batch = app.db.write().execute_raw(statement);
         let batch = crash::write(Commit::RowsErased, batch).await?;
         deleted += batch.rows_affected();
@@ -209,7 +210,10 @@ pub(super) async fn delete_marks(app: &App, account: AccountId) -> Result<u64> {
         .filter(budget_mark::Column::Subject.eq(account.to_string()))
         .exec(app.db.write());
     let deleted = crash::write(Commit::RowsErased, delete).await?;
-    app.calls.forget(account).await.map_err(anyhow::Error::from)?;
+    app.calls
+        .forget(account)
+        .await
+        .map_err(anyhow::Error::from)?;
     Ok(deleted.rows_affected)
 }
 

@@ -5,7 +5,9 @@ use clipqueue_entities::{
     erasure::{self, ErasureScope, ErasureState},
     erasure_step, receipt_key,
 };
-use sea_orm::{ActiveEnum as _, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _};
+use sea_orm::{
+    ActiveEnum as _, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+};
 use serde_json::{Value, json};
 
 use super::{receipt, request::code_hash, steps};

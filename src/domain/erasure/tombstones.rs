@@ -7,7 +7,7 @@ use clipqueue_entities::{
     tombstone::{self, TombstoneKind},
 };
 use sea_orm::{
-    ActiveEnum as _, ActiveValue::Set, ColumnTrait as _, ConnectionTrait, EntityTrait as _,
+    ActiveEnum as _, ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _,
     QueryFilter as _, sea_query::OnConflict,
 };
 use serde::{Deserialize, Serialize};
@@ -70,7 +70,7 @@ pub(super) async fn lies(
     db: &impl ConnectionTrait,
     kind: TombstoneKind,
     id: &str,
-) -> Result<bool> {
+) -> Result<bool, DbErr> {
     let found = tombstone::Entity::find_by_id(digest(app, kind, id))
         .one(db)
         .await?;

@@ -181,6 +181,9 @@ pub struct Standing {
     pub next_in: Option<Duration>,
 }
 
+/// Is shown what is kept: the name of a place, and what lies there.
+pub type See<'a> = dyn Fn(&str, &[u8]) + Send + Sync + 'a;
+
 /// Something that happened, here or in another process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Signal {
@@ -320,8 +323,7 @@ pub trait Transport: Send + Sync + fmt::Debug {
 
     /// Shows everything that is kept, piece by piece: the name of the place, and what lies there. For
     /// searches; what comes or goes meanwhile may be missed.
-    async fn survey(&self, see: &(dyn Fn(&str, &[u8]) + Send + Sync))
-    -> Result<(), TransportError>;
+    async fn survey(&self, see: &See<'_>) -> Result<(), TransportError>;
 
     /// Sends a message to every process that listens. It may be lost; the receiver must be able to
     /// find out by other means what it said.

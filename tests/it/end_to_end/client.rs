@@ -266,7 +266,10 @@ impl Client {
     pub(super) async fn is_known(&self) -> bool {
         let asked = self.http.post(format!("{}/graphql", self.base));
         let asked = asked.bearer_auth(&self.key);
-        let answer = asked.json(&json!({ "query": "{ viewer { id } }" })).send().await;
+        let answer = asked
+            .json(&json!({ "query": "{ viewer { id } }" }))
+            .send()
+            .await;
         answer.unwrap().status().is_success()
     }
 

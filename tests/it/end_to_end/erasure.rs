@@ -4,7 +4,9 @@
 //!
 //! `CLIPQUEUE_ERASURE_POSTS` and `CLIPQUEUE_ERASURE_FILES` make it larger.
 
-use std::{any::Any, os::unix::process::ExitStatusExt as _, panic::AssertUnwindSafe, time::Duration};
+use std::{
+    any::Any, os::unix::process::ExitStatusExt as _, panic::AssertUnwindSafe, time::Duration,
+};
 
 use clipqueue::{
     crash::{Commit, Point, Side, Step},
@@ -144,7 +146,11 @@ async fn be_busy(world: &World, daemon: &Daemon) -> String {
     let client = &daemon.client;
     let mut files = Vec::new();
     for number in 0..number("CLIPQUEUE_ERASURE_FILES", 2) {
-        files.push(client.upload(&Movie::of(CLIP.len() as u64 + 1_000 + number as u64)).await);
+        files.push(
+            client
+                .upload(&Movie::of(CLIP.len() as u64 + 1_000 + number as u64))
+                .await,
+        );
     }
     let published = client.post(&account, &files[0], Kind::Direct).await;
     client.until(&published, Kind::Direct.end()).await;
@@ -173,7 +179,9 @@ fn code(world: &World) -> Option<String> {
 }
 
 async fn judge(world: &World, daemon: &Daemon, place: &str, identifiers: &str, status: &Value) {
-    let keys = http().get(format!("http://{place}/.well-known/clipqueue-receipt-keys.json"));
+    let keys = http().get(format!(
+        "http://{place}/.well-known/clipqueue-receipt-keys.json"
+    ));
     let keys = keys.send().await.unwrap().text().await.unwrap();
     let file = |name: &str, text: &str| {
         let path = world.directory().join(name);
@@ -189,7 +197,15 @@ async fn judge(world: &World, daemon: &Daemon, place: &str, identifiers: &str, s
     let (armed, again) = (log("armed.log"), log("again.log"));
     // It fails, and shows where, when it finds what the receipt does not name.
     let says = world.output(&[
-        "erasure", "scan", "--subjects", &subjects, "--receipt", &receipt, "--log", &armed, "--log",
+        "erasure",
+        "scan",
+        "--subjects",
+        &subjects,
+        "--receipt",
+        &receipt,
+        "--log",
+        &armed,
+        "--log",
         &again,
     ]);
     assert!(says.contains(" 0 others"), "{says}");

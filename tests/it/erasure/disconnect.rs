@@ -30,7 +30,8 @@ async fn a_disconnected_account_leaves_nothing_and_takes_nothing_else_along(mut 
     t.busy_account(&own).await;
     let shared = t.upload().await;
     let unused = t.upload().await;
-    t.post(TestApp::captioned(own.id, shared, "Quixotic shared")).await;
+    t.post(TestApp::captioned(own.id, shared, "Quixotic shared"))
+        .await;
     let kept = posts::NewPost {
         publish_at: Some(t.clock.now() + DAY),
         ..TestApp::captioned(other.id, shared, "Wanderlust")
@@ -39,7 +40,9 @@ async fn a_disconnected_account_leaves_nothing_and_takes_nothing_else_along(mut 
     let user = t.actor.user_id;
     let identifiers = t.known_by(user, Some(own.id), &[CAPTION, "Quixotic"]).await;
 
-    let accepted = erasure::disconnect(&t.app, &t.actor, own.id, "leave").await.unwrap();
+    let accepted = erasure::disconnect(&t.app, &t.actor, own.id, "leave")
+        .await
+        .unwrap();
     assert!(t.sim.is_connected(CREATOR), "the worker does it");
     let status = t.erased(&accepted).await;
 
@@ -57,13 +60,16 @@ async fn a_disconnected_account_leaves_nothing_and_takes_nothing_else_along(mut 
         assert!(t.app.media.get(user, file).await.is_ok());
         assert!(t.app.media.stored_objects(file).await.unwrap() > 0);
     }
-    t.run_until_within(kept.id, PostState::Published, DAY * 2).await;
+    t.run_until_within(kept.id, PostState::Published, DAY * 2)
+        .await;
 }
 
 async fn a_stale_token_is_refreshed_before_it_is_revoked(mut t: TestApp) {
     let own = t.connect(CREATOR).await;
     t.advance(HOUR * 3);
-    let accepted = erasure::disconnect(&t.app, &t.actor, own.id, "leave").await.unwrap();
+    let accepted = erasure::disconnect(&t.app, &t.actor, own.id, "leave")
+        .await
+        .unwrap();
     let status = t.erased(&accepted).await;
     assert_eq!(counts(&status, "revoke")["revoked"], 1);
     assert_eq!(t.calls(Endpoint::OauthRefresh).len(), 1);
@@ -75,7 +81,9 @@ async fn a_grant_that_is_over_needs_no_end(mut t: TestApp) {
     t.sim.disconnect(CREATOR, 1).unwrap();
     t.sim.expect_refusal("invalid_grant");
     t.sim.expect_broken(tiktok_sim::Rule::DeadRefreshTokenUsed);
-    let accepted = erasure::disconnect(&t.app, &t.actor, own.id, "leave").await.unwrap();
+    let accepted = erasure::disconnect(&t.app, &t.actor, own.id, "leave")
+        .await
+        .unwrap();
     let status = t.erased(&accepted).await;
     assert_eq!(counts(&status, "revoke")["over_before"], 1);
 }
@@ -83,14 +91,23 @@ async fn a_grant_that_is_over_needs_no_end(mut t: TestApp) {
 async fn tiktok_is_asked_again_until_it_answers_and_not_for_ever(mut t: TestApp) {
     let (own, other) = (t.connect(CREATOR).await, t.connect(OTHER).await);
     t.fault(Endpoint::OauthRevoke, FaultKind::Status { status: 503 });
-    let accepted = erasure::disconnect(&t.app, &t.actor, own.id, "first").await.unwrap();
+    let accepted = erasure::disconnect(&t.app, &t.actor, own.id, "first")
+        .await
+        .unwrap();
     let status = t.erased(&accepted).await;
     assert_eq!(counts(&status, "revoke")["revoked"], 1);
 
     t.fault_always(Endpoint::OauthRevoke, FaultKind::Status { status: 503 });
-    let accepted = erasure::disconnect(&t.app, &t.actor, other.id, "second").await.unwrap();
+    let accepted = erasure::disconnect(&t.app, &t.actor, other.id, "second")
+        .await
+        .unwrap();
     t.drain().await;
-    assert!(!erasure::by_code(&t.app, &accepted.code).await.unwrap().is_complete);
+    assert!(
+        !erasure::by_code(&t.app, &accepted.code)
+            .await
+            .unwrap()
+            .is_complete
+    );
     for _ in 0..30 {
         t.advance(HOUR);
         t.drain().await;
@@ -101,13 +118,19 @@ async fn tiktok_is_asked_again_until_it_answers_and_not_for_ever(mut t: TestApp)
 
 async fn the_same_request_is_one_erasure(mut t: TestApp) {
     let own = t.connect(CREATOR).await;
-    let first = erasure::disconnect(&t.app, &t.actor, own.id, "leave").await.unwrap();
-    let again = erasure::disconnect(&t.app, &t.actor, own.id, "leave").await.unwrap();
+    let first = erasure::disconnect(&t.app, &t.actor, own.id, "leave")
+        .await
+        .unwrap();
+    let again = erasure::disconnect(&t.app, &t.actor, own.id, "leave")
+        .await
+        .unwrap();
     assert_eq!(first.code, again.code);
     let other = erasure::disconnect(&t.app, &t.actor, own.id, "another").await;
     assert!(matches!(other, Err(Error::NotFound)), "it is gone already");
     t.erased(&first).await;
-    let late = erasure::disconnect(&t.app, &t.actor, own.id, "leave").await.unwrap();
+    let late = erasure::disconnect(&t.app, &t.actor, own.id, "leave")
+        .await
+        .unwrap();
     assert_eq!(first.code, late.code);
     let wrong = erasure::delete_user(&t.app, &t.actor, "somebody", "key").await;
     assert_eq!(refusals(wrong)[0].code, Code::Invalid);
@@ -116,7 +139,9 @@ async fn the_same_request_is_one_erasure(mut t: TestApp) {
 async fn a_creator_who_comes_back_is_somebody_new(mut t: TestApp) {
     let own = t.connect(CREATOR).await;
     t.busy_account(&own).await;
-    let accepted = erasure::disconnect(&t.app, &t.actor, own.id, "leave").await.unwrap();
+    let accepted = erasure::disconnect(&t.app, &t.actor, own.id, "leave")
+        .await
+        .unwrap();
     let early = t.connect_with(CREATOR, &Consent::All).await;
     assert!(matches!(early, Err(ConnectError::Leaving)), "{early:?}");
     t.erased(&accepted).await;
@@ -127,6 +152,8 @@ async fn a_creator_who_comes_back_is_somebody_new(mut t: TestApp) {
     let files = media::Entity::find().all(t.app.db.read()).await.unwrap();
     assert!(files.is_empty(), "{files:?}");
     let media = t.upload().await;
-    let post = t.post(TestApp::captioned(back.id, media, "Back again")).await;
+    let post = t
+        .post(TestApp::captioned(back.id, media, "Back again"))
+        .await;
     t.run_until(post.id, PostState::Published).await;
 }

@@ -14,12 +14,16 @@ crate::on_both_stacks_by_hand!(an_eraser_that_dies_anywhere_is_followed_by_one_t
 const ROUNDS: u32 = 36;
 
 async fn an_eraser_that_dies_anywhere_is_followed_by_one_that_ends_it(stack: Stack) {
-    let settings = [("queue.per_creator", "1000"), ("erasure.look_again_after", "1s")];
+    let settings = [
+        ("queue.per_creator", "1000"),
+        ("erasure.look_again_after", "1s"),
+    ];
     let mut t = TestApp::start_with(stack, &settings).await;
     // A process that dies with TikTok's answer in its hands asks once more, and is told.
     t.sim.expect_refusal("invalid_grant");
     t.sim.expect_broken(Rule::DeadRefreshTokenUsed);
-    t.sim.configure(|config| config.caps.posts_per_creator = 10_000);
+    t.sim
+        .configure(|config| config.caps.posts_per_creator = 10_000);
     let mut ended = false;
     for round in 0..ROUNDS {
         let name = format!("quixotic-{round}");
@@ -27,10 +31,16 @@ async fn an_eraser_that_dies_anywhere_is_followed_by_one_that_ends_it(stack: Sta
         (t.actor, t.key) = (actor, key);
         let account = t.connect(CREATOR).await;
         let media = t.upload().await;
-        t.post(TestApp::captioned(account.id, media, &format!("{CAPTION} {round}")))
-            .await;
+        t.post(TestApp::captioned(
+            account.id,
+            media,
+            &format!("{CAPTION} {round}"),
+        ))
+        .await;
         let identifiers = t.known_by(t.actor.user_id, None, &[CAPTION]).await;
-        let accepted = erasure::delete_user(&t.app, &t.actor, &name, "bye").await.unwrap();
+        let accepted = erasure::delete_user(&t.app, &t.actor, &name, "bye")
+            .await
+            .unwrap();
         ended = die_at(&t, 1 + round * round).await;
         let status = t.erased(&accepted).await;
         t.assert_gone(&identifiers, &status).await;
@@ -53,7 +63,11 @@ async fn die_at(t: &TestApp, polls: u32) -> bool {
             return Poll::Ready(Some(output));
         }
         left -= 1;
-        if left == 0 { Poll::Ready(None) } else { Poll::Pending }
+        if left == 0 {
+            Poll::Ready(None)
+        } else {
+            Poll::Pending
+        }
     })
     .await;
     if let Some(ran) = ran {

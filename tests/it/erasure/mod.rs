@@ -43,7 +43,9 @@ impl TestApp {
             }
             self.advance(Duration::from_secs(30));
         }
-        let steps = erasure::steps(&self.app, accepted.erasure.id).await.unwrap();
+        let steps = erasure::steps(&self.app, accepted.erasure.id)
+            .await
+            .unwrap();
         panic!("the erasure does not end: {steps:?}");
     }
 
@@ -53,7 +55,9 @@ impl TestApp {
         account: Option<AccountId>,
         more: &[&str],
     ) -> Vec<String> {
-        let mut texts = subject::identifiers(&self.app, user, account).await.unwrap();
+        let mut texts = subject::identifiers(&self.app, user, account)
+            .await
+            .unwrap();
         texts.extend(more.iter().map(|text| (*text).to_owned()));
         texts
     }

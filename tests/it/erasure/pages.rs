@@ -34,12 +34,17 @@ async fn get(t: &TestApp, path: &str, accept: &str) -> (u16, String, String) {
 async fn a_code_shows_how_the_erasure_stands_and_then_the_receipt() {
     let mut t = TestApp::start(Stack::Embedded).await;
     let own = t.connect(CREATOR).await;
-    let accepted = erasure::disconnect(&t.app, &t.actor, own.id, "leave").await.unwrap();
+    let accepted = erasure::disconnect(&t.app, &t.actor, own.id, "leave")
+        .await
+        .unwrap();
     let path = format!("/erasure/{}", accepted.code);
     assert!(t.app.erasure_url(&accepted.code).as_str().ends_with(&path));
     let (status, kept, page) = get(&t, &path, "text/html").await;
     assert_eq!((status, kept.as_str()), (200, "no-store"));
-    assert!(page.contains("being deleted") && page.contains("not yet"), "{page}");
+    assert!(
+        page.contains("being deleted") && page.contains("not yet"),
+        "{page}"
+    );
     let (_, _, json) = get(&t, &path, "application/json").await;
     let running: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(running["state"], "running");
@@ -51,16 +56,25 @@ async fn a_code_shows_how_the_erasure_stands_and_then_the_receipt() {
     assert!(page.contains(&format!("{path}.json")) && !page.contains("not yet"));
     let (_, _, saved) = get(&t, &format!("{path}.json"), "*/*").await;
     let (_, _, keys) = get(&t, clipqueue::http::erasure::KEYS_PATH, "*/*").await;
-    assert!(!saved.contains(&accepted.code), "the receipt is no key to itself");
+    assert!(
+        !saved.contains(&accepted.code),
+        "the receipt is no key to itself"
+    );
 
-    for (wrong, accept) in [("/erasure/nothing", "text/html"), ("/erasure/x.json", "*/*")] {
+    for (wrong, accept) in [
+        ("/erasure/nothing", "text/html"),
+        ("/erasure/x.json", "*/*"),
+    ] {
         let (status, kept, _) = get(&t, wrong, accept).await;
         assert_eq!((status, kept.as_str()), (404, "no-store"), "{wrong}");
     }
 
     // On another machine, with the two files alone.
     let dir = tempfile::tempdir().unwrap();
-    let (file, key_file) = (dir.path().join("receipt.json"), dir.path().join("keys.json"));
+    let (file, key_file) = (
+        dir.path().join("receipt.json"),
+        dir.path().join("keys.json"),
+    );
     std::fs::write(&key_file, &keys).unwrap();
     let verify = |text: &str| {
         std::fs::write(&file, text).unwrap();
@@ -77,7 +91,10 @@ async fn a_code_shows_how_the_erasure_stands_and_then_the_receipt() {
     let good = verify(&saved);
     let says = String::from_utf8_lossy(&good.stdout).into_owned();
     assert!(good.status.success(), "{says}");
-    assert!(says.contains("genuine") && says.contains("revoke"), "{says}");
+    assert!(
+        says.contains("genuine") && says.contains("revoke"),
+        "{says}"
+    );
     let forged = verify(&saved.replace("\"revoked\":1", "\"revoked\":2"));
     assert!(!forged.status.success());
     let says = String::from_utf8_lossy(&forged.stderr).into_owned();

@@ -23,7 +23,10 @@ async fn a_removed_grant_is_an_erasure(mut t: TestApp) {
     let accepted = erasure::Accepted { erasure: row, code };
     let status = t.erased(&accepted).await;
     assert_eq!(counts(&status, "revoke")["over_before"], 1);
-    assert!(t.calls(Endpoint::OauthRevoke).is_empty(), "there is nothing to end");
+    assert!(
+        t.calls(Endpoint::OauthRevoke).is_empty(),
+        "there is nothing to end"
+    );
     t.assert_gone(&identifiers, &status).await;
     let accounts = account::Entity::find().all(t.app.db.read()).await.unwrap();
     assert!(accounts.is_empty());

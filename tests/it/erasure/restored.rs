@@ -32,10 +32,11 @@ async fn back_up(t: &mut TestApp) -> String {
     let (server, name) = url.rsplit_once('/').unwrap();
     let name = name.split('?').next().unwrap();
     let copy = format!("{name}_backup");
-    let admin = Database::connect(format!("{server}/postgres")).await.unwrap();
-    let sql = format!(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
-    );
+    let admin = Database::connect(format!("{server}/postgres"))
+        .await
+        .unwrap();
+    let sql =
+        format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'");
     admin.execute_unprepared(&sql).await.unwrap();
     let sql = format!("CREATE DATABASE \"{copy}\" TEMPLATE \"{name}\"");
     admin.execute_unprepared(&sql).await.unwrap();
@@ -48,7 +49,9 @@ async fn open(t: &mut TestApp, url: &str) {
     let mut config = (*t.app.config).clone();
     config.database.url = SecretString::from(url.to_owned());
     let clock = Clock::Manual(t.clock.clone());
-    t.app = service::prepare(&config, &Role::everything(), clock).await.unwrap();
+    t.app = service::prepare(&config, &Role::everything(), clock)
+        .await
+        .unwrap();
 }
 
 async fn a_restored_backup_is_erased_again(stack: Stack) {
@@ -57,7 +60,9 @@ async fn a_restored_backup_is_erased_again(stack: Stack) {
     t.busy_account(&own).await;
     let identifiers = t.known_by(t.actor.user_id, None, &[CAPTION]).await;
     let backup = back_up(&mut t).await;
-    let accepted = erasure::delete_user(&t.app, &t.actor, "ada", "bye").await.unwrap();
+    let accepted = erasure::delete_user(&t.app, &t.actor, "ada", "bye")
+        .await
+        .unwrap();
     let status = t.erased(&accepted).await;
     t.assert_gone(&identifiers, &status).await;
     let revoked = t.calls(tiktok_sim::Endpoint::OauthRevoke).len();
@@ -65,10 +70,20 @@ async fn a_restored_backup_is_erased_again(stack: Stack) {
     open(&mut t, &backup).await;
     let back = post::Entity::find().all(t.app.db.read()).await.unwrap();
     assert!(!back.is_empty(), "the backup brought everything back");
-    assert!(api_keys::authenticate(&t.app, &t.key).await.unwrap().is_ok());
+    assert!(
+        api_keys::authenticate(&t.app, &t.key)
+            .await
+            .unwrap()
+            .is_ok()
+    );
     let replayed = erasure::replay(&t.app, Vec::new()).await.unwrap();
     assert_eq!((replayed.erasures, replayed.begun), (1, 1));
-    assert!(api_keys::authenticate(&t.app, &t.key).await.unwrap().is_err());
+    assert!(
+        api_keys::authenticate(&t.app, &t.key)
+            .await
+            .unwrap()
+            .is_err()
+    );
     // The same code leads to the new receipt.
     let status = t.erased(&accepted).await;
     t.assert_gone(&identifiers, &status).await;
@@ -82,7 +97,9 @@ async fn tombstones_travel_in_a_file_too(stack: Stack) {
     let own = t.connect(CREATOR).await;
     let identifiers = t.known_by(t.actor.user_id, Some(own.id), &[]).await;
     let backup = back_up(&mut t).await;
-    let accepted = erasure::disconnect(&t.app, &t.actor, own.id, "bye").await.unwrap();
+    let accepted = erasure::disconnect(&t.app, &t.actor, own.id, "bye")
+        .await
+        .unwrap();
     t.erased(&accepted).await;
     let exported = erasure::export(&t.app).await.unwrap();
     let text = serde_json::to_string(&exported).unwrap();

@@ -9,14 +9,24 @@ use crate::support::app::{Stack, TestApp};
 
 /// Columns that lead to somebody.
 const LEADING: &[&str] = &[
-    "user_id", "account_id", "post_id", "media_id", "attempt_id", "key_id", "open_id", "lane",
+    "user_id",
+    "account_id",
+    "post_id",
+    "media_id",
+    "attempt_id",
+    "key_id",
+    "open_id",
+    "lane",
     "subject",
 ];
 
 /// Tables with such a column that are not deleted from by it, and what happens instead.
 const OTHERWISE: &[(&str, &str)] = &[
     ("jobs", "deleted by their lane, which is the account"),
-    ("budget_marks", "deleted by their subject, which is the account"),
+    (
+        "budget_marks",
+        "deleted by their subject, which is the account",
+    ),
     ("audit_log", "acts of operators stay, without the names"),
     ("erasures", "the row forgets whom it was about when it ends"),
 ];
@@ -39,8 +49,8 @@ async fn every_table_that_leads_to_somebody_is_known_to_the_eraser() {
         .collect();
     let owned: BTreeSet<&str> = OWNED.iter().map(|owned| owned.table).collect();
     for table in &leading {
-        let known = owned.contains(table.as_str())
-            || OTHERWISE.iter().any(|(name, _)| name == table);
+        let known =
+            owned.contains(table.as_str()) || OTHERWISE.iter().any(|(name, _)| name == table);
         assert!(
             known,
             "{table} leads to somebody: give it a line in OWNED of src/domain/erasure/rows.rs, or say \

@@ -23,7 +23,8 @@ async fn a_deleted_user_leaves_nothing_but_what_the_receipt_names(mut t: TestApp
     let (own, other) = (t.connect(CREATOR).await, t.connect(OTHER).await);
     t.busy_account(&own).await;
     let media = t.upload().await;
-    t.post(TestApp::captioned(other.id, media, "Wanderlust now")).await;
+    t.post(TestApp::captioned(other.id, media, "Wanderlust now"))
+        .await;
     // Half a file, and jobs that wait.
     let half = clipqueue::media::NewUpload {
         size: 1_000_000,
@@ -36,7 +37,9 @@ async fn a_deleted_user_leaves_nothing_but_what_the_receipt_names(mut t: TestApp
     let identifiers = t.known_by(user, None, &more).await;
     assert!(identifiers.len() > 20, "{identifiers:?}");
 
-    let accepted = erasure::delete_user(&t.app, &t.actor, "ada", "bye").await.unwrap();
+    let accepted = erasure::delete_user(&t.app, &t.actor, "ada", "bye")
+        .await
+        .unwrap();
     let status = t.erased(&accepted).await;
 
     t.assert_gone(&identifiers, &status).await;
@@ -50,7 +53,10 @@ async fn a_deleted_user_leaves_nothing_but_what_the_receipt_names(mut t: TestApp
     let all: Vec<&str> = erasure::Step::ALL.iter().map(|step| step.word()).collect();
     assert_eq!(words, all);
     let stays = receipt(&status)["stays"].to_string();
-    assert!(stays.contains("logs") && stays.contains("tombstones"), "{stays}");
+    assert!(
+        stays.contains("logs") && stays.contains("tombstones"),
+        "{stays}"
+    );
     // The neighbour is still there.
     assert!(api_keys::still(&t.app, bob.key_id).await.unwrap().is_ok());
 
@@ -65,11 +71,16 @@ async fn nothing_acts_for_a_user_who_leaves(mut t: TestApp) {
     let media = t.upload().await;
     let post = t.post(TestApp::captioned(own.id, media, CAPTION)).await;
     let page = connect::begin(&t.app, &t.actor, None).await.unwrap();
-    let accepted = erasure::delete_user(&t.app, &t.actor, "ada", "bye").await.unwrap();
+    let accepted = erasure::delete_user(&t.app, &t.actor, "ada", "bye")
+        .await
+        .unwrap();
 
     let shown = api_keys::authenticate(&t.app, &t.key).await.unwrap();
     assert!(shown.is_err(), "the key ended with the answer");
-    let back = t.sim.consent(page.url.as_str(), CREATOR, &Consent::All).unwrap();
+    let back = t
+        .sim
+        .consent(page.url.as_str(), CREATOR, &Consent::All)
+        .unwrap();
     let query = back.split_once('?').unwrap().1.to_owned();
     assert!(connect::finish(&t.app, &query).await.is_err());
     // A request that was under way when the fence came.
@@ -89,11 +100,16 @@ async fn late_words_of_tiktoks_revive_nobody(mut t: TestApp) {
     t.busy_account(&own).await;
     let identifiers = t.known_by(t.actor.user_id, None, &[]).await;
     let publish_id = t.sim.inits()[0].publish_id.clone();
-    t.take_notice("post.publish.complete", &own.open_id, &publish_id).await;
-    let accepted = erasure::delete_user(&t.app, &t.actor, "ada", "bye").await.unwrap();
-    t.take_notice("post.publish.failed", &own.open_id, &publish_id).await;
+    t.take_notice("post.publish.complete", &own.open_id, &publish_id)
+        .await;
+    let accepted = erasure::delete_user(&t.app, &t.actor, "ada", "bye")
+        .await
+        .unwrap();
+    t.take_notice("post.publish.failed", &own.open_id, &publish_id)
+        .await;
     let status = t.erased(&accepted).await;
-    t.take_notice("post.publish.inbox_delivered", &own.open_id, &publish_id).await;
+    t.take_notice("post.publish.inbox_delivered", &own.open_id, &publish_id)
+        .await;
     t.drain().await;
     let notices = notice::Entity::find().all(t.app.db.read()).await.unwrap();
     assert!(notices.is_empty(), "{notices:?}");
@@ -107,11 +123,19 @@ async fn the_search_finds_what_is_there(mut t: TestApp) {
     t.busy_account(&own).await;
     let identifiers = t.known_by(t.actor.user_id, None, &[CAPTION]).await;
     let needle = Needle::new(identifiers.clone()).unwrap();
-    let found = search::everywhere(&t.app, &needle).await.unwrap().findings();
+    let found = search::everywhere(&t.app, &needle)
+        .await
+        .unwrap()
+        .findings();
     for text in &identifiers {
         assert!(found.iter().any(|hit| hit.identifier == *text), "{text}");
     }
-    let places = |start: &str| found.iter().filter(|hit| hit.place.starts_with(start)).count();
+    let places = |start: &str| {
+        found
+            .iter()
+            .filter(|hit| hit.place.starts_with(start))
+            .count()
+    };
     assert!(places("database:posts.") > 0 && places("object:media/") > 0);
     assert!(places("transport:") > 0, "budgets name the account");
     assert!(!t.app.queue.transport().name().is_empty());

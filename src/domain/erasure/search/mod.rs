@@ -109,8 +109,8 @@ async fn objects(app: &App, needle: &Needle, found: &mut Found) -> Result<()> {
 
 /// Searches a log file, line by line.
 pub fn log(path: &Path, needle: &Needle, found: &mut Found) -> Result<()> {
-    let file = std::fs::File::open(path)
-        .with_context(|| format!("opening the log {}", path.display()))?;
+    let file =
+        std::fs::File::open(path).with_context(|| format!("opening the log {}", path.display()))?;
     let place = format!("log:{}", path.display());
     for line in std::io::BufReader::new(file).split(b'\n') {
         found.look(needle, &place, &line.context("reading a log")?);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use clipqueue_entities::{JobId, Timestamp};
 use uuid::Uuid;
 
-use crate::queue::transport::{Delivery, FIRST, MAX_EXPIRED, Pointer};
+use crate::queue::transport::{Delivery, FIRST, MAX_EXPIRED, Pointer, See};
 
 #[derive(Debug)]
 pub(super) struct Lanes {
@@ -48,12 +48,17 @@ impl Lanes {
     }
 
     /// Shows the lanes and jobs that are known.
-    pub(super) fn show(&self, queue: &str, see: &(dyn Fn(&str, &[u8]) + Send + Sync)) {
+    pub(super) fn show(&self, queue: &str, see: &See<'_>) {
         for (job, held) in &self.pointers {
             see(queue, job.0.as_bytes());
             see(queue, held.lane.as_bytes());
         }
-        for lane in self.waiting.keys().chain(&self.ringed).chain(self.busy.keys()) {
+        for lane in self
+            .waiting
+            .keys()
+            .chain(&self.ringed)
+            .chain(self.busy.keys())
+        {
             see(queue, lane.as_bytes());
         }
     }

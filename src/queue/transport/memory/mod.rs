@@ -20,7 +20,7 @@ use self::{
 };
 use super::{
     Acquired, Budget, Channel, Delivery, Depth, FIRST, MAX_BATCH, Pointer, RedisReport,
-    SIGNAL_BUFFER, Signal, Standing, Taken, Transport, TransportError, Use, Used,
+    SIGNAL_BUFFER, See, Signal, Standing, Taken, Transport, TransportError, Use, Used,
 };
 use crate::clock::Clock;
 
@@ -347,10 +347,7 @@ impl Transport for MemoryTransport {
         Ok(())
     }
 
-    async fn survey(
-        &self,
-        see: &(dyn Fn(&str, &[u8]) + Send + Sync),
-    ) -> Result<(), TransportError> {
+    async fn survey(&self, see: &See<'_>) -> Result<(), TransportError> {
         let state = self.state();
         for (queue, lanes) in &state.queues {
             lanes.show(queue, see);

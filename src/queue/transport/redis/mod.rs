@@ -37,7 +37,7 @@ pub use self::report::RedisReport;
 use self::{link::Link, listen::listen};
 use super::{
     Acquired, Budget, Channel, Delivery, Depth, FIRST, MAX_BATCH, MAX_EXPIRED, Pointer,
-    SIGNAL_BUFFER, Signal, Standing, Taken, Transport, TransportError, Use, Used,
+    SIGNAL_BUFFER, See, Signal, Standing, Taken, Transport, TransportError, Use, Used,
 };
 
 /// How long a connection attempt may take.
@@ -558,10 +558,7 @@ impl Transport for RedisTransport {
             .await
     }
 
-    async fn survey(
-        &self,
-        see: &(dyn Fn(&str, &[u8]) + Send + Sync),
-    ) -> Result<(), TransportError> {
+    async fn survey(&self, see: &See<'_>) -> Result<(), TransportError> {
         survey::survey(&self.link, &self.prefix, see).await
     }
 

@@ -3,18 +3,14 @@
 use redis::Value;
 
 use super::link::Link;
-use crate::queue::transport::TransportError;
+use crate::queue::transport::{See, TransportError};
 
 /// Keys that one step of the walk looks at.
 const STEP: usize = 500;
 const DOING: &str = "show what it keeps";
 
 /// Shows what lies under `prefix`.
-pub(super) async fn survey(
-    link: &Link,
-    prefix: &str,
-    see: &(dyn Fn(&str, &[u8]) + Send + Sync),
-) -> Result<(), TransportError> {
+pub(super) async fn survey(link: &Link, prefix: &str, see: &See<'_>) -> Result<(), TransportError> {
     let mut cursor = 0_u64;
     loop {
         let mut command = redis::cmd("SCAN");
@@ -37,11 +33,7 @@ pub(super) async fn survey(
 }
 
 /// Shows what lies under one key.
-async fn one(
-    link: &Link,
-    key: &str,
-    see: &(dyn Fn(&str, &[u8]) + Send + Sync),
-) -> Result<(), TransportError> {
+async fn one(link: &Link, key: &str, see: &See<'_>) -> Result<(), TransportError> {
     let kind: String = link
         .call(DOING, async |connection| {
             redis::cmd("TYPE").arg(key).query_async(connection).await
@@ -82,7 +74,7 @@ async fn one(
     }
 }
 
-fn show(key: &str, value: &Value, see: &(dyn Fn(&str, &[u8]) + Send + Sync)) {
+fn show(key: &str, value: &Value, see: &See<'_>) {
     match value {
         Value::BulkString(bytes) => see(key, bytes),
         Value::SimpleString(text) => see(key, text.as_bytes()),
