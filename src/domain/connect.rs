@@ -242,6 +242,9 @@ async fn save(
     let is_left = |account: &account::Model| account.status == AccountStatus::Disconnected;
     if leaving || existing.as_ref().is_some_and(is_left) {
         tx.rollback().await?;
+        // Nobody will keep these tokens, so nobody else could end what the creator just granted.
+        let ended = app.tiktok.revoke(&connected.tokens.access_token).await;
+        app.calls.overheard(None, Endpoint::Revoke, &ended).await;
         return Err(ConnectError::Leaving);
     }
     if existing
