@@ -86,7 +86,7 @@ async fn find(app: &App, lease: &Lease, notice: &notice::Model) -> Result<Next> 
         if age < UNKNOWN_KEPT {
             return Ok(Next::Again(unknown_gap(age)));
         }
-        tracing::warn!(notice.id = %notice.id, publish_id, "no post has the publish id of a notice");
+        tracing::warn!(notice.id = %notice.id, "no post has the publish id of a notice");
         return settle(app, lease, notice.id, "unknown_publish").await;
     };
     let found = post::Entity::find_by_id(attempt.post_id)
