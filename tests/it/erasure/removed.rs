@@ -16,6 +16,9 @@ async fn a_removed_grant_is_an_erasure(mut t: TestApp) {
     t.busy_account(&own).await;
     t.advance(MINUTE);
     let identifiers = t.known_by(t.actor.user_id, Some(own.id), &[CAPTION]).await;
+    // A question that was due may find out first.
+    t.sim.expect_refusal("access_token_invalid");
+    t.sim.expect_refusal("invalid_grant");
     t.sim.disconnect(CREATOR, 1).unwrap();
     t.delivered(1).await;
     t.drain().await;

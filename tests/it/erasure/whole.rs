@@ -1,9 +1,6 @@
 //! `deleteAccount`: the fence, and that the search finds nothing but what the receipt names.
 
-use clipqueue::{
-    domain::{actor::Scope, api_keys, connect, erasure, error::Error, posts},
-    queue::transport::Transport as _,
-};
+use clipqueue::domain::{actor::Scope, api_keys, connect, erasure, error::Error, posts};
 use clipqueue_entities::{notice, user};
 use sea_orm::EntityTrait as _;
 use tiktok_sim::Consent;
@@ -138,7 +135,6 @@ async fn the_search_finds_what_is_there(mut t: TestApp) {
     };
     assert!(places("database:posts.") > 0 && places("object:media/") > 0);
     assert!(places("transport:") > 0, "budgets name the account");
-    assert!(!t.app.queue.transport().name().is_empty());
     let (named, strays) = search::judge(found.clone(), None);
     assert!(named.is_empty());
     assert_eq!(strays.len(), found.len());
