@@ -30,7 +30,7 @@ use crate::support::{
 };
 
 /// Runs at the same time: much of each is waiting for a lease to run out.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 6;
 /// How long a death or an end may take.
 const LIMIT: Duration = Duration::from_secs(180);
 const CREATOR: &str = "zelda.quixote";
