@@ -37,7 +37,7 @@ const CREATOR: &str = "zelda.quixote";
 const CAPTION: &str = "Quixotic windmills";
 
 fn number(name: &str, usual: usize) -> usize {
-    std::env::var(name).map_or(usual, |text| text.parse().unwrap())
+    std::env::var_os(name).map_or(usual, |text| text.to_str().unwrap().parse().unwrap())
 }
 
 /// Where the process dies, and which time it passes there.
