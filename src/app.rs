@@ -17,6 +17,7 @@ use crate::{
     clock::Clock,
     config::{Config, MediaPlace, TransportKind},
     db::Db,
+    fetch::{Fetcher, Patience, Policy, SystemResolver},
     job::Job,
     media::{Capabilities, MediaSettings, MediaStore, S3Address, Storage, StorageError},
     queue::{
@@ -50,6 +51,8 @@ pub struct App {
     pub queue: Queue,
     /// Uploaded files.
     pub media: MediaStore,
+    /// What asks addresses that users name.
+    pub fetch: Fetcher,
 }
 
 impl App {
@@ -88,6 +91,15 @@ impl App {
                 ..MediaSettings::default()
             },
         );
+        let fetch = Fetcher::new(
+            Policy {
+                ports: config.fetch.ports.clone(),
+                loopback: config.fetch.loopback,
+            },
+            Patience::default(),
+            Arc::new(SystemResolver::default()),
+        )
+        .context("setting up the fetcher")?;
         let calls = Calls::new(queue.clone(), clock.clone());
         Ok(Self {
             config: Arc::new(config),
@@ -98,6 +110,7 @@ impl App {
             calls,
             queue,
             media,
+            fetch,
         })
     }
 

@@ -6,7 +6,10 @@
 
 use std::time::Duration;
 
-use clipqueue_entities::{AccountId, BulkActId, NoticeId, PostId, Timestamp};
+use clipqueue_entities::{
+    AccountId, BulkActId, MediaImportId, NoticeId, PostId, Timestamp, UserId, VerifiedSourceId,
+    WebhookDeliveryId, WebhookEndpointId,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -24,6 +27,11 @@ pub const TOKENS: &str = "tokens";
 pub const PURGE: &str = "purge";
 /// The queue of what operators start and of what watches the installation.
 pub const OPS: &str = "ops";
+
+/// The queue of what users' own addresses are told and asked.
+pub const OUTBOUND: &str = "outbound";
+/// The queue of files that are fetched from users' own addresses.
+pub const IMPORTS: &str = "imports";
 
 /// One unit of work.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,8 +56,34 @@ pub enum Job {
         /// The queue.
         queue: String,
     },
+    /// Looks for the proof that a source is its user's.
+    CheckSource {
+        /// The source.
+        source_id: VerifiedSourceId,
+        /// Its user, which is the lane.
+        user_id: UserId,
+    },
+    /// Tells a user's address of an event.
+    DeliverWebhook {
+        /// The delivery.
+        delivery_id: WebhookDeliveryId,
+        /// Its address, which is the lane: one that is slow keeps no other waiting.
+        endpoint_id: WebhookEndpointId,
+    },
     /// Ends uploads that nobody finished.
     ExpireUploads {},
+    /// Makes deliveries of a user's new events.
+    FollowEvents {
+        /// The user.
+        user_id: UserId,
+    },
+    /// Fetches a file from a user's own address.
+    ImportMedia {
+        /// The import.
+        import_id: MediaImportId,
+        /// Its user, which is the lane.
+        user_id: UserId,
+    },
     /// Asks TikTok how a post fares, until there is nothing left to learn.
     PollPost {
         /// The post.
@@ -66,6 +100,8 @@ pub enum Job {
         /// The account.
         account_id: AccountId,
     },
+    /// Finds what no job cares for of that which goes out: events, deliveries, checks, imports.
+    SweepOutbound {},
     /// Finds posts that are overdue or that no job cares for.
     SweepPosts {},
     /// Sends a post's video to TikTok.
@@ -79,16 +115,21 @@ pub enum Job {
 
 impl Job {
     /// The word of every kind.
-    pub const KINDS: [&'static str; 11] = [
+    pub const KINDS: [&'static str; 16] = [
         "apply_notice",
         "audit_drift",
         "bulk_act",
         "canary",
+        "check_source",
+        "deliver_webhook",
         "expire_uploads",
+        "follow_events",
+        "import_media",
         "poll_post",
         "prune",
         "refresh_due_tokens",
         "refresh_token",
+        "sweep_outbound",
         "sweep_posts",
         "upload_post",
     ];
@@ -100,11 +141,16 @@ impl Job {
             Self::AuditDrift {} => "audit_drift",
             Self::BulkAct { .. } => "bulk_act",
             Self::Canary { .. } => "canary",
+            Self::CheckSource { .. } => "check_source",
+            Self::DeliverWebhook { .. } => "deliver_webhook",
             Self::ExpireUploads {} => "expire_uploads",
+            Self::FollowEvents { .. } => "follow_events",
+            Self::ImportMedia { .. } => "import_media",
             Self::PollPost { .. } => "poll_post",
             Self::Prune {} => "prune",
             Self::RefreshDueTokens {} => "refresh_due_tokens",
             Self::RefreshToken { .. } => "refresh_token",
+            Self::SweepOutbound {} => "sweep_outbound",
             Self::SweepPosts {} => "sweep_posts",
             Self::UploadPost { .. } => "upload_post",
         }
@@ -119,7 +165,12 @@ impl Job {
             | Self::ExpireUploads {}
             | Self::Prune {}
             | Self::RefreshDueTokens {}
+            | Self::SweepOutbound {}
             | Self::SweepPosts {} => self.kind().to_owned(),
+            Self::CheckSource { source_id, .. } => format!("source:{source_id}"),
+            Self::DeliverWebhook { delivery_id, .. } => format!("deliver:{delivery_id}"),
+            Self::FollowEvents { user_id } => format!("follow:{user_id}"),
+            Self::ImportMedia { import_id, .. } => format!("import:{import_id}"),
             Self::ApplyNotice { notice_id, .. } => format!("notice:{notice_id}"),
             Self::PollPost { post_id, .. } => format!("poll:{post_id}"),
             Self::RefreshToken { account_id } => format!("token:{account_id}"),
@@ -142,7 +193,12 @@ impl Job {
             | Self::ExpireUploads {}
             | Self::Prune {}
             | Self::RefreshDueTokens {}
+            | Self::SweepOutbound {}
             | Self::SweepPosts {} => String::new(),
+            Self::DeliverWebhook { endpoint_id, .. } => endpoint_id.to_string(),
+            Self::CheckSource { user_id, .. }
+            | Self::FollowEvents { user_id }
+            | Self::ImportMedia { user_id, .. } => user_id.to_string(),
         }
     }
 
@@ -200,9 +256,15 @@ fn policy(kind: &str, lease: Duration) -> Option<Policy> {
         // A creator's grant hangs on it, so it tries for hours.
         "refresh_token" => (TOKENS, 30, seconds(5), seconds(600), seconds(60)),
         "refresh_due_tokens" => (TOKENS, 5, seconds(5), seconds(60), seconds(120)),
-        "sweep_posts" | "expire_uploads" | "prune" => {
+        "sweep_posts" | "sweep_outbound" | "expire_uploads" | "prune" => {
             (PURGE, 5, seconds(10), seconds(300), seconds(600))
         }
+        // How often an event is sent is decided by its delivery; the tries are for a database that is away.
+        "deliver_webhook" => (OUTBOUND, 20, seconds(5), seconds(300), seconds(60)),
+        "follow_events" => (OUTBOUND, 20, seconds(1), seconds(60), seconds(120)),
+        "check_source" => (OUTBOUND, 5, seconds(10), seconds(300), seconds(90)),
+        // 4 GB at 5 Mbit/s take nearly two hours. What is stored is not fetched again by the next try.
+        "import_media" => (IMPORTS, 12, seconds(5), seconds(900), seconds(2 * 3600)),
         "audit_drift" => (OPS, 3, seconds(10), seconds(60), seconds(240)),
         // It runs in the queue that it is for.
         "canary" => (OPS, 5, seconds(1), seconds(10), seconds(30)),
@@ -245,6 +307,8 @@ impl Jobs {
                 queue(TOKENS, config.tokens),
                 queue(PURGE, config.purge),
                 queue(OPS, config.ops),
+                queue(OUTBOUND, config.outbound),
+                queue(IMPORTS, config.imports),
             ],
             crons: crons(),
             lease: config.lease,
@@ -252,7 +316,7 @@ impl Jobs {
     }
 
     /// The names of all queues.
-    pub const QUEUES: [&'static str; 5] = [UPLOADS, STATUS, TOKENS, PURGE, OPS];
+    pub const QUEUES: [&'static str; 7] = [UPLOADS, STATUS, TOKENS, PURGE, OPS, OUTBOUND, IMPORTS];
 }
 
 /// When canaries are sent: once a minute, away from the other crons.
@@ -283,12 +347,17 @@ fn crons() -> Vec<CronSpec> {
         cron("canary_tokens", CANARY, |at| canary(TOKENS, at)),
         cron("canary_purge", CANARY, |at| canary(PURGE, at)),
         cron("canary_ops", CANARY, |at| canary(OPS, at)),
+        cron("canary_outbound", CANARY, |at| canary(OUTBOUND, at)),
+        cron("canary_imports", CANARY, |at| canary(IMPORTS, at)),
         cron("expire_uploads", "0 */10 * * * *", |at| {
             Job::ExpireUploads {}.to_new(at)
         }),
         cron("prune", "0 17 * * * *", |at| Job::Prune {}.to_new(at)),
         cron("refresh_due_tokens", "30 */5 * * * *", |at| {
             Job::RefreshDueTokens {}.to_new(at)
+        }),
+        cron("sweep_outbound", "10 * * * * *", |at| {
+            Job::SweepOutbound {}.to_new(at)
         }),
         cron("sweep_posts", "0 * * * * *", |at| {
             Job::SweepPosts {}.to_new(at)
@@ -332,7 +401,22 @@ mod tests {
             Job::Canary {
                 queue: UPLOADS.to_owned(),
             },
+            Job::CheckSource {
+                source_id: VerifiedSourceId::new(),
+                user_id: UserId::new(),
+            },
+            Job::DeliverWebhook {
+                delivery_id: WebhookDeliveryId::new(),
+                endpoint_id: WebhookEndpointId::new(),
+            },
             Job::ExpireUploads {},
+            Job::FollowEvents {
+                user_id: UserId::new(),
+            },
+            Job::ImportMedia {
+                import_id: MediaImportId::new(),
+                user_id: UserId::new(),
+            },
             Job::PollPost {
                 post_id,
                 account_id,
@@ -340,6 +424,7 @@ mod tests {
             Job::Prune {},
             Job::RefreshDueTokens {},
             Job::RefreshToken { account_id },
+            Job::SweepOutbound {},
             Job::SweepPosts {},
             Job::UploadPost {
                 post_id,

@@ -25,6 +25,7 @@ pub mod job;
 pub mod job_attempt;
 pub mod master_key;
 pub mod media;
+pub mod media_import;
 pub mod media_segment;
 pub mod notice;
 pub mod oauth_state;
@@ -36,10 +37,15 @@ pub mod queue_control;
 pub mod sealed;
 pub mod time;
 pub mod user;
+pub mod verified_source;
+pub mod webhook_attempt;
+pub mod webhook_delivery;
+pub mod webhook_endpoint;
 
 pub use ids::{
     AccountId, ApiKeyId, AttemptId, AuditId, BulkActId, ConsoleSessionId, DriftReportId,
-    EvidenceId, IdParseError, JobId, MediaId, NoticeId, PostId, UserId,
+    EvidenceId, IdParseError, JobId, MediaId, MediaImportId, NoticeId, PostId, UserId,
+    VerifiedSourceId, WebhookDeliveryId, WebhookEndpointId,
 };
 pub use sealed::Sealed;
 pub use time::Timestamp;

@@ -27,11 +27,13 @@ pub enum Scope {
     PostsRead,
     /// Make, change and stop posts.
     PostsWrite,
+    /// Name, change and see addresses that are told what happens.
+    WebhooksAdmin,
 }
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::AccountsConnect,
         Self::AccountsRead,
         Self::KeysAdmin,
@@ -41,6 +43,7 @@ impl Scope {
         Self::OpsWrite,
         Self::PostsRead,
         Self::PostsWrite,
+        Self::WebhooksAdmin,
     ];
 
     /// The scopes of a front end's key: all but the operators' and the keys'.
@@ -65,6 +68,7 @@ impl Scope {
             Self::OpsWrite => "ops:write",
             Self::PostsRead => "posts:read",
             Self::PostsWrite => "posts:write",
+            Self::WebhooksAdmin => "webhooks:admin",
         }
     }
 }
@@ -78,7 +82,7 @@ impl fmt::Display for Scope {
 /// The text names no scope.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not a scope; the scopes are accounts:connect, accounts:read, keys:admin, media:read, media:write, ops:read, ops:write, posts:read and posts:write"
+    "`{0}` is not a scope; the scopes are accounts:connect, accounts:read, keys:admin, media:read, media:write, ops:read, ops:write, posts:read, posts:write and webhooks:admin"
 )]
 pub struct UnknownScope(String);
 

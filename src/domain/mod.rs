@@ -11,7 +11,9 @@
 //!   [`preflight`], [`local_time`], [`lateness`], [`attempts`], [`caps`], [`line`](mod@line), [`reconcile`], [`fail_reason`],
 //!   [`notices`], [`doubt`], [`videos`], [`video_search`], [`video_link`], [`poll_plan`],
 //!   [`next_action`], [`post_history`], [`posting_budget`], [`sweep`]
-//! - Files: [`uploads`], and photos that TikTok fetches: [`pulls`]
+//! - Files: [`uploads`], photos that TikTok fetches: [`pulls`], and files that are fetched from users'
+//!   addresses: [`sources`], [`imports`]
+//! - What users' addresses are told: [`webhooks`], [`public_id`]
 //! - The installation: [`operators`], [`inspect`], [`bulk`], [`audit`], [`drift`], [`canaries`],
 //!   [`overdue`]
 //! - Across: [`key_canary`], [`events`], [`idempotency`], [`retention`], [`census`], [`error`]
@@ -34,6 +36,7 @@ pub mod error;
 pub mod events;
 pub mod fail_reason;
 pub mod idempotency;
+pub mod imports;
 pub mod inspect;
 pub mod key_canary;
 pub mod lateness;
@@ -52,9 +55,11 @@ pub mod post_state;
 pub mod posting_budget;
 pub mod posts;
 pub mod preflight;
+pub mod public_id;
 pub mod pulls;
 pub mod reconcile;
 pub mod retention;
+pub mod sources;
 pub mod sweep;
 pub mod token_life;
 pub mod tokens;
@@ -62,3 +67,4 @@ pub mod uploads;
 pub mod video_link;
 pub mod video_search;
 pub mod videos;
+pub mod webhooks;

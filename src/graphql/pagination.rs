@@ -13,6 +13,7 @@ use super::{
     cost::{DEFAULT_PAGE, MAX_PAGE},
     error::{ApiError, Code},
 };
+use crate::domain::public_id;
 
 /// Where a page lies within its list.
 #[derive(Clone, Debug, Default, PartialEq, Eq, SimpleObject)]
@@ -72,7 +73,7 @@ pub(crate) trait Key: Copy {
 }
 
 macro_rules! key {
-    ($($type:ty = $list:literal),+ $(,)?) => {
+    ($($type:ty = $list:expr),+ $(,)?) => {
         $(impl Key for $type {
             const LIST: &'static str = $list;
 
@@ -92,14 +93,16 @@ key! {
     clipqueue_entities::BulkActId = "bulk",
     clipqueue_entities::JobId = "job",
     clipqueue_entities::MediaId = "media",
+    clipqueue_entities::MediaImportId = "import",
     clipqueue_entities::PostId = "post",
+    clipqueue_entities::WebhookDeliveryId = "delivery",
     // An event's sequence number.
-    i64 = "event",
+    i64 = public_id::EVENTS,
 }
 
 /// A key as clients see it.
 pub(crate) fn cursor<K: Key>(key: K) -> String {
-    URL_SAFE_NO_PAD.encode(format!("{}:{}", K::LIST, key.render()))
+    public_id::render(K::LIST, key.render())
 }
 
 /// The key in a client's cursor.

@@ -8,13 +8,18 @@ mod apply_notice;
 mod audit_drift;
 mod bulk_act;
 mod canary;
+mod check_source;
+mod deliver_webhook;
 mod expire_uploads;
 mod find_video;
+mod follow_events;
+mod import_media;
 mod poll_post;
 mod prune;
 mod refresh_due_tokens;
 mod refresh_token;
 mod stop_pull;
+mod sweep_outbound;
 mod sweep_posts;
 mod upload_post;
 
@@ -54,6 +59,15 @@ pub async fn run(app: App, run: Run) -> Ran {
         Job::AuditDrift {} => audit_drift::run(&app, &lease).await,
         Job::Canary { queue } => canary::run(&app, &queue, &run.job).await,
         Job::BulkAct { bulk_act_id } => bulk_act::run(&app, &lease, bulk_act_id).await,
+        Job::CheckSource { source_id, .. } => check_source::run(&app, source_id).await,
+        Job::DeliverWebhook { delivery_id, .. } => {
+            deliver_webhook::run(&app, &lease, delivery_id).await
+        }
+        Job::FollowEvents { user_id } => follow_events::run(&app, user_id).await,
+        Job::ImportMedia { import_id, .. } => {
+            Box::pin(import_media::run(&app, import_id, last_attempt)).await
+        }
+        Job::SweepOutbound {} => sweep_outbound::run(&app).await,
         Job::ExpireUploads {} => expire_uploads::run(&app).await,
         Job::PollPost { post_id, .. } => Box::pin(poll_post::run(&app, &lease, post_id)).await,
         Job::Prune {} => prune::run(&app).await,

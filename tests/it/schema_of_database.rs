@@ -182,6 +182,7 @@ async fn create_from_entities(db: &Db) {
     create(db, entities::job_attempt::Entity).await;
     create(db, entities::master_key::Entity).await;
     create(db, entities::media::Entity).await;
+    create(db, entities::media_import::Entity).await;
     create(db, entities::media_segment::Entity).await;
     create(db, entities::notice::Entity).await;
     create(db, entities::oauth_state::Entity).await;
@@ -191,6 +192,10 @@ async fn create_from_entities(db: &Db) {
     create(db, entities::post_photo::Entity).await;
     create(db, entities::queue_control::Entity).await;
     create(db, entities::user::Entity).await;
+    create(db, entities::verified_source::Entity).await;
+    create(db, entities::webhook_attempt::Entity).await;
+    create(db, entities::webhook_delivery::Entity).await;
+    create(db, entities::webhook_endpoint::Entity).await;
 }
 
 async fn up(url: &str) {

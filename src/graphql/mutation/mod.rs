@@ -8,6 +8,8 @@ mod media;
 mod ops;
 mod posts;
 mod posts_input;
+mod sources;
+mod webhooks;
 mod word;
 
 use async_graphql::MergedObject;
@@ -23,4 +25,6 @@ pub struct Mutation(
     keys::Keys,
     ops::OperatorMutations,
     bulk::BulkMutations,
+    webhooks::WebhookMutations,
+    sources::SourceMutations,
 );

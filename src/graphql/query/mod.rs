@@ -4,6 +4,7 @@ mod audit;
 mod bulk;
 mod node;
 mod ops;
+mod outbound;
 mod tenant;
 mod watch;
 
@@ -20,4 +21,5 @@ pub struct Query(
     bulk::BulkQueries,
     audit::AuditQueries,
     watch::WatchQueries,
+    outbound::OutboundQueries,
 );
