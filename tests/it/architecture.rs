@@ -356,13 +356,50 @@ const OTHER_WRITES: &[(&str, &str)] = &[
         "src/domain/console_sessions.rs",
         "operators' sessions, which a person repeats",
     ),
+    (
+        "src/domain/imports/mod.rs",
+        "a file to fetch, which a person asks for again",
+    ),
+    (
+        "src/domain/imports/steps.rs",
+        "steps of an import; its next try repeats them",
+    ),
+    ("src/domain/imports/sweep.rs", "what the next sweep repeats"),
     ("src/domain/key_canary.rs", "the first start"),
     (
         "src/domain/operators.rs",
         "operators' acts, which a person repeats",
     ),
     ("src/domain/retention.rs", "deleting what is old"),
+    (
+        "src/domain/sources/check.rs",
+        "a look for a proof, which the next repeats",
+    ),
+    (
+        "src/domain/sources/mod.rs",
+        "sources, which a person names again",
+    ),
     ("src/domain/uploads.rs", "announcing a file"),
+    (
+        "src/domain/webhooks/deliver.rs",
+        "a try to deliver; one that was not written down is made again under the same id",
+    ),
+    (
+        "src/domain/webhooks/follow.rs",
+        "deliveries with the cursor that they move; repeated from there",
+    ),
+    (
+        "src/domain/webhooks/mod.rs",
+        "endpoints, which a person changes again",
+    ),
+    (
+        "src/domain/webhooks/replay.rs",
+        "deliveries that a person asks for again",
+    ),
+    (
+        "src/domain/webhooks/sweep.rs",
+        "what the next sweep repeats",
+    ),
 ];
 
 #[test]

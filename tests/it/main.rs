@@ -20,6 +20,7 @@ mod http;
 mod media;
 
 mod operations;
+mod outbound;
 mod photos;
 mod posts;
 mod process;
