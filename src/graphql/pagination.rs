@@ -257,3 +257,37 @@ where
         .collect();
     Ok(Connection { edges, page_info })
 }
+
+#[cfg(test)]
+mod tests {
+    use clipqueue_entities::{MediaId, PostId};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_cursor_comes_back_in_its_own_list_only(seq in any::<i64>(), id in any::<u128>()) {
+            prop_assert_eq!(read_cursor::<i64>("after", &cursor(seq)).ok(), Some(seq));
+            let id = PostId(uuid::Uuid::from_u128(id));
+            prop_assert_eq!(read_cursor::<PostId>("after", &cursor(id)).ok(), Some(id));
+            prop_assert!(read_cursor::<MediaId>("after", &cursor(id)).is_err());
+        }
+
+        #[test]
+        fn any_cursor_and_length_are_read_without_panic(
+            text in ".{0,80}",
+            inner in "(event|post|media|job)?:?[0-9a-f-]{0,40}",
+            first in any::<Option<i32>>(),
+            last in any::<Option<i32>>(),
+        ) {
+            for text in [text, URL_SAFE_NO_PAD.encode(inner)] {
+                let paging = Paging { first, after: Some(text.clone()), last, before: None };
+                if let Ok(span) = paging.span::<i64>() {
+                    prop_assert!((1..=MAX_PAGE as u64).contains(&span.limit));
+                }
+                let _ = Paging { first, after: None, last, before: Some(text) }.span::<PostId>();
+            }
+        }
+    }
+}
