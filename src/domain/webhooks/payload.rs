@@ -127,7 +127,8 @@ mod tests {
         let body: Value = serde_json::from_str(&of_event(&event)).unwrap();
         assert_eq!(body["type"], "post.state");
         assert_eq!(body["timestamp"], "2027-01-15T08:00:00.123Z");
-        let names: Vec<&String> = body["data"].as_object().unwrap().keys().collect();
+        let mut names: Vec<&String> = body["data"].as_object().unwrap().keys().collect();
+        names.sort();
         assert_eq!(names, ["cursor", "from", "postId", "to", "videoId"]);
     }
 

@@ -83,7 +83,7 @@ async fn production_asks_neither_this_machine_nor_plain_http_nor_odd_ports() {
     ] {
         let url: Url = text.parse().unwrap();
         let answer = fetcher.get(&url, None).await;
-        assert_eq!(answer.err(), Some(problem.into()), "{text}");
+        assert_eq!(answer.err(), Some(FetchError::Url(problem)), "{text}");
     }
     assert_eq!(server.connections(), 0);
 }

@@ -78,7 +78,8 @@ impl Server {
     pub(super) async fn start(answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let (asked, connections) = (Arc::default(), Arc::new(AtomicUsize::new(0)));
+        let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
+        let connections = Arc::new(AtomicUsize::new(0));
         let (log, count, answer) = (
             Arc::clone(&asked),
             Arc::clone(&connections),
@@ -231,10 +232,10 @@ pub(super) const LONG: Patience = Patience {
 
 /// Patience for tests in which it wears out.
 pub(super) const SHORT: Patience = Patience {
-    connect: Duration::from_millis(300),
-    answer: Duration::from_millis(300),
-    silence: Duration::from_millis(300),
-    body: Duration::from_millis(600),
+    connect: Duration::from_secs(1),
+    answer: Duration::from_millis(500),
+    silence: Duration::from_millis(500),
+    body: Duration::from_secs(1),
 };
 
 /// A fetcher that may ask this machine.
