@@ -169,6 +169,8 @@ async fn end(
         events::append_in_tx(&tx, now, event).await?;
     }
     tx.commit().await?;
+    let outcome = failure.map_or("ready", |(code, _)| code).to_owned();
+    metrics::counter!("clipqueue_imports_total", "outcome" => outcome).increment(1);
     app.announce(row.user_id).await;
     Ok(())
 }

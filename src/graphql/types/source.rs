@@ -6,11 +6,7 @@ use clipqueue_entities::{media_import, verified_source};
 use super::media::Media;
 use crate::{
     domain::sources::proof,
-    graphql::{
-        ids::Global as _,
-        loaders::load,
-        scalars::{BigInt, DateTime},
-    },
+    graphql::{ids::Global as _, loaders::load, scalars::DateTime},
 };
 
 /// Where a source stands.
@@ -149,8 +145,8 @@ impl MediaImport {
     }
 
     /// How often it began anew because the file at its address changed or could not be resumed.
-    async fn restarts(&self) -> BigInt {
-        BigInt(self.0.restarts.into())
+    async fn restarts(&self) -> i32 {
+        self.0.restarts
     }
 
     /// Why it failed, as a word.
