@@ -14,6 +14,7 @@ use clipqueue_entities::{
 };
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _,
+    QuerySelect as _,
 };
 use serde_json::json;
 use url::Url;
@@ -147,6 +148,14 @@ pub async fn record(
         (Some(_), None) => (DeliveryState::Failed, None),
     };
     let tx = app.db.begin().await?;
+    // The endpoint first, as everybody who changes both: nobody waits for somebody who waits for them.
+    let locked = endpoint::Entity::find_by_id(endpoint.id)
+        .lock_exclusive()
+        .one(&tx)
+        .await?;
+    if locked.is_none() {
+        return Ok(Next::Over);
+    }
     let changed = delivery::Entity::update_many()
         .set(delivery::ActiveModel {
             state: Set(state),
