@@ -46,7 +46,6 @@ impl OutboundQueries {
         guard = "Needs(Scope::WebhooksAdmin)",
         complexity = "cost::page(first, last, child_complexity)"
     )]
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
     async fn webhook_deliveries(
         &self,
         ctx: &Context<'_>,
