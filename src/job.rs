@@ -20,6 +20,8 @@ pub const UPLOADS: &str = "uploads";
 pub const STATUS: &str = "status";
 /// The queue of token refreshes.
 pub const TOKENS: &str = "tokens";
+/// The queue of counters.
+pub const METRICS: &str = "metrics";
 /// The queue of clean-up.
 pub const PURGE: &str = "purge";
 /// The queue of what operators start and of what watches the installation.
@@ -50,6 +52,8 @@ pub enum Job {
     },
     /// Ends uploads that nobody finished.
     ExpireUploads {},
+    /// Says whose counters are read within the next hour.
+    PlanMetrics {},
     /// Asks TikTok how a post fares, until there is nothing left to learn.
     PollPost {
         /// The post.
@@ -61,11 +65,18 @@ pub enum Job {
     Prune {},
     /// Asks for a refresh of every token that ends soon.
     RefreshDueTokens {},
+    /// Reads the counters of one account's videos.
+    RefreshMetrics {
+        /// The account, which is the lane.
+        account_id: AccountId,
+    },
     /// Gets a new pair of tokens for one account.
     RefreshToken {
         /// The account.
         account_id: AccountId,
     },
+    /// Turns old readings of counters into one an hour, then one a day.
+    RollUpMetrics {},
     /// Finds posts that are overdue or that no job cares for.
     SweepPosts {},
     /// Sends a post's video to TikTok.
@@ -79,16 +90,19 @@ pub enum Job {
 
 impl Job {
     /// The word of every kind.
-    pub const KINDS: [&'static str; 11] = [
+    pub const KINDS: [&'static str; 14] = [
         "apply_notice",
         "audit_drift",
         "bulk_act",
         "canary",
         "expire_uploads",
+        "plan_metrics",
         "poll_post",
         "prune",
         "refresh_due_tokens",
+        "refresh_metrics",
         "refresh_token",
+        "roll_up_metrics",
         "sweep_posts",
         "upload_post",
     ];
@@ -101,10 +115,13 @@ impl Job {
             Self::BulkAct { .. } => "bulk_act",
             Self::Canary { .. } => "canary",
             Self::ExpireUploads {} => "expire_uploads",
+            Self::PlanMetrics {} => "plan_metrics",
             Self::PollPost { .. } => "poll_post",
             Self::Prune {} => "prune",
             Self::RefreshDueTokens {} => "refresh_due_tokens",
+            Self::RefreshMetrics { .. } => "refresh_metrics",
             Self::RefreshToken { .. } => "refresh_token",
+            Self::RollUpMetrics {} => "roll_up_metrics",
             Self::SweepPosts {} => "sweep_posts",
             Self::UploadPost { .. } => "upload_post",
         }
@@ -117,11 +134,14 @@ impl Job {
             Self::Canary { queue } => format!("canary:{queue}"),
             Self::AuditDrift {}
             | Self::ExpireUploads {}
+            | Self::PlanMetrics {}
             | Self::Prune {}
             | Self::RefreshDueTokens {}
+            | Self::RollUpMetrics {}
             | Self::SweepPosts {} => self.kind().to_owned(),
             Self::ApplyNotice { notice_id, .. } => format!("notice:{notice_id}"),
             Self::PollPost { post_id, .. } => format!("poll:{post_id}"),
+            Self::RefreshMetrics { account_id } => format!("metrics:{account_id}"),
             Self::RefreshToken { account_id } => format!("token:{account_id}"),
             Self::UploadPost { post_id, .. } => format!("upload:{post_id}"),
         }
@@ -134,14 +154,17 @@ impl Job {
                 account_id.map(|id| id.to_string()).unwrap_or_default()
             }
             Self::PollPost { account_id, .. }
+            | Self::RefreshMetrics { account_id }
             | Self::RefreshToken { account_id }
             | Self::UploadPost { account_id, .. } => account_id.to_string(),
             Self::AuditDrift {}
             | Self::BulkAct { .. }
             | Self::Canary { .. }
             | Self::ExpireUploads {}
+            | Self::PlanMetrics {}
             | Self::Prune {}
             | Self::RefreshDueTokens {}
+            | Self::RollUpMetrics {}
             | Self::SweepPosts {} => String::new(),
         }
     }
@@ -200,7 +223,10 @@ fn policy(kind: &str, lease: Duration) -> Option<Policy> {
         // A creator's grant hangs on it, so it tries for hours.
         "refresh_token" => (TOKENS, 30, seconds(5), seconds(600), seconds(60)),
         "refresh_due_tokens" => (TOKENS, 5, seconds(5), seconds(60), seconds(120)),
-        "sweep_posts" | "expire_uploads" | "prune" => {
+        "plan_metrics" => (METRICS, 10, seconds(10), seconds(120), seconds(600)),
+        // Fifty pages of a large account, each with its own leave.
+        "refresh_metrics" => (METRICS, 20, seconds(15), seconds(900), seconds(300)),
+        "sweep_posts" | "expire_uploads" | "prune" | "roll_up_metrics" => {
             (PURGE, 5, seconds(10), seconds(300), seconds(600))
         }
         "audit_drift" => (OPS, 3, seconds(10), seconds(60), seconds(240)),
@@ -243,6 +269,7 @@ impl Jobs {
                 queue(UPLOADS, config.uploads),
                 queue(STATUS, config.status),
                 queue(TOKENS, config.tokens),
+                queue(METRICS, config.metrics),
                 queue(PURGE, config.purge),
                 queue(OPS, config.ops),
             ],
@@ -252,7 +279,7 @@ impl Jobs {
     }
 
     /// The names of all queues.
-    pub const QUEUES: [&'static str; 5] = [UPLOADS, STATUS, TOKENS, PURGE, OPS];
+    pub const QUEUES: [&'static str; 6] = [UPLOADS, STATUS, TOKENS, METRICS, PURGE, OPS];
 }
 
 /// When canaries are sent: once a minute, away from the other crons.
@@ -281,14 +308,21 @@ fn crons() -> Vec<CronSpec> {
         cron("canary_uploads", CANARY, |at| canary(UPLOADS, at)),
         cron("canary_status", CANARY, |at| canary(STATUS, at)),
         cron("canary_tokens", CANARY, |at| canary(TOKENS, at)),
+        cron("canary_metrics", CANARY, |at| canary(METRICS, at)),
         cron("canary_purge", CANARY, |at| canary(PURGE, at)),
         cron("canary_ops", CANARY, |at| canary(OPS, at)),
         cron("expire_uploads", "0 */10 * * * *", |at| {
             Job::ExpireUploads {}.to_new(at)
         }),
+        cron("plan_metrics", "0 3 * * * *", |at| {
+            Job::PlanMetrics {}.to_new(at)
+        }),
         cron("prune", "0 17 * * * *", |at| Job::Prune {}.to_new(at)),
         cron("refresh_due_tokens", "30 */5 * * * *", |at| {
             Job::RefreshDueTokens {}.to_new(at)
+        }),
+        cron("roll_up_metrics", "0 41 2 * * *", |at| {
+            Job::RollUpMetrics {}.to_new(at)
         }),
         cron("sweep_posts", "0 * * * * *", |at| {
             Job::SweepPosts {}.to_new(at)
@@ -315,63 +349,4 @@ impl Catalogue for Jobs {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn one_of_each() -> Vec<Job> {
-        let (post_id, account_id) = (PostId::new(), AccountId::new());
-        vec![
-            Job::ApplyNotice {
-                notice_id: NoticeId::new(),
-                account_id: Some(account_id),
-            },
-            Job::AuditDrift {},
-            Job::BulkAct {
-                bulk_act_id: BulkActId::new(),
-            },
-            Job::Canary {
-                queue: UPLOADS.to_owned(),
-            },
-            Job::ExpireUploads {},
-            Job::PollPost {
-                post_id,
-                account_id,
-            },
-            Job::Prune {},
-            Job::RefreshDueTokens {},
-            Job::RefreshToken { account_id },
-            Job::SweepPosts {},
-            Job::UploadPost {
-                post_id,
-                account_id,
-            },
-        ]
-    }
-
-    #[test]
-    fn every_kind_survives_its_row() {
-        for job in one_of_each() {
-            let row = job.to_new(Timestamp::from_millis(5));
-            assert_eq!(Job::read(&row.kind, row.args).unwrap(), job);
-            assert!(Jobs::QUEUES.contains(&row.queue.as_str()));
-        }
-        let kinds: Vec<&str> = one_of_each().iter().map(Job::kind).collect();
-        assert_eq!(kinds, Job::KINDS);
-    }
-
-    #[test]
-    fn every_queue_has_its_canary() {
-        let crons = crons();
-        for queue in Jobs::QUEUES {
-            let name = format!("canary_{queue}");
-            let cron = crons.iter().find(|cron| cron.name == name).unwrap();
-            assert_eq!((cron.job)(Timestamp::from_millis(5)).queue, queue);
-        }
-    }
-
-    #[test]
-    fn arguments_that_do_not_fit_are_an_error() {
-        assert!(Job::read("upload_post", serde_json::json!({"post_id": "x"})).is_err());
-        assert!(Job::read("no_such_kind", serde_json::json!({})).is_err());
-    }
-}
+mod tests;

@@ -119,6 +119,30 @@ fn describe() {
         "clipqueue_queue_paused",
         "1 when workers leave the queue alone, else 0."
     );
+    describe_counter!(
+        "clipqueue_metric_looks_total",
+        "Looks at creators' counters, by outcome."
+    );
+    describe_counter!(
+        "clipqueue_metric_samples_total",
+        "Readings and marks of gaps that were appended."
+    );
+    describe_counter!(
+        "clipqueue_metric_rolled_total",
+        "Old readings that were rolled up, by what they became."
+    );
+    describe_gauge!(
+        "clipqueue_metric_accounts_planned",
+        "Accounts that are read within the hour of the last plan."
+    );
+    describe_gauge!(
+        "clipqueue_metric_accounts_waiting",
+        "Accounts that were due and wait for the next plan."
+    );
+    describe_gauge!(
+        "clipqueue_metric_calls_planned",
+        "Calls that the last plan expects its hour to cost."
+    );
     describe_gauge!("clipqueue_posts", "Posts by state.");
     describe_gauge!(
         "clipqueue_breaker_state",

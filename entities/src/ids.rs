@@ -87,6 +87,10 @@ typed_id! {
     PostId
 }
 typed_id! {
+    /// One video at TikTok whose counters are read.
+    TrackedVideoId
+}
+typed_id! {
     /// One try at handing a post to TikTok.
     AttemptId
 }

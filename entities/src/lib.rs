@@ -5,6 +5,7 @@
 //! crate's; a test compares the two on SQLite and PostgreSQL.
 
 pub mod account;
+pub mod account_day;
 pub mod account_key;
 pub mod account_token;
 pub mod api_key;
@@ -26,6 +27,8 @@ pub mod job_attempt;
 pub mod master_key;
 pub mod media;
 pub mod media_segment;
+pub mod metric_plan;
+pub mod metric_sample;
 pub mod notice;
 pub mod oauth_state;
 pub mod post;
@@ -35,11 +38,12 @@ pub mod post_video;
 pub mod queue_control;
 pub mod sealed;
 pub mod time;
+pub mod tracked_video;
 pub mod user;
 
 pub use ids::{
     AccountId, ApiKeyId, AttemptId, AuditId, BulkActId, ConsoleSessionId, DriftReportId,
-    EvidenceId, IdParseError, JobId, MediaId, NoticeId, PostId, UserId,
+    EvidenceId, IdParseError, JobId, MediaId, NoticeId, PostId, TrackedVideoId, UserId,
 };
 pub use sealed::Sealed;
 pub use time::Timestamp;

@@ -18,6 +18,7 @@ mod m20261124_000040_schedules;
 mod m20261124_000050_operations;
 mod m20261124_000050_queue_drain;
 mod m20261124_000060_console;
+mod m20261125_000010_metrics;
 
 /// Runs the migrations in order.
 #[derive(Debug)]
@@ -38,6 +39,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000050_operations::Migration),
             Box::new(m20261124_000050_queue_drain::Migration),
             Box::new(m20261124_000060_console::Migration),
+            Box::new(m20261125_000010_metrics::Migration),
         ]
     }
 }

@@ -6,9 +6,9 @@ use secrecy::ExposeSecret as _;
 use url::Url;
 
 use super::{
-    Config, Console, Database, Debug, Graphql, Http, Log, LogFormat, Media, Operations, Posts,
-    Problems, Queue, Secrets, Tiktok, Transport, TransportKind, check::check, layers::Layers,
-    place::media_place, reader::Reader,
+    Config, Console, Database, Debug, Graphql, Http, Log, LogFormat, Media, Metrics, Operations,
+    Posts, Problems, Queue, Secrets, Tiktok, Transport, TransportKind, check::check,
+    layers::Layers, place::media_place, reader::Reader,
 };
 
 /// The reference, compiled in.
@@ -150,6 +150,7 @@ fn read(r: &mut Reader<'_>) -> Config {
             uploads: r.count("queue.uploads", 1),
             status: r.count("queue.status", 1),
             tokens: r.count("queue.tokens", 1),
+            metrics: r.count("queue.metrics", 1),
             purge: r.count("queue.purge", 1),
             ops: r.count("queue.ops", 1),
             per_creator: r.count("queue.per_creator", 1),
@@ -165,6 +166,11 @@ fn read(r: &mut Reader<'_>) -> Config {
             photo_address_life: r.duration("posts.photo_address_life"),
             held_deadline: r.duration("posts.held_deadline"),
             max_attempts: u32::try_from(r.number("posts.max_attempts", 1)).unwrap_or(u32::MAX),
+        },
+        metrics: Metrics {
+            calls_per_minute: u32::try_from(r.number("metrics.calls_per_minute", 0))
+                .unwrap_or(u32::MAX),
+            max_videos: u32::try_from(r.number("metrics.max_videos", 20)).unwrap_or(u32::MAX),
         },
         operations: Operations {
             drift_sample: r.number("operations.drift_sample", 0),

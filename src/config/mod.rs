@@ -42,6 +42,8 @@ pub struct Config {
     pub queue: Queue,
     /// Rules for posts.
     pub posts: Posts,
+    /// Reading counters.
+    pub metrics: Metrics,
     /// Watches over the installation.
     pub operations: Operations,
     /// Limits of the GraphQL endpoint.
@@ -196,6 +198,8 @@ pub struct Queue {
     pub status: usize,
     /// Concurrent token refreshes.
     pub tokens: usize,
+    /// Accounts whose counters are read at the same time.
+    pub metrics: usize,
     /// Concurrent clean-up jobs.
     pub purge: usize,
     /// Concurrent acts of operators and watches.
@@ -227,6 +231,15 @@ pub struct Posts {
     pub held_deadline: Duration,
     /// Attempts that start by themselves.
     pub max_attempts: u32,
+}
+
+/// `[metrics]`
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    /// Calls of the app's budget that the plan may use in a minute; 0 reads no counters.
+    pub calls_per_minute: u32,
+    /// Videos of an account that are read as a whole.
+    pub max_videos: u32,
 }
 
 /// `[operations]`

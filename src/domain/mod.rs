@@ -9,8 +9,9 @@
 //! - TikTok accounts: [`connect`], [`accounts`], [`tokens`], [`token_life`], [`creator`]
 //! - Posts: [`posts`], [`post_settings`], [`post_state`], [`post_change`], [`post_birth`],
 //!   [`preflight`], [`local_time`], [`lateness`], [`attempts`], [`caps`], [`line`](mod@line), [`reconcile`], [`fail_reason`],
-//!   [`notices`], [`doubt`], [`videos`], [`video_search`], [`video_link`], [`poll_plan`],
+//!   [`notices`], [`doubt`], [`drafts`], [`videos`], [`video_search`], [`video_link`], [`poll_plan`],
 //!   [`next_action`], [`post_history`], [`posting_budget`], [`sweep`]
+//! - What became of them: [`counters`]
 //! - Files: [`uploads`], and photos that TikTok fetches: [`pulls`]
 //! - The installation: [`operators`], [`inspect`], [`bulk`], [`audit`], [`drift`], [`canaries`],
 //!   [`overdue`]
@@ -27,8 +28,10 @@ pub mod caps;
 pub mod census;
 pub mod connect;
 pub mod console_sessions;
+pub mod counters;
 pub mod creator;
 pub mod doubt;
+pub mod drafts;
 pub mod drift;
 pub mod error;
 pub mod events;

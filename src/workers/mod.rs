@@ -10,10 +10,13 @@ mod bulk_act;
 mod canary;
 mod expire_uploads;
 mod find_video;
+mod plan_metrics;
 mod poll_post;
 mod prune;
 mod refresh_due_tokens;
+mod refresh_metrics;
 mod refresh_token;
+mod roll_up_metrics;
 mod stop_pull;
 mod sweep_posts;
 mod upload_post;
@@ -55,10 +58,15 @@ pub async fn run(app: App, run: Run) -> Ran {
         Job::Canary { queue } => canary::run(&app, &queue, &run.job).await,
         Job::BulkAct { bulk_act_id } => bulk_act::run(&app, &lease, bulk_act_id).await,
         Job::ExpireUploads {} => expire_uploads::run(&app).await,
+        Job::PlanMetrics {} => plan_metrics::run(&app).await,
         Job::PollPost { post_id, .. } => Box::pin(poll_post::run(&app, &lease, post_id)).await,
         Job::Prune {} => prune::run(&app).await,
         Job::RefreshDueTokens {} => refresh_due_tokens::run(&app).await,
+        Job::RefreshMetrics { account_id } => {
+            Box::pin(refresh_metrics::run(&app, &lease, account_id)).await
+        }
         Job::RefreshToken { account_id } => refresh_token::run(&app, &lease, account_id).await,
+        Job::RollUpMetrics {} => roll_up_metrics::run(&app).await,
         Job::SweepPosts {} => sweep_posts::run(&app).await,
         Job::UploadPost { post_id, .. } => {
             upload_post::run(&app, &lease, post_id, last_attempt).await

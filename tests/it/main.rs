@@ -18,6 +18,7 @@ mod end_to_end;
 mod graphql_protocol;
 mod http;
 mod media;
+mod metrics;
 
 mod operations;
 mod photos;

@@ -163,6 +163,7 @@ async fn create_from_entities(db: &Db) {
         db.write().execute(&statement).await.unwrap();
     }
     create(db, entities::account::Entity).await;
+    create(db, entities::account_day::Entity).await;
     create(db, entities::account_key::Entity).await;
     create(db, entities::account_token::Entity).await;
     create(db, entities::api_key::Entity).await;
@@ -183,6 +184,8 @@ async fn create_from_entities(db: &Db) {
     create(db, entities::master_key::Entity).await;
     create(db, entities::media::Entity).await;
     create(db, entities::media_segment::Entity).await;
+    create(db, entities::metric_plan::Entity).await;
+    create(db, entities::metric_sample::Entity).await;
     create(db, entities::notice::Entity).await;
     create(db, entities::oauth_state::Entity).await;
     create(db, entities::post::Entity).await;
@@ -190,6 +193,7 @@ async fn create_from_entities(db: &Db) {
     create(db, entities::post_video::Entity).await;
     create(db, entities::post_photo::Entity).await;
     create(db, entities::queue_control::Entity).await;
+    create(db, entities::tracked_video::Entity).await;
     create(db, entities::user::Entity).await;
 }
 

@@ -52,6 +52,9 @@ pub struct NewPost {
     pub creator_consent: bool,
     /// A label that joins posts of one experiment.
     pub experiment_label: Option<String>,
+    /// Which variant of the experiment it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub experiment_variant: Option<String>,
     /// The caller's own reference.
     pub upload_reference: Option<String>,
     /// When to post; at once, when absent.
@@ -167,6 +170,7 @@ pub(super) fn row(app: &App, user: UserId, new: NewPost, files: &[Media]) -> Res
         late_within_s: new.late.and_then(|late| late.within_s),
         batch_id: None,
         batch_row: None,
+        experiment_variant: new.experiment_variant,
     };
     Ok(Newborn {
         post,
@@ -232,6 +236,7 @@ pub(super) async fn as_request(db: &impl ConnectionTrait, post: &post::Model) ->
         direct: direct_settings(post)?,
         creator_consent: post.consent_at.is_some(),
         experiment_label: post.experiment_label.clone(),
+        experiment_variant: post.experiment_variant.clone(),
         upload_reference: post.upload_reference.clone(),
         // The instant of a local time is made anew.
         publish_at: post.publish_at.filter(|_| post.local_time.is_none()),

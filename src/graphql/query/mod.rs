@@ -2,6 +2,7 @@
 
 mod audit;
 mod bulk;
+mod metrics;
 mod node;
 mod ops;
 mod tenant;
@@ -20,4 +21,5 @@ pub struct Query(
     bulk::BulkQueries,
     audit::AuditQueries,
     watch::WatchQueries,
+    metrics::MetricQueries,
 );

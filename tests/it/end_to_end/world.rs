@@ -43,6 +43,8 @@ impl World {
             ("tiktok.api_base", sim.base.clone()),
             ("tiktok.authorize_base", sim.base.clone()),
             ("tiktok.audited", "true".to_owned()),
+            // Each call to TikTok is a story's own.
+            ("metrics.calls_per_minute", "0".to_owned()),
         ];
         match stack {
             Stack::Embedded => all.push(("database.url", format!("sqlite:{}", path("sqlite")))),
