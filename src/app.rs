@@ -31,6 +31,9 @@ use crate::{
 /// Where TikTok sends the creator's browser back to, below `http.public_url`.
 pub const CALLBACK_PATH: &str = "/oauth/tiktok/callback";
 
+/// Where the pages of erasures are, below `http.public_url`.
+pub const ERASURE_PATH: &str = "/erasure";
+
 /// The application.
 #[derive(Clone, Debug)]
 pub struct App {
@@ -105,6 +108,14 @@ impl App {
     pub fn redirect_uri(&self) -> Url {
         let mut url = self.config.http.public_url.clone();
         let path = format!("{}{CALLBACK_PATH}", url.path().trim_end_matches('/'));
+        url.set_path(&path);
+        url
+    }
+
+    /// The page of the erasure with this code.
+    pub fn erasure_url(&self, code: &str) -> Url {
+        let mut url = self.config.http.public_url.clone();
+        let path = format!("{}{ERASURE_PATH}/{code}", url.path().trim_end_matches('/'));
         url.set_path(&path);
         url
     }

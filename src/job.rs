@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use clipqueue_entities::{AccountId, BulkActId, NoticeId, PostId, Timestamp};
+use clipqueue_entities::{AccountId, BulkActId, ErasureId, NoticeId, PostId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -50,6 +50,11 @@ pub enum Job {
         /// The queue.
         queue: String,
     },
+    /// Erases an account or a user, step by step.
+    Erase {
+        /// The erasure.
+        erasure_id: ErasureId,
+    },
     /// Ends uploads that nobody finished.
     ExpireUploads {},
     /// Says whose counters are read within the next hour.
@@ -90,11 +95,12 @@ pub enum Job {
 
 impl Job {
     /// The word of every kind.
-    pub const KINDS: [&'static str; 14] = [
+    pub const KINDS: [&'static str; 15] = [
         "apply_notice",
         "audit_drift",
         "bulk_act",
         "canary",
+        "erase",
         "expire_uploads",
         "plan_metrics",
         "poll_post",
@@ -114,6 +120,7 @@ impl Job {
             Self::AuditDrift {} => "audit_drift",
             Self::BulkAct { .. } => "bulk_act",
             Self::Canary { .. } => "canary",
+            Self::Erase { .. } => "erase",
             Self::ExpireUploads {} => "expire_uploads",
             Self::PlanMetrics {} => "plan_metrics",
             Self::PollPost { .. } => "poll_post",
@@ -132,6 +139,7 @@ impl Job {
         match self {
             Self::BulkAct { bulk_act_id } => format!("bulk:{bulk_act_id}"),
             Self::Canary { queue } => format!("canary:{queue}"),
+            Self::Erase { erasure_id } => format!("erase:{erasure_id}"),
             Self::AuditDrift {}
             | Self::ExpireUploads {}
             | Self::PlanMetrics {}
@@ -160,6 +168,7 @@ impl Job {
             Self::AuditDrift {}
             | Self::BulkAct { .. }
             | Self::Canary { .. }
+            | Self::Erase { .. }
             | Self::ExpireUploads {}
             | Self::PlanMetrics {}
             | Self::Prune {}
@@ -229,6 +238,8 @@ fn policy(kind: &str, lease: Duration) -> Option<Policy> {
         "sweep_posts" | "expire_uploads" | "prune" | "roll_up_metrics" => {
             (PURGE, 5, seconds(10), seconds(300), seconds(600))
         }
+        // Its tries outlast a day of trouble; the clean-up begins a given-up one anew.
+        "erase" => (PURGE, 200, seconds(2), seconds(600), seconds(900)),
         "audit_drift" => (OPS, 3, seconds(10), seconds(60), seconds(240)),
         // It runs in the queue that it is for.
         "canary" => (OPS, 5, seconds(1), seconds(10), seconds(30)),

@@ -18,7 +18,10 @@ use crate::{
     clock::Clock,
     config::{Config, TransportKind},
     db,
-    domain::key_canary::{self, Canary},
+    domain::{
+        erasure,
+        key_canary::{self, Canary},
+    },
     http,
     job::{Job, Jobs},
     migrate::{self, Direction},
@@ -263,6 +266,7 @@ async fn start_workers(
     if role.queues.is_empty() {
         return Ok(None);
     }
+    bury(app).await;
     let options = StartOptions {
         runner: runner(app.clone()),
         catalogue: Arc::new(Jobs::new(&app.config.queue)),
@@ -275,6 +279,26 @@ async fn start_workers(
         .await
         .context("starting the workers")?;
     Ok(Some(running))
+}
+
+/// Applies the tombstones before any worker acts: the database may be a restored backup.
+async fn bury(app: &App) {
+    match erasure::replay(app, Vec::new()).await {
+        Ok(replayed) if replayed.begun > 0 => {
+            tracing::warn!(
+                begun = replayed.begun,
+                "people who were erased are in the database, perhaps by a restored backup: they are erased again"
+            );
+        }
+        Ok(_) => {}
+        Err(error) => {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(
+                error,
+                "tombstones could not be applied; run `clipqueue erasure replay`"
+            );
+        }
+    }
 }
 
 /// Waits for workers that end although nobody stopped them; for ever, when there are none.

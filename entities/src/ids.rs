@@ -122,3 +122,7 @@ typed_id! {
     /// What one run of the drift auditor found.
     DriftReportId
 }
+typed_id! {
+    /// One erasure of somebody's data.
+    ErasureId
+}

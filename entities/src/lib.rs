@@ -18,6 +18,8 @@ pub mod console_session;
 pub mod creator_snapshot;
 pub mod cron_slot;
 pub mod drift_report;
+pub mod erasure;
+pub mod erasure_step;
 pub mod event;
 pub mod evidence;
 pub mod idempotency_key;
@@ -36,13 +38,15 @@ pub mod post_attempt;
 pub mod post_photo;
 pub mod post_video;
 pub mod queue_control;
+pub mod receipt_key;
 pub mod sealed;
 pub mod time;
+pub mod tombstone;
 pub mod tracked_video;
 pub mod user;
 
 pub use ids::{
-    AccountId, ApiKeyId, AttemptId, AuditId, BulkActId, ConsoleSessionId, DriftReportId,
+    AccountId, ApiKeyId, AttemptId, AuditId, BulkActId, ConsoleSessionId, DriftReportId, ErasureId,
     EvidenceId, IdParseError, JobId, MediaId, NoticeId, PostId, TrackedVideoId, UserId,
 };
 pub use sealed::Sealed;

@@ -19,6 +19,7 @@ mod m20261124_000050_operations;
 mod m20261124_000050_queue_drain;
 mod m20261124_000060_console;
 mod m20261125_000010_metrics;
+mod m20261125_000020_erasure;
 
 /// Runs the migrations in order.
 #[derive(Debug)]
@@ -40,6 +41,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000050_queue_drain::Migration),
             Box::new(m20261124_000060_console::Migration),
             Box::new(m20261125_000010_metrics::Migration),
+            Box::new(m20261125_000020_erasure::Migration),
         ]
     }
 }

@@ -2,9 +2,11 @@
 
 mod check;
 mod doctor;
+mod erasure;
 mod health;
 mod key;
 mod migrate;
+mod receipt;
 mod roles;
 
 use std::path::PathBuf;
@@ -70,6 +72,12 @@ enum Command {
     /// Make, list and revoke API keys.
     #[command(subcommand)]
     Key(key::Command),
+    /// Delete people's data, search for what is left, apply tombstones again.
+    #[command(subcommand)]
+    Erasure(erasure::Command),
+    /// Verify receipts of erasures.
+    #[command(subcommand)]
+    Receipt(receipt::Command),
     /// Look at the configuration.
     #[command(subcommand)]
     Config(check::Command),
@@ -107,6 +115,8 @@ async fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Command::Worker { queues } => roles::worker(load_to_stay(&options)?, queues).await,
         Command::Migrate(command) => migrate::run(&load(&options)?, command).await,
         Command::Key(command) => key::run(load(&options)?, command).await,
+        Command::Erasure(command) => Box::pin(erasure::run(load(&options)?, command)).await,
+        Command::Receipt(command) => receipt::run(&command),
         Command::Bench(command) => crate::bench::run(command).await,
         Command::Doctor => doctor::run(load(&options)?).await,
         Command::Healthcheck(ask) => health::run(&load(&options)?, &ask).await,

@@ -6,8 +6,9 @@ use secrecy::ExposeSecret as _;
 use url::Url;
 
 use super::{
-    Config, Console, Database, Debug, Graphql, Http, Log, LogFormat, Media, Metrics, Operations,
-    Posts, Problems, Queue, Secrets, Tiktok, Transport, TransportKind, check::check,
+    Config, Console, Database, Debug, Erasure, Graphql, Http, Log, LogFormat, Media, Metrics,
+    Operations, Posts, Problems, Queue, Secrets, Tiktok, Transport, TransportKind, WhenRemoved,
+    check::check,
     layers::Layers, place::media_place, reader::Reader,
 };
 
@@ -175,6 +176,21 @@ fn read(r: &mut Reader<'_>) -> Config {
         operations: Operations {
             drift_sample: r.number("operations.drift_sample", 0),
             keep_audit: r.duration("operations.keep_audit"),
+        },
+        erasure: Erasure {
+            when_removed: r
+                .parsed(
+                    "erasure.when_removed",
+                    "delete or hold",
+                    |text| match text {
+                        "delete" => Some(WhenRemoved::Delete),
+                        "hold" => Some(WhenRemoved::Hold),
+                        _ => None,
+                    },
+                )
+                .unwrap_or(WhenRemoved::Delete),
+            look_again_after: r.duration("erasure.look_again_after"),
+            keep: r.duration("erasure.keep"),
         },
         graphql: Graphql {
             introspection: r.flag("graphql.introspection"),

@@ -46,6 +46,8 @@ pub struct Config {
     pub metrics: Metrics,
     /// Watches over the installation.
     pub operations: Operations,
+    /// Deleting what is known of people.
+    pub erasure: Erasure,
     /// Limits of the GraphQL endpoint.
     pub graphql: Graphql,
     /// The operators' console.
@@ -249,6 +251,26 @@ pub struct Operations {
     pub drift_sample: u64,
     /// Retention of the audit log.
     pub keep_audit: Duration,
+}
+
+/// `[erasure]`
+#[derive(Clone, Debug)]
+pub struct Erasure {
+    /// What TikTok's word that a grant is over does to the account.
+    pub when_removed: WhenRemoved,
+    /// How long after the last step everything is looked at again.
+    pub look_again_after: Duration,
+    /// Retention of receipts and tombstones.
+    pub keep: Duration,
+}
+
+/// What TikTok's word that a creator ended the grant does to the account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenRemoved {
+    /// It is erased, as if its owner had disconnected it.
+    Delete,
+    /// It waits for the creator to connect again.
+    Hold,
 }
 
 /// `[graphql]`

@@ -9,6 +9,8 @@ use super::error::{Error, Result};
 /// One permission of an API key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
+    /// Delete the user with everything.
+    AccountDelete,
     /// Connect TikTok accounts.
     AccountsConnect,
     /// See connected accounts.
@@ -31,7 +33,8 @@ pub enum Scope {
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
+        Self::AccountDelete,
         Self::AccountsConnect,
         Self::AccountsRead,
         Self::KeysAdmin,
@@ -44,7 +47,8 @@ impl Scope {
     ];
 
     /// The scopes of a front end's key: all but the operators' and the keys'.
-    pub const CREATOR: [Self; 6] = [
+    pub const CREATOR: [Self; 7] = [
+        Self::AccountDelete,
         Self::AccountsConnect,
         Self::AccountsRead,
         Self::MediaRead,
@@ -56,6 +60,7 @@ impl Scope {
     /// The word for it.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::AccountDelete => "account:delete",
             Self::AccountsConnect => "accounts:connect",
             Self::AccountsRead => "accounts:read",
             Self::KeysAdmin => "keys:admin",
@@ -78,7 +83,7 @@ impl fmt::Display for Scope {
 /// The text names no scope.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not a scope; the scopes are accounts:connect, accounts:read, keys:admin, media:read, media:write, ops:read, ops:write, posts:read and posts:write"
+    "`{0}` is not a scope; the scopes are account:delete, accounts:connect, accounts:read, keys:admin, media:read, media:write, ops:read, ops:write, posts:read and posts:write"
 )]
 pub struct UnknownScope(String);
 

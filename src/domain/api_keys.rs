@@ -98,7 +98,10 @@ async fn admit(app: &App, key: api_key::Model) -> Result<std::result::Result<Act
     let owner = user::Entity::find_by_id(key.user_id)
         .one(app.db.read())
         .await?
-        .ok_or(Error::NotFound)?;
+        .filter(|owner| owner.leaving_at.is_none());
+    let Some(owner) = owner else {
+        return Ok(Err(KeyRefused::Ended));
+    };
     if key
         .last_used_at
         .is_none_or(|at| now.since(at) >= LAST_USED_STEP)
@@ -133,6 +136,7 @@ pub async fn ensure_user(app: &App, name: &str) -> Result<user::Model> {
         id: Set(UserId::new()),
         name: Set(name.to_owned()),
         created_at: Set(app.clock.now()),
+        leaving_at: Set(None),
     })
     .on_conflict(
         OnConflict::column(user::Column::Name)

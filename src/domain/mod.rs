@@ -15,6 +15,7 @@
 //! - Files: [`uploads`], and photos that TikTok fetches: [`pulls`]
 //! - The installation: [`operators`], [`inspect`], [`bulk`], [`audit`], [`drift`], [`canaries`],
 //!   [`overdue`]
+//! - Leaving: [`erasure`](mod@erasure)
 //! - Across: [`key_canary`], [`events`], [`idempotency`], [`retention`], [`census`], [`error`]
 
 pub mod accounts;
@@ -33,6 +34,7 @@ pub mod creator;
 pub mod doubt;
 pub mod drafts;
 pub mod drift;
+pub mod erasure;
 pub mod error;
 pub mod events;
 pub mod fail_reason;

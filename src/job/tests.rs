@@ -16,6 +16,9 @@ fn one_of_each() -> Vec<Job> {
         Job::Canary {
             queue: UPLOADS.to_owned(),
         },
+        Job::Erase {
+            erasure_id: ErasureId::new(),
+        },
         Job::ExpireUploads {},
         Job::PlanMetrics {},
         Job::PollPost {

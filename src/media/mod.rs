@@ -10,15 +10,19 @@
 //! files lose their bytes at once or, when the process dies in between, in the next
 //! [`MediaStore::sweep`].
 //!
+//! Beside the files lie small documents that must outlive the database: `keepsake`.
+//!
 //! Every selector takes the tenant. Nothing here knows posts, HTTP or TikTok's API; it knows TikTok's
 //! rules for files through `media_probe`.
 
 mod capability;
 mod create;
+mod erase;
 mod error;
 mod finish;
 mod hash;
 mod ingest;
+mod keepsake;
 mod lock;
 mod medium;
 mod reader;

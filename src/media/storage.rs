@@ -177,6 +177,12 @@ impl Storage {
         }
     }
 
+    /// How many objects a file has.
+    pub(super) async fn count(&self, id: MediaId) -> Result<u64, StorageError> {
+        let listed: Vec<_> = self.store.list(Some(&prefix(id))).try_collect().await?;
+        Ok(listed.len() as u64)
+    }
+
     /// Free bytes, when the storage is a disk.
     pub(super) fn free_bytes(&self) -> Result<Option<u64>, StorageError> {
         let Some(root) = &self.root else {

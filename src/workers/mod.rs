@@ -8,6 +8,7 @@ mod apply_notice;
 mod audit_drift;
 mod bulk_act;
 mod canary;
+mod erase;
 mod expire_uploads;
 mod find_video;
 mod plan_metrics;
@@ -57,6 +58,7 @@ pub async fn run(app: App, run: Run) -> Ran {
         Job::AuditDrift {} => audit_drift::run(&app, &lease).await,
         Job::Canary { queue } => canary::run(&app, &queue, &run.job).await,
         Job::BulkAct { bulk_act_id } => bulk_act::run(&app, &lease, bulk_act_id).await,
+        Job::Erase { erasure_id } => Box::pin(erase::run(&app, &lease, erasure_id)).await,
         Job::ExpireUploads {} => expire_uploads::run(&app).await,
         Job::PlanMetrics {} => plan_metrics::run(&app).await,
         Job::PollPost { post_id, .. } => Box::pin(poll_post::run(&app, &lease, post_id)).await,

@@ -15,6 +15,7 @@ mod connect;
 mod console;
 mod database;
 mod end_to_end;
+mod erasure;
 mod graphql_protocol;
 mod http;
 mod media;

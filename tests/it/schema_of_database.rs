@@ -176,6 +176,8 @@ async fn create_from_entities(db: &Db) {
     create(db, entities::creator_snapshot::Entity).await;
     create(db, entities::cron_slot::Entity).await;
     create(db, entities::drift_report::Entity).await;
+    create(db, entities::erasure::Entity).await;
+    create(db, entities::erasure_step::Entity).await;
     create(db, entities::event::Entity).await;
     create(db, entities::evidence::Entity).await;
     create(db, entities::idempotency_key::Entity).await;
@@ -193,6 +195,8 @@ async fn create_from_entities(db: &Db) {
     create(db, entities::post_video::Entity).await;
     create(db, entities::post_photo::Entity).await;
     create(db, entities::queue_control::Entity).await;
+    create(db, entities::receipt_key::Entity).await;
+    create(db, entities::tombstone::Entity).await;
     create(db, entities::tracked_video::Entity).await;
     create(db, entities::user::Entity).await;
 }

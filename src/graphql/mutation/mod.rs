@@ -3,6 +3,7 @@
 
 mod bulk;
 mod connect;
+mod erasure;
 mod keys;
 mod media;
 mod ops;
@@ -17,6 +18,7 @@ use async_graphql::MergedObject;
 #[derive(Debug, Default, MergedObject)]
 pub struct Mutation(
     connect::Connect,
+    erasure::Leaving,
     media::MediaMutations,
     posts::PostMutations,
     word::WordMutations,

@@ -9,6 +9,7 @@ pub(crate) mod breaker;
 pub(crate) mod bulk;
 pub(crate) mod creator;
 pub(crate) mod direct;
+pub(crate) mod erasure;
 pub(crate) mod event;
 pub(crate) mod experiment;
 pub(crate) mod job;

@@ -6,6 +6,8 @@ use async_graphql::Enum;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(name = "Scope", remote = "crate::domain::actor::Scope")]
 pub(crate) enum ApiScope {
+    /// `account:delete`: delete the user with everything.
+    AccountDelete,
     /// `accounts:connect`: connect TikTok accounts.
     AccountsConnect,
     /// `accounts:read`: see connected accounts.

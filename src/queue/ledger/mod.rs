@@ -5,6 +5,7 @@
 
 mod acts;
 mod crons;
+mod erase;
 mod keys;
 mod list;
 mod matching;
@@ -18,6 +19,7 @@ pub use acts::{
     hold_lane, release_held, release_in, retry_in,
 };
 pub use crons::{CronStatus, Slot};
+pub use erase::{Erased, delete_lane, running_in_lane};
 pub use keys::live;
 pub use list::{JobFilter, JobPage, PageRequest};
 pub use matching::{Matching, count, pick};

@@ -111,6 +111,11 @@ impl World {
         }
     }
 
+    /// Runs the program with `arguments` on the world's data to its end; gives what it printed.
+    pub(super) fn output(&self, arguments: &[&str]) -> String {
+        child::output(arguments, &self.environment)
+    }
+
     /// Where everything is kept.
     pub(super) fn directory(&self) -> &Path {
         self.dir.path()
