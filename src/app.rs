@@ -17,6 +17,7 @@ use crate::{
     clock::Clock,
     config::{Config, MediaPlace, TransportKind},
     db::Db,
+    fetch::{Fetcher, Patience, Policy, SystemResolver},
     job::Job,
     media::{Capabilities, MediaSettings, MediaStore, S3Address, Storage, StorageError},
     queue::{
@@ -53,6 +54,8 @@ pub struct App {
     pub queue: Queue,
     /// Uploaded files.
     pub media: MediaStore,
+    /// What asks addresses that users name.
+    pub fetch: Fetcher,
 }
 
 impl App {
@@ -91,6 +94,15 @@ impl App {
                 ..MediaSettings::default()
             },
         );
+        let fetch = Fetcher::new(
+            Policy {
+                ports: config.fetch.ports.clone(),
+                loopback: config.fetch.loopback,
+            },
+            Patience::default(),
+            Arc::new(SystemResolver::default()),
+        )
+        .context("setting up the fetcher")?;
         let calls = Calls::new(queue.clone(), clock.clone());
         Ok(Self {
             config: Arc::new(config),
@@ -101,6 +113,7 @@ impl App {
             calls,
             queue,
             media,
+            fetch,
         })
     }
 

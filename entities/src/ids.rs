@@ -126,3 +126,19 @@ typed_id! {
     /// One erasure of somebody's data.
     ErasureId
 }
+typed_id! {
+    /// An address that is told what happens.
+    WebhookEndpointId
+}
+typed_id! {
+    /// One event on its way to one address.
+    WebhookDeliveryId
+}
+typed_id! {
+    /// A host, or a part of one, that a tenant says is theirs.
+    VerifiedSourceId
+}
+typed_id! {
+    /// A file that is fetched from a tenant's own address.
+    MediaImportId
+}

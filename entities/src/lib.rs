@@ -28,6 +28,7 @@ pub mod job;
 pub mod job_attempt;
 pub mod master_key;
 pub mod media;
+pub mod media_import;
 pub mod media_segment;
 pub mod metric_plan;
 pub mod metric_sample;
@@ -44,10 +45,15 @@ pub mod time;
 pub mod tombstone;
 pub mod tracked_video;
 pub mod user;
+pub mod verified_source;
+pub mod webhook_attempt;
+pub mod webhook_delivery;
+pub mod webhook_endpoint;
 
 pub use ids::{
     AccountId, ApiKeyId, AttemptId, AuditId, BulkActId, ConsoleSessionId, DriftReportId, ErasureId,
-    EvidenceId, IdParseError, JobId, MediaId, NoticeId, PostId, TrackedVideoId, UserId,
+    EvidenceId, IdParseError, JobId, MediaId, MediaImportId, NoticeId, PostId, TrackedVideoId,
+    UserId, VerifiedSourceId, WebhookDeliveryId, WebhookEndpointId,
 };
 pub use sealed::Sealed;
 pub use time::Timestamp;

@@ -20,6 +20,7 @@ mod m20261124_000050_queue_drain;
 mod m20261124_000060_console;
 mod m20261125_000010_metrics;
 mod m20261125_000020_erasure;
+mod m20261125_000030_outbound;
 
 /// Runs the migrations in order.
 #[derive(Debug)]
@@ -42,6 +43,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000060_console::Migration),
             Box::new(m20261125_000010_metrics::Migration),
             Box::new(m20261125_000020_erasure::Migration),
+            Box::new(m20261125_000030_outbound::Migration),
         ]
     }
 }

@@ -151,6 +151,12 @@ fn public_server(config: &Config, r: &mut Reader<'_>) {
     if !public {
         return;
     }
+    if config.fetch.loopback {
+        r.problem(
+            "fetch.loopback",
+            "is for development: it would let users reach services of this machine",
+        );
+    }
     let outside = "when http.listen or http.public_url leaves this machine";
     if config.http.public_url.scheme() != "https" && !r.has_problem("http.public_url") {
         r.problem("http.public_url", format!("must be https {outside}"));

@@ -6,9 +6,9 @@ use secrecy::ExposeSecret as _;
 use url::Url;
 
 use super::{
-    Config, Console, Database, Debug, Erasure, Graphql, Http, Log, LogFormat, Media, Metrics,
-    Operations, Posts, Problems, Queue, Secrets, Tiktok, Transport, TransportKind, WhenRemoved,
-    check::check,
+    Config, Console, Database, Debug, Erasure, Fetch, Graphql, Http, Log, LogFormat, Media,
+    Metrics, Operations, Posts, Problems, Queue, Secrets, Tiktok, Transport, TransportKind,
+    WhenRemoved, check::check,
     layers::Layers, place::media_place, reader::Reader,
 };
 
@@ -144,6 +144,12 @@ fn read(r: &mut Reader<'_>) -> Config {
             stall_timeout: r.duration("tiktok.stall_timeout"),
             webhook_max_age: r.duration("tiktok.webhook_max_age"),
         },
+        fetch: Fetch {
+            ports: r.parsed_list("fetch.ports", "a port such as 443", |text| {
+                text.parse().ok().filter(|port| *port > 0)
+            }),
+            loopback: r.flag("fetch.loopback"),
+        },
         secrets: Secrets {
             master_key: r.secret("secrets.master_key"),
         },
@@ -154,6 +160,8 @@ fn read(r: &mut Reader<'_>) -> Config {
             metrics: r.count("queue.metrics", 1),
             purge: r.count("queue.purge", 1),
             ops: r.count("queue.ops", 1),
+            outbound: r.count("queue.outbound", 1),
+            imports: r.count("queue.imports", 1),
             per_creator: r.count("queue.per_creator", 1),
             lease: r.duration("queue.lease"),
             grace: r.duration("queue.grace"),

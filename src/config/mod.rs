@@ -36,6 +36,8 @@ pub struct Config {
     pub media: Media,
     /// TikTok's API.
     pub tiktok: Tiktok,
+    /// Addresses that users name.
+    pub fetch: Fetch,
     /// Keys.
     pub secrets: Secrets,
     /// Workers.
@@ -184,6 +186,15 @@ pub struct Tiktok {
     pub webhook_max_age: Duration,
 }
 
+/// `[fetch]`
+#[derive(Clone, Debug)]
+pub struct Fetch {
+    /// Allowed ports.
+    pub ports: Vec<u16>,
+    /// Whether this machine may be asked.
+    pub loopback: bool,
+}
+
 /// `[secrets]`
 #[derive(Clone, Debug)]
 pub struct Secrets {
@@ -206,6 +217,10 @@ pub struct Queue {
     pub purge: usize,
     /// Concurrent acts of operators and watches.
     pub ops: usize,
+    /// Concurrent webhooks and checks of sources.
+    pub outbound: usize,
+    /// Concurrent imports.
+    pub imports: usize,
     /// Concurrent jobs per creator and queue.
     pub per_creator: usize,
     /// Lease of a running job.

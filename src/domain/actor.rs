@@ -29,11 +29,13 @@ pub enum Scope {
     PostsRead,
     /// Make, change and stop posts.
     PostsWrite,
+    /// Name, change and see addresses that are told what happens.
+    WebhooksAdmin,
 }
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::AccountDelete,
         Self::AccountsConnect,
         Self::AccountsRead,
@@ -44,6 +46,7 @@ impl Scope {
         Self::OpsWrite,
         Self::PostsRead,
         Self::PostsWrite,
+        Self::WebhooksAdmin,
     ];
 
     /// The scopes of a front end's key: all but the operators' and the keys'.
@@ -70,6 +73,7 @@ impl Scope {
             Self::OpsWrite => "ops:write",
             Self::PostsRead => "posts:read",
             Self::PostsWrite => "posts:write",
+            Self::WebhooksAdmin => "webhooks:admin",
         }
     }
 }
@@ -83,7 +87,7 @@ impl fmt::Display for Scope {
 /// The text names no scope.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not a scope; the scopes are account:delete, accounts:connect, accounts:read, keys:admin, media:read, media:write, ops:read, ops:write, posts:read and posts:write"
+    "`{0}` is not a scope; the scopes are account:delete, accounts:connect, accounts:read, keys:admin, media:read, media:write, ops:read, ops:write, posts:read, posts:write and webhooks:admin"
 )]
 pub struct UnknownScope(String);
 

@@ -321,6 +321,20 @@ mod tests {
 
     proptest! {
         #[test]
+        fn any_text_is_read_without_panic(
+            text in ".{0,160}",
+            id in "[0-9a-fA-F{}-]{30,40}",
+            secret in "[0-9a-fA-Fx]{60,68}",
+        ) {
+            prop_assert_eq!(parse(&text), None);
+            // What has the right sum and is nearly right elsewhere.
+            let body = format!("{PREFIX}_{id}_{secret}");
+            if let Some((id, secret)) = parse(&format!("{body}_{:08x}", crc32fast::hash(body.as_bytes()))) {
+                prop_assert_eq!(render(id, &secret).len(), 3 + 32 + 1 + 64 + 9);
+            }
+        }
+
+        #[test]
         fn a_rendered_key_parses_and_a_changed_one_does_not(
             id in any::<u128>(),
             secret in any::<[u8; 32]>(),

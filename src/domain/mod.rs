@@ -12,7 +12,9 @@
 //!   [`notices`], [`doubt`], [`drafts`], [`videos`], [`video_search`], [`video_link`], [`poll_plan`],
 //!   [`next_action`], [`post_history`], [`posting_budget`], [`sweep`]
 //! - What became of them: [`counters`]
-//! - Files: [`uploads`], and photos that TikTok fetches: [`pulls`]
+//! - Files: [`uploads`], photos that TikTok fetches: [`pulls`], and files that are fetched from users'
+//!   addresses: [`sources`], [`imports`]
+//! - What users' addresses are told: [`webhooks`], [`public_id`]
 //! - The installation: [`operators`], [`inspect`], [`bulk`], [`audit`], [`drift`], [`canaries`],
 //!   [`overdue`]
 //! - Leaving: [`erasure`](mod@erasure)
@@ -39,6 +41,7 @@ pub mod error;
 pub mod events;
 pub mod fail_reason;
 pub mod idempotency;
+pub mod imports;
 pub mod inspect;
 pub mod key_canary;
 pub mod lateness;
@@ -57,10 +60,12 @@ pub mod post_state;
 pub mod posting_budget;
 pub mod posts;
 pub mod preflight;
+pub mod public_id;
 pub mod pulls;
 pub mod reconcile;
 pub mod renewal;
 pub mod retention;
+pub mod sources;
 pub mod sweep;
 pub mod token_life;
 pub mod tokens;
@@ -68,3 +73,4 @@ pub mod uploads;
 pub mod video_link;
 pub mod video_search;
 pub mod videos;
+pub mod webhooks;

@@ -1,4 +1,4 @@
-//! The catalogue holds together.
+//! Every kind comes back from its row, and every queue has its canary.
 
 use super::*;
 
@@ -16,10 +16,25 @@ fn one_of_each() -> Vec<Job> {
         Job::Canary {
             queue: UPLOADS.to_owned(),
         },
+        Job::CheckSource {
+            source_id: VerifiedSourceId::new(),
+            user_id: UserId::new(),
+        },
+        Job::DeliverWebhook {
+            delivery_id: WebhookDeliveryId::new(),
+            endpoint_id: WebhookEndpointId::new(),
+        },
         Job::Erase {
             erasure_id: ErasureId::new(),
         },
         Job::ExpireUploads {},
+        Job::FollowEvents {
+            user_id: UserId::new(),
+        },
+        Job::ImportMedia {
+            import_id: MediaImportId::new(),
+            user_id: UserId::new(),
+        },
         Job::PlanMetrics {},
         Job::PollPost {
             post_id,
@@ -30,6 +45,7 @@ fn one_of_each() -> Vec<Job> {
         Job::RefreshMetrics { account_id },
         Job::RefreshToken { account_id },
         Job::RollUpMetrics {},
+        Job::SweepOutbound {},
         Job::SweepPosts {},
         Job::UploadPost {
             post_id,

@@ -8,9 +8,13 @@ mod apply_notice;
 mod audit_drift;
 mod bulk_act;
 mod canary;
+mod check_source;
+mod deliver_webhook;
 mod erase;
 mod expire_uploads;
 mod find_video;
+mod follow_events;
+mod import_media;
 mod plan_metrics;
 mod poll_post;
 mod prune;
@@ -19,6 +23,7 @@ mod refresh_metrics;
 mod refresh_token;
 mod roll_up_metrics;
 mod stop_pull;
+mod sweep_outbound;
 mod sweep_posts;
 mod upload_post;
 
@@ -59,6 +64,15 @@ pub async fn run(app: App, run: Run) -> Ran {
         Job::Canary { queue } => canary::run(&app, &queue, &run.job).await,
         Job::BulkAct { bulk_act_id } => bulk_act::run(&app, &lease, bulk_act_id).await,
         Job::Erase { erasure_id } => Box::pin(erase::run(&app, &lease, erasure_id)).await,
+        Job::CheckSource { source_id, .. } => check_source::run(&app, source_id).await,
+        Job::DeliverWebhook { delivery_id, .. } => {
+            deliver_webhook::run(&app, &lease, delivery_id).await
+        }
+        Job::FollowEvents { user_id } => follow_events::run(&app, user_id).await,
+        Job::ImportMedia { import_id, .. } => {
+            Box::pin(import_media::run(&app, import_id, last_attempt)).await
+        }
+        Job::SweepOutbound {} => sweep_outbound::run(&app).await,
         Job::ExpireUploads {} => expire_uploads::run(&app).await,
         Job::PlanMetrics {} => plan_metrics::run(&app).await,
         Job::PollPost { post_id, .. } => Box::pin(poll_post::run(&app, &lease, post_id)).await,

@@ -13,6 +13,7 @@ const ORDER: &[&[&str]] = &[
         "config",
         "crash",
         "db",
+        "fetch",
         "migrate",
         "remote",
         "secrets",
@@ -201,8 +202,9 @@ fn each_library_stays_in_its_place() {
         ("apalis", &["src/queue/"]),
         ("apalis_core", &["src/queue/"]),
         ("redis", &["src/queue/transport/"]),
-        ("reqwest", &["src/demo/", "src/torture/"]),
+        ("reqwest", &["src/demo/", "src/torture/", "src/fetch/"]),
         ("async_graphql", &["src/graphql/", "src/http/graphql/"]),
+        ("hickory_resolver", &["src/fetch/"]),
         ("axum", &["src/http/"]),
         ("askama", &["src/http/ui/", "src/http/erasure.rs"]),
         ("aho_corasick", &["src/domain/erasure/"]),
@@ -368,13 +370,50 @@ const OTHER_WRITES: &[(&str, &str)] = &[
         "src/domain/console_sessions.rs",
         "operators' sessions, which a person repeats",
     ),
+    (
+        "src/domain/imports/mod.rs",
+        "a file to fetch, which a person asks for again",
+    ),
+    (
+        "src/domain/imports/steps.rs",
+        "steps of an import; its next try repeats them",
+    ),
+    ("src/domain/imports/sweep.rs", "what the next sweep repeats"),
     ("src/domain/key_canary.rs", "the first start"),
     (
         "src/domain/operators.rs",
         "operators' acts, which a person repeats",
     ),
     ("src/domain/retention.rs", "deleting what is old"),
+    (
+        "src/domain/sources/check.rs",
+        "a look for a proof, which the next repeats",
+    ),
+    (
+        "src/domain/sources/mod.rs",
+        "sources, which a person names again",
+    ),
     ("src/domain/uploads.rs", "announcing a file"),
+    (
+        "src/domain/webhooks/deliver.rs",
+        "a try to deliver; one that was not written down is made again under the same id",
+    ),
+    (
+        "src/domain/webhooks/follow.rs",
+        "deliveries with the cursor that they move; repeated from there",
+    ),
+    (
+        "src/domain/webhooks/mod.rs",
+        "endpoints, which a person changes again",
+    ),
+    (
+        "src/domain/webhooks/replay.rs",
+        "deliveries that a person asks for again",
+    ),
+    (
+        "src/domain/webhooks/sweep.rs",
+        "what the next sweep repeats",
+    ),
 ];
 
 #[test]

@@ -22,6 +22,7 @@ mod media;
 mod metrics;
 
 mod operations;
+mod outbound;
 mod photos;
 mod posts;
 mod process;

@@ -185,6 +185,7 @@ async fn create_from_entities(db: &Db) {
     create(db, entities::job_attempt::Entity).await;
     create(db, entities::master_key::Entity).await;
     create(db, entities::media::Entity).await;
+    create(db, entities::media_import::Entity).await;
     create(db, entities::media_segment::Entity).await;
     create(db, entities::metric_plan::Entity).await;
     create(db, entities::metric_sample::Entity).await;
@@ -199,6 +200,10 @@ async fn create_from_entities(db: &Db) {
     create(db, entities::tombstone::Entity).await;
     create(db, entities::tracked_video::Entity).await;
     create(db, entities::user::Entity).await;
+    create(db, entities::verified_source::Entity).await;
+    create(db, entities::webhook_attempt::Entity).await;
+    create(db, entities::webhook_delivery::Entity).await;
+    create(db, entities::webhook_endpoint::Entity).await;
 }
 
 async fn up(url: &str) {

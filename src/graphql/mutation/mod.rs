@@ -9,6 +9,8 @@ mod media;
 mod ops;
 mod posts;
 mod posts_input;
+mod sources;
+mod webhooks;
 mod word;
 
 use async_graphql::MergedObject;
@@ -25,4 +27,6 @@ pub struct Mutation(
     keys::Keys,
     ops::OperatorMutations,
     bulk::BulkMutations,
+    webhooks::WebhookMutations,
+    sources::SourceMutations,
 );

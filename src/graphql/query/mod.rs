@@ -5,6 +5,7 @@ mod bulk;
 mod metrics;
 mod node;
 mod ops;
+mod outbound;
 mod tenant;
 mod watch;
 
@@ -22,4 +23,5 @@ pub struct Query(
     audit::AuditQueries,
     watch::WatchQueries,
     metrics::MetricQueries,
+    outbound::OutboundQueries,
 );

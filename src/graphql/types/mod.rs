@@ -27,6 +27,8 @@ pub(crate) mod posting_budget;
 pub(crate) mod preflight;
 pub(crate) mod queue;
 pub(crate) mod scope;
+pub(crate) mod source;
 pub(crate) mod viewer;
 pub(crate) mod watch;
+pub(crate) mod webhook;
 pub(crate) mod when;

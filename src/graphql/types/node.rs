@@ -1,14 +1,30 @@
 //! Everything that has an id, and finding it by that.
 
 use async_graphql::{Context, ID, Interface, Result};
-use clipqueue_entities::{AccountId, ApiKeyId, AuditId, BulkActId, JobId, MediaId, PostId};
+use clipqueue_entities::{
+    AccountId, ApiKeyId, AuditId, BulkActId, JobId, MediaId, MediaImportId, PostId,
+    VerifiedSourceId, WebhookDeliveryId, WebhookEndpointId,
+};
 
 use super::{
-    account::Account, api_key::ApiKey, audit::AuditEntry, bulk::BulkAct, job::Job, media::Media,
+    account::Account,
+    api_key::ApiKey,
+    audit::AuditEntry,
+    bulk::BulkAct,
+    job::Job,
+    media::Media,
     post::Post,
+    source::{MediaImport, VerifiedSource},
+    webhook::{WebhookDelivery, WebhookEndpoint},
 };
 use crate::{
-    domain::{actor::Scope, api_keys, audit, bulk, error::Error, operators},
+    domain::{
+        actor::Scope,
+        api_keys, audit, bulk,
+        error::Error,
+        imports, operators, sources,
+        webhooks::{self, replay},
+    },
     graphql::{
         guard::{actor, app, require},
         ids::{Global, split},
@@ -37,8 +53,16 @@ pub(crate) enum Node {
     Job(Job),
     /// A file.
     Media(Media),
+    /// A file that is fetched.
+    MediaImport(MediaImport),
     /// A post.
     Post(Post),
+    /// A host that files may be fetched from.
+    VerifiedSource(VerifiedSource),
+    /// An event on its way to an address.
+    WebhookDelivery(WebhookDelivery),
+    /// An address that is told what happens.
+    WebhookEndpoint(WebhookEndpoint),
 }
 
 /// The object of that id; nothing, when there is none that the caller owns.
@@ -82,6 +106,27 @@ pub(crate) async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
             require(ctx, Scope::OpsRead)?;
             let row = found(operators::job(app(ctx), JobId(uuid)).await)?;
             row.map(|row| Job(row).into())
+        }
+        MediaImportId::TYPE => {
+            require(ctx, Scope::MediaRead)?;
+            let row = found(imports::get(app(ctx), user, MediaImportId(uuid)).await)?;
+            row.map(|row| MediaImport(row).into())
+        }
+        VerifiedSourceId::TYPE => {
+            require(ctx, Scope::MediaRead)?;
+            let row = found(sources::get(app(ctx), user, VerifiedSourceId(uuid)).await)?;
+            row.map(|row| VerifiedSource(row).into())
+        }
+        WebhookDeliveryId::TYPE => {
+            require(ctx, Scope::WebhooksAdmin)?;
+            let id = WebhookDeliveryId(uuid);
+            let row = found(replay::delivery(app(ctx), user, id).await)?;
+            row.map(|row| WebhookDelivery(row).into())
+        }
+        WebhookEndpointId::TYPE => {
+            require(ctx, Scope::WebhooksAdmin)?;
+            let row = found(webhooks::get(app(ctx), user, WebhookEndpointId(uuid)).await)?;
+            row.map(|row| WebhookEndpoint(row).into())
         }
         _ => None,
     })

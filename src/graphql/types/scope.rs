@@ -26,4 +26,6 @@ pub(crate) enum ApiScope {
     PostsRead,
     /// `posts:write`: make, change and stop posts.
     PostsWrite,
+    /// `webhooks:admin`: name, change and see addresses that are told what happens.
+    WebhooksAdmin,
 }

@@ -9,6 +9,7 @@ mod http;
 mod keys;
 mod live;
 mod operators;
+mod outbound;
 mod pages;
 mod posts;
 mod refusals;

@@ -2,7 +2,10 @@
 
 use async_graphql::ID;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use clipqueue::domain::api_keys;
+use clipqueue::domain::{
+    api_keys, sources,
+    webhooks::{self, replay},
+};
 use futures::StreamExt as _;
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 use serde_json::{Value, json};
@@ -34,12 +37,29 @@ async fn belongings(world: &World, tenant: &Tenant) -> Vec<Value> {
     )
     .await
     .unwrap();
+    let new = webhooks::NewEndpoint {
+        url: "https://hooks.example.com/".to_owned(),
+        description: None,
+        kinds: Vec::new(),
+    };
+    let endpoint = webhooks::create(&world.app, &tenant.actor, new, "hook").await;
+    let endpoint = endpoint.unwrap().0.id;
+    let delivery = replay::test(&world.app, &tenant.actor, endpoint, "test").await;
+    let source = sources::add(
+        &world.app,
+        &tenant.actor,
+        "https://media.example.com/",
+        "source",
+    );
     vec![
         global("TikTokAccount", tenant.account.id),
         global("Media", media.id),
         json!(post),
         global("ApiKey", key.key.id),
         json!(photo_draft(world, tenant).await),
+        global("WebhookEndpoint", endpoint),
+        global("WebhookDelivery", delivery.unwrap().id),
+        global("VerifiedSource", source.await.unwrap().id),
     ]
 }
 
@@ -153,6 +173,15 @@ async fn every_id_of_another_tenant_is_not_found_everywhere() {
         "deleteMedia.input.id",
         "postUpdated.accountId",
         "postEvents.postId",
+        "webhookDeliveries.endpointId",
+        "updateWebhookEndpoint.input.id",
+        "rotateWebhookSecret.input.id",
+        "deleteWebhookEndpoint.input.id",
+        "sendTestWebhook.input.id",
+        "replayWebhookDelivery.input.id",
+        "replayFailedWebhooks.input.id",
+        "checkVerifiedSource.input.id",
+        "removeVerifiedSource.input.id",
     ] {
         assert!(
             places.iter().any(|place| place == expected),
@@ -163,13 +192,23 @@ async fn every_id_of_another_tenant_is_not_found_everywhere() {
 
 /// Everything of `tenant` that a mutation could have touched.
 async fn rows(world: &World, tenant: &Tenant) -> Vec<String> {
-    use clipqueue_entities::{account, api_key, media, post};
+    use clipqueue_entities::{
+        account, api_key, media, post, verified_source, webhook_delivery, webhook_endpoint,
+    };
     let (db, user) = (world.app.db.read(), tenant.actor.user_id);
     let posts = post::Entity::find().filter(post::Column::UserId.eq(user));
     let files = media::Entity::find().filter(media::Column::UserId.eq(user));
     let keys = api_key::Entity::find().filter(api_key::Column::UserId.eq(user));
     let accounts = account::Entity::find().filter(account::Column::UserId.eq(user));
+    let endpoints =
+        webhook_endpoint::Entity::find().filter(webhook_endpoint::Column::UserId.eq(user));
+    let deliveries =
+        webhook_delivery::Entity::find().filter(webhook_delivery::Column::UserId.eq(user));
+    let sources = verified_source::Entity::find().filter(verified_source::Column::UserId.eq(user));
     vec![
+        format!("{:?}", endpoints.all(db).await.unwrap()),
+        format!("{:?}", deliveries.all(db).await.unwrap()),
+        format!("{:?}", sources.all(db).await.unwrap()),
         format!("{:?}", posts.all(db).await.unwrap()),
         format!("{:?}", files.all(db).await.unwrap()),
         format!("{:?}", keys.all(db).await.unwrap()),
@@ -186,12 +225,15 @@ async fn lists_and_streams_hold_nothing_of_another_tenant() {
     let answer = world
         .ask(
             &alice,
-            "{ posts { edges { cursor } } media { edges { cursor } } apiKeys { id } tiktokAccounts { username displayName } }",
+            "{ posts { edges { cursor } } media { edges { cursor } } apiKeys { id } webhookEndpoints { id } verifiedSources { id } mediaImports { edges { cursor } } tiktokAccounts { username displayName } }",
             json!({}),
         )
         .await;
     assert_eq!(answer["posts"]["edges"], json!([]));
     assert_eq!(answer["media"]["edges"], json!([]));
     assert_eq!(answer["apiKeys"], json!([]));
+    assert_eq!(answer["webhookEndpoints"], json!([]));
+    assert_eq!(answer["verifiedSources"], json!([]));
+    assert_eq!(answer["mediaImports"]["edges"], json!([]));
     assert_eq!(answer["tiktokAccounts"].as_array().unwrap().len(), 1);
 }
