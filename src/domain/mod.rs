@@ -6,7 +6,7 @@
 //! must carry it.
 //!
 //! - Who: [`actor`], [`api_keys`], [`console_sessions`]
-//! - TikTok accounts: [`connect`], [`accounts`], [`tokens`], [`token_life`], [`creator`]
+//! - TikTok accounts: [`connect`], [`accounts`], [`tokens`], [`token_life`], [`renewal`], [`creator`]
 //! - Posts: [`posts`], [`post_settings`], [`post_state`], [`post_change`], [`post_birth`],
 //!   [`preflight`], [`local_time`], [`lateness`], [`attempts`], [`caps`], [`line`](mod@line), [`reconcile`], [`fail_reason`],
 //!   [`notices`], [`doubt`], [`drafts`], [`videos`], [`video_search`], [`video_link`], [`poll_plan`],

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, tungstenite::Message};
 
-use crate::support::eventually;
+use crate::support::{eventually, within};
 
 /// A browser has to start on a machine that is busy with other tests.
 const START: Duration = Duration::from_secs(90);
@@ -171,16 +171,19 @@ impl Browser {
 
     /// Waits until an expression is true; `between` is called between two looks.
     pub(super) async fn wait(&mut self, expression: &str, what: &str, mut between: impl FnMut()) {
-        let started = tokio::time::Instant::now();
-        while self.eval(&format!("Boolean({expression})")).await != true {
-            if started.elapsed() > PATIENCE {
-                let page = self
-                    .eval("location.href + '\\n' + document.body.innerText")
-                    .await;
-                panic!("waited in vain until {what}: {page}; {:?}", self.complaints);
+        let condition = format!("Boolean({expression})");
+        let seen = within(PATIENCE, async || {
+            if self.eval(&condition).await == true {
+                return Some(());
             }
             between();
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            None
+        });
+        if seen.await.is_none() {
+            let page = self
+                .eval("location.href + '\\n' + document.body.innerText")
+                .await;
+            panic!("waited in vain until {what}: {page}; {:?}", self.complaints);
         }
     }
 

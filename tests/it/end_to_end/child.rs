@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use crate::support::eventually;
+use crate::support::{eventually, within};
 
 /// What a failed test shows of each log, in lines.
 const TAIL: usize = 60;
@@ -87,13 +87,7 @@ impl Child {
 
     /// Its end, if it comes within `wait`.
     pub(super) async fn ended_within(&mut self, wait: Duration) -> Option<ExitStatus> {
-        let _ = tokio::time::timeout(wait, async {
-            while self.process.try_wait().unwrap().is_none() {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        })
-        .await;
-        self.process.try_wait().unwrap()
+        within(wait, async || self.process.try_wait().unwrap()).await
     }
 
     /// Fails with the log when the process has ended.

@@ -15,8 +15,20 @@ const LOOK: Duration = Duration::from_millis(10);
 pub async fn eventually<T>(
     limit: Duration,
     what: &str,
-    mut condition: impl AsyncFnMut() -> Option<T>,
+    condition: impl AsyncFnMut() -> Option<T>,
 ) -> T {
+    match within(limit, condition).await {
+        Some(found) => found,
+        None => panic!("waited {limit:?} in vain until {what}"),
+    }
+}
+
+/// What `condition` gives within `limit`, if it gives anything: for what tells nobody when it happens,
+/// as a process that ends or a page that changes.
+pub async fn within<T>(
+    limit: Duration,
+    mut condition: impl AsyncFnMut() -> Option<T>,
+) -> Option<T> {
     let looking = async {
         loop {
             if let Some(found) = condition().await {
@@ -25,8 +37,5 @@ pub async fn eventually<T>(
             tokio::time::sleep(LOOK).await;
         }
     };
-    match tokio::time::timeout(limit, looking).await {
-        Ok(found) => found,
-        Err(_) => panic!("waited {limit:?} in vain until {what}"),
-    }
+    tokio::time::timeout(limit, looking).await.ok()
 }
