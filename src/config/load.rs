@@ -8,8 +8,7 @@ use url::Url;
 use super::{
     Config, Console, Database, Debug, Erasure, Fetch, Graphql, Http, Log, LogFormat, Media,
     Metrics, Operations, Posts, Problems, Queue, Secrets, Tiktok, Transport, TransportKind,
-    WhenRemoved, check::check,
-    layers::Layers, place::media_place, reader::Reader,
+    WhenRemoved, check::check, layers::Layers, place::media_place, reader::Reader,
 };
 
 /// The reference, compiled in.
