@@ -13,7 +13,7 @@ use clipqueue_entities::{
 use sea_orm::{
     ColumnTrait as _, ConnectionTrait, EntityTrait as _, ExprTrait as _, PaginatorTrait as _,
     QueryFilter as _, QueryOrder as _, QuerySelect as _,
-    sea_query::{Expr, Query, SimpleExpr},
+    sea_query::{Expr, SimpleExpr},
 };
 use serde_json::json;
 
@@ -38,8 +38,6 @@ pub const REAUTH_REQUIRED: &str = "reauth_required";
 pub const SCOPE_MISSING: &str = "scope_missing";
 /// Jobs that need the creator's token.
 const HELD_KINDS: &[&str] = &["upload_post", "poll_post"];
-/// Stranded accounts that one sweep looks at.
-const BATCH: u64 = 200;
 
 /// The accounts of `user`, oldest first.
 pub async fn list(app: &App, user: UserId) -> Result<Vec<account::Model>> {
@@ -173,28 +171,6 @@ pub async fn release_in_tx(app: &App, tx: &impl ConnectionTrait, id: AccountId) 
 pub async fn released(app: &App) {
     app.nudge(UPLOADS);
     app.nudge(STATUS);
-}
-
-/// Accounts that are connected although posts still wait for that: somebody held a post while the
-/// creator was connecting.
-pub async fn stranded(app: &App, quiet_since: Timestamp) -> Result<Vec<AccountId>> {
-    let active = Query::select()
-        .column(account::Column::Id)
-        .from(account::Entity)
-        .and_where(account::Column::Status.eq(AccountStatus::Active))
-        .to_owned();
-    Ok(post::Entity::find()
-        .select_only()
-        .column(post::Column::AccountId)
-        .distinct()
-        .filter(post::Column::State.eq(PostState::Held))
-        .filter(post::Column::HoldReason.eq(REAUTH_REQUIRED))
-        .filter(post::Column::UpdatedAt.lt(quiet_since))
-        .filter(post::Column::AccountId.in_subquery(active))
-        .limit(BATCH)
-        .into_tuple()
-        .all(app.db.read())
-        .await?)
 }
 
 /// The account's posts in question, locked before the first of them writes an event: a worker locks

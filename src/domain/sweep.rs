@@ -4,6 +4,7 @@
 //! logs a warning when it does. It runs in pages by id and can be repeated at any time.
 
 mod poison;
+mod stranded;
 
 use std::time::Duration;
 
@@ -55,7 +56,7 @@ pub struct Swept {
 /// Runs all scans, each whatever became of the others. What could not be seen to is skipped, and told
 /// at the end.
 pub async fn sweep(app: &App) -> Result<Swept> {
-    let stranded = stranded(app).await;
+    let stranded = stranded::release(app).await;
     let overdue = Box::pin(overdue(app)).await;
     let orphans = orphans(app).await;
     stranded?;
@@ -81,23 +82,6 @@ impl Failed {
             Some(error) => Err(error),
         }
     }
-}
-
-/// Lets go what was still held of connected accounts.
-async fn stranded(app: &App) -> Result<()> {
-    let mut failed = Failed::default();
-    for account in accounts::stranded(app, app.clock.now() - QUIET).await? {
-        tracing::warn!(account.id = %account, "posts of a connected account were still held");
-        let released = async {
-            let tx = app.db.begin().await?;
-            accounts::release_in_tx(app, &tx, account).await?;
-            Ok(crash::commit(tx, Commit::PostsReleased).await?)
-        };
-        if let Err(error) = released.await {
-            failed.note(&account, error);
-        }
-    }
-    failed.end(())
 }
 
 async fn overdue(app: &App) -> Result<u64> {

@@ -3,8 +3,14 @@
 //! The acts on lanes and the plain cancel take a connection, so that the product can do them in the
 //! transaction that holds the reason.
 
-use clipqueue_entities::{JobId, Timestamp, job::JobState};
-use sea_orm::{ConnectionTrait, DbErr, QueryResult, SqlErr, Value};
+use clipqueue_entities::{
+    JobId, Timestamp,
+    job::{self, JobState},
+};
+use sea_orm::{
+    ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+    QueryResult, QuerySelect as _, SqlErr, Value,
+};
 use serde::Serialize;
 
 use crate::queue::{
@@ -287,6 +293,30 @@ pub async fn release_held(
     queues.sort_unstable();
     queues.dedup();
     Ok(queues)
+}
+
+/// The lanes after `cursor` of which jobs have been held for `reason` since before `quiet_since`, in
+/// order.
+pub async fn held_lanes(
+    connection: &impl ConnectionTrait,
+    reason: &str,
+    quiet_since: Timestamp,
+    cursor: &str,
+    limit: u64,
+) -> Result<Vec<String>, DbErr> {
+    job::Entity::find()
+        .select_only()
+        .column(job::Column::Lane)
+        .distinct()
+        .filter(job::Column::State.eq(JobState::Held))
+        .filter(job::Column::HoldReason.eq(reason))
+        .filter(job::Column::Lane.gt(cursor))
+        .filter(job::Column::UpdatedAt.lt(quiet_since))
+        .order_by_asc(job::Column::Lane)
+        .limit(limit)
+        .into_tuple()
+        .all(connection)
+        .await
 }
 
 #[derive(Serialize)]

@@ -16,7 +16,7 @@ mod stuck;
 
 pub use acts::{
     CancelOutcome, Hastened, ReleaseOutcome, RetryOutcome, cancel_in, cancel_lane, hasten_in,
-    hold_lane, release_held, release_in, retry_in,
+    held_lanes, hold_lane, release_held, release_in, retry_in,
 };
 pub use crons::{CronStatus, Slot};
 pub use erase::{Erased, delete_lane, running_in_lane};

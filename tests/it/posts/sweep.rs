@@ -12,7 +12,7 @@ use clipqueue_entities::{
 };
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, ConnectionTrait as _, DatabaseBackend, EntityTrait as _,
-    QueryFilter as _,
+    QueryFilter as _, sea_query::Expr,
 };
 use tiktok_sim::{Endpoint, Fault, FaultKind};
 
@@ -29,6 +29,7 @@ crate::on_both_stacks!(
     an_upload_past_its_deadline_fails_or_is_in_doubt,
     a_post_held_too_long_is_missed,
     posts_that_were_held_while_the_creator_connected_go_on,
+    a_job_that_was_held_after_its_post_was_let_go_goes_on,
     a_deadline_that_moved_meanwhile_is_kept,
     one_broken_post_does_not_stop_the_sweep,
     a_post_whose_job_kills_workers_is_not_adopted_at_once,
@@ -196,6 +197,34 @@ async fn posts_that_were_held_while_the_creator_connected_go_on(mut t: TestApp) 
     t.app.queue.resume("uploads").await.unwrap();
     t.drain().await;
     assert_eq!(t.reload(post.id).await.state, PostState::Held);
+    t.advance(MINUTE * 2);
+    sweep_once(&t).await;
+    t.run_until(post.id, PostState::Published).await;
+    t.assert_published_once(post.id).await;
+}
+
+async fn a_job_that_was_held_after_its_post_was_let_go_goes_on(mut t: TestApp) {
+    let post = t.direct_post().await;
+    let held = job::Entity::update_many()
+        .col_expr(job::Column::State, Expr::value(JobState::Held))
+        .col_expr(
+            job::Column::HoldReason,
+            Expr::value(accounts::REAUTH_REQUIRED),
+        )
+        .filter(job::Column::UniqueKey.eq(upload_of(&post).unique_key()))
+        .exec(t.app.db.write())
+        .await
+        .unwrap();
+    assert_eq!(held.rows_affected, 1);
+    t.drain().await;
+    assert_eq!(t.reload(post.id).await.state, PostState::Scheduled);
+    sweep_once(&t).await;
+    t.drain().await;
+    assert_eq!(
+        t.reload(post.id).await.state,
+        PostState::Scheduled,
+        "a fresh hold is left in peace"
+    );
     t.advance(MINUTE * 2);
     sweep_once(&t).await;
     t.run_until(post.id, PostState::Published).await;
