@@ -134,7 +134,7 @@ pub enum Job {
 
 impl Job {
     /// The word of every kind.
-    pub const KINDS: [&'static str; 21] = [
+    pub const KINDS: [&'static str; 20] = [
         "apply_notice",
         "audit_drift",
         "bulk_act",
