@@ -72,7 +72,7 @@ fn forms(text: &str) -> Vec<Vec<u8>> {
         forms.push(id.as_bytes().to_vec());
     }
     let json = serde_json::Value::from(text).to_string();
-    let inner = json[1..json.len() - 1].as_bytes().to_vec();
+    let inner = json.as_bytes()[1..json.len() - 1].to_vec();
     if inner != forms[0] {
         forms.push(inner);
     }
