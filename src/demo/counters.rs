@@ -18,8 +18,11 @@ pub(super) async fn show(stage: &Stage, client: &Client, account: &str) -> anyho
     let metrics = loop {
         let data = client.run(QUERY, json!({ "id": account })).await?;
         let metrics = &data["accountMetrics"];
-        let read = metrics["videos"].as_array().map_or(0, Vec::len);
-        if read > 0 && metrics["plan"]["nextDueAt"].is_string() {
+        let videos = metrics["videos"].as_array().map_or(&[][..], Vec::as_slice);
+        let are_read = videos
+            .iter()
+            .all(|video| !video["latest"]["views"].is_null());
+        if !videos.is_empty() && are_read {
             break metrics.clone();
         }
         tokio::time::sleep(LOOK).await;
