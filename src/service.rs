@@ -19,7 +19,7 @@ use crate::{
     config::{Config, TransportKind},
     db,
     domain::{
-        erasure,
+        audit, erasure,
         key_canary::{self, Canary},
     },
     http,
@@ -147,6 +147,8 @@ pub async fn prepare(config: &Config, role: &Role, clock: Clock) -> anyhow::Resu
             "secrets.master_key is not the key that sealed this database; give the key that was used before"
         );
     }
+    // Entries of the audit log that an older version wrote.
+    audit::chain::adopt(&app).await?;
     if let Some(report) = app
         .queue
         .transport()

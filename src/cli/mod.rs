@@ -1,5 +1,6 @@
 //! The command line: one subcommand a file, and the options that all of them share.
 
+mod audit;
 mod check;
 mod doctor;
 mod erasure;
@@ -7,6 +8,7 @@ mod health;
 mod key;
 mod migrate;
 mod receipt;
+mod retention;
 mod roles;
 
 use std::path::PathBuf;
@@ -78,6 +80,12 @@ enum Command {
     /// Verify receipts of erasures.
     #[command(subcommand)]
     Receipt(receipt::Command),
+    /// Verify and export the record of what operators did.
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// See what would be deleted by age.
+    #[command(subcommand)]
+    Retention(retention::Command),
     /// Look at the configuration.
     #[command(subcommand)]
     Config(check::Command),
@@ -117,6 +125,8 @@ async fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Command::Key(command) => key::run(load(&options)?, command).await,
         Command::Erasure(command) => Box::pin(erasure::run(load(&options)?, command)).await,
         Command::Receipt(command) => receipt::run(&command),
+        Command::Audit(command) => audit::run(load(&options)?, command).await,
+        Command::Retention(command) => retention::run(load(&options)?, command).await,
         Command::Bench(command) => crate::bench::run(command).await,
         Command::Doctor => doctor::run(load(&options)?).await,
         Command::Healthcheck(ask) => health::run(&load(&options)?, &ask).await,

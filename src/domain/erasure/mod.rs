@@ -29,7 +29,7 @@ mod tombstones;
 mod wipe;
 
 use clipqueue_entities::{
-    AccountId, ErasureId, MediaId, UserId, account,
+    AccountId, DataExportId, ErasureId, MediaId, UserId, account,
     erasure::{self, ErasureScope},
     erasure_step,
 };
@@ -131,6 +131,8 @@ struct Watched {
     user: Option<UserId>,
     accounts: Vec<AccountId>,
     media: Vec<MediaId>,
+    #[serde(default)]
+    exports: Vec<DataExportId>,
 }
 
 impl Watched {

@@ -2,7 +2,8 @@
 //! may share, such as captions and names of files, are given to a search by hand.
 
 use clipqueue_entities::{
-    AccountId, UserId, account, api_key, media, notice, post, post_attempt, post_video, user,
+    AccountId, UserId, account, api_key, data_export, media, notice, post, post_attempt,
+    post_video, user,
 };
 use sea_orm::{
     ColumnTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _, QueryTrait as _,
@@ -32,6 +33,13 @@ pub async fn identifiers(
             .await?
         {
             found.push(key.id.to_string());
+        }
+        for export in data_export::Entity::find()
+            .filter(data_export::Column::UserId.eq(user))
+            .all(db)
+            .await?
+        {
+            found.push(export.id.to_string());
         }
         for id in app.media.all_of(user).await.map_err(anyhow::Error::from)? {
             found.push(id.to_string());
