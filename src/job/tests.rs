@@ -28,6 +28,9 @@ fn one_of_each() -> Vec<Job> {
             erasure_id: ErasureId::new(),
         },
         Job::ExpireUploads {},
+        Job::ExportData {
+            export_id: DataExportId::new(),
+        },
         Job::FollowEvents {
             user_id: UserId::new(),
         },

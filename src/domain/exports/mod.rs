@@ -164,7 +164,7 @@ pub async fn open(app: &App, token: &str) -> Result<Option<Reader>> {
 
 /// The row that a worker works on; an error of the kind `NotFound` when nobody wants it any more.
 pub async fn wanted(app: &App, id: DataExportId) -> Result<export::Model> {
-    let row = export::Entity::find_by_id(id).one(app.db.write()).await?;
+    let row = export::Entity::find_by_id(id).one(app.db.read()).await?;
     let open = [ExportState::Waiting, ExportState::Running];
     row.filter(|row| open.contains(&row.state))
         .ok_or(Error::NotFound)
@@ -273,7 +273,7 @@ pub async fn expire(app: &App) -> Result<u64> {
 pub async fn wipe(app: &App, user: UserId) -> Result<Vec<DataExportId>> {
     let theirs = export::Entity::find()
         .filter(export::Column::UserId.eq(user))
-        .all(app.db.write())
+        .all(app.db.read())
         .await?;
     let mut ids = Vec::new();
     for row in theirs {

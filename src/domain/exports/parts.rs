@@ -26,7 +26,7 @@ pub struct Part {
     /// Columns that stay inside: secrets, and what says nothing to anybody outside.
     pub omit: &'static [&'static str],
     /// Which rows. `{user}` is the user's id, `{accounts}` and `{posts}` select the ids of theirs, and
-    /// `{lanes}` are the accounts' ids as texts.
+    /// `{lanes}` are their ids as texts.
     which: &'static str,
     read: for<'a> fn(&'a DatabaseConnection, String, &'static [&'static str], u64) -> Page<'a>,
 }
@@ -160,17 +160,16 @@ pub(super) struct Whose {
 
 impl Whose {
     pub(super) fn new(backend: DatabaseBackend, user: Uuid, accounts: &[Uuid]) -> Self {
+        // Jobs have a lane of the user's own, or of an account.
+        let mut lanes = format!("'{user}'");
+        for account in accounts {
+            let _ = write!(lanes, ", '{account}'");
+        }
         // An id is hexadecimal digits: nothing of it needs to be escaped.
         let user = match backend {
             DatabaseBackend::Postgres => format!("'{user}'::uuid"),
             _ => format!("x'{}'", user.simple()),
         };
-        let mut lanes = String::new();
-        for account in accounts {
-            let _ = write!(lanes, "'{account}', ");
-        }
-        // A list must have something in it; no account is called nothing.
-        lanes.push_str("'-'");
         Self { user, lanes }
     }
 }
