@@ -91,6 +91,8 @@ pub enum Job {
     ExportData {
         /// The export.
         export_id: DataExportId,
+        /// Its user, which is the lane.
+        user_id: UserId,
     },
     /// Fetches a file from a user's own address.
     ImportMedia {
@@ -196,7 +198,7 @@ impl Job {
             Self::BulkAct { bulk_act_id } => format!("bulk:{bulk_act_id}"),
             Self::Canary { queue } => format!("canary:{queue}"),
             Self::Erase { erasure_id } => format!("erase:{erasure_id}"),
-            Self::ExportData { export_id } => format!("export:{export_id}"),
+            Self::ExportData { export_id, .. } => format!("export:{export_id}"),
             Self::AuditDrift {}
             | Self::ExpireUploads {}
             | Self::PlanMetrics {}
@@ -232,7 +234,6 @@ impl Job {
             | Self::Canary { .. }
             | Self::Erase { .. }
             | Self::ExpireUploads {}
-            | Self::ExportData { .. }
             | Self::PlanMetrics {}
             | Self::Prune {}
             | Self::RefreshDueTokens {}
@@ -241,6 +242,7 @@ impl Job {
             | Self::SweepPosts {} => String::new(),
             Self::DeliverWebhook { endpoint_id, .. } => endpoint_id.to_string(),
             Self::CheckSource { user_id, .. }
+            | Self::ExportData { user_id, .. }
             | Self::FollowEvents { user_id }
             | Self::ImportMedia { user_id, .. } => user_id.to_string(),
         }

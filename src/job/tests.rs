@@ -30,6 +30,7 @@ fn one_of_each() -> Vec<Job> {
         Job::ExpireUploads {},
         Job::ExportData {
             export_id: DataExportId::new(),
+            user_id: UserId::new(),
         },
         Job::FollowEvents {
             user_id: UserId::new(),

@@ -75,7 +75,7 @@ pub async fn run(app: App, run: Run) -> Ran {
         }
         Job::SweepOutbound {} => sweep_outbound::run(&app).await,
         Job::ExpireUploads {} => expire_uploads::run(&app).await,
-        Job::ExportData { export_id } => {
+        Job::ExportData { export_id, .. } => {
             export_data::run(&app, &lease, export_id, last_attempt).await
         }
         Job::PlanMetrics {} => plan_metrics::run(&app).await,

@@ -16,7 +16,7 @@ use sea_orm::{
 };
 use serde_json::{Value, json};
 
-use super::{Step, Watched, accounts, done_in_tx, receipt::instant};
+use super::{Step, Watched, accounts, done_in_tx, lanes, receipt::instant};
 use crate::{
     app::App,
     crash::{self, Commit},
@@ -43,6 +43,7 @@ pub async fn list_handed(app: &App, lease: &Lease, erasure: &erasure::Model) -> 
             Some(user) => exports::wipe(app, user).await?,
             None => Vec::new(),
         },
+        lanes: lanes(app, erasure).await?,
     };
     let counts = json!({
         "posts": posts.len(),

@@ -108,11 +108,17 @@ pub async fn begin(app: &App, actor: &Actor, idempotency_key: &str) -> Result<ex
     export::Entity::insert(row.clone().into_active_model().reset_all())
         .exec_without_returning(&tx)
         .await?;
-    app.enqueue_in_tx(&tx, Job::ExportData { export_id: id }, None)
-        .await?;
+    app.enqueue_in_tx(&tx, job(&row), None).await?;
     tx.commit().await?;
     app.nudge(OPS);
     Ok(row)
+}
+
+fn job(row: &export::Model) -> Job {
+    Job::ExportData {
+        export_id: row.id,
+        user_id: row.user_id,
+    }
 }
 
 /// An export of `user`.
@@ -304,8 +310,7 @@ pub async fn resume(app: &App) -> Result<()> {
         }
         // One that is live already is not enqueued again.
         let tx = app.db.begin().await?;
-        let job = Job::ExportData { export_id: row.id };
-        app.enqueue_in_tx(&tx, job, None).await?;
+        app.enqueue_in_tx(&tx, job(&row), None).await?;
         tx.commit().await?;
     }
     Ok(())

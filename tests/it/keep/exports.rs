@@ -248,8 +248,11 @@ async fn one_export_is_written_at_a_time(mut t: TestApp) {
     // A lost job is made again by the clean-up.
     t.advance(DAY + MINUTE);
     let lost = request(&t, "lost").await;
-    t.lose_job(&clipqueue::job::Job::ExportData { export_id: lost.id })
-        .await;
+    t.lose_job(&clipqueue::job::Job::ExportData {
+        export_id: lost.id,
+        user_id: t.actor.user_id,
+    })
+    .await;
     exports::resume(&t.app).await.unwrap();
     t.drain().await;
     assert_eq!(row(&t, &lost).await.state, ExportState::Ready);
@@ -323,49 +326,44 @@ async fn an_erasure_deletes_exports_at_once_whoever_still_writes(mut t: TestApp)
     assert!(names.contains(&ready.id.to_string()));
     let mut steps = t.steps();
     let (held, run) = t.claim_kind(&mut steps, "export_data").await;
-    let mut worker = (t.runner())(run);
-    // It is in the middle of its work.
-    let mut polls = 25;
-    poll_fn(|context| {
-        assert!(
-            worker.as_mut().poll(context).is_pending(),
-            "it was too quick"
-        );
-        polls -= 1;
-        if polls == 0 {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
-        }
-    })
-    .await;
+    // Everything is written, and not known yet.
+    exports::started(&t.app, &run.lease, running.id)
+        .await
+        .unwrap();
+    let written = exports::write::write(&t.app, &run.lease, &running)
+        .await
+        .unwrap();
+    let storage = t.app.media.storage().clone();
+    let stored = async |row: &data_export::Model| {
+        let stored = storage.has_parcels(&row.id.to_string()).await;
+        stored.unwrap()
+    };
+    assert!(stored(&ready).await && stored(&running).await);
+
     let accepted = erasure::delete_user(&t.app, &t.actor, "ada", "bye")
         .await
         .unwrap();
     let mut others = t.steps();
-    let (erasing, run) = t.claim_kind(&mut others, "erase").await;
-    let ran = (t.runner())(run).await;
+    let (erasing, erase) = t.claim_kind(&mut others, "erase").await;
+    let ran = (t.runner())(erase).await;
     others.end(erasing, ran).await;
     assert_eq!(get(&t, &path).await.0, 404);
-    assert!(
-        !t.app
-            .media
-            .storage()
-            .has_parcels(&ready.id.to_string())
-            .await
-            .unwrap()
-    );
+    assert!(!stored(&ready).await && !stored(&running).await);
 
-    let ran = worker.await;
-    let state = steps.end(held, ran).await;
-    assert_eq!(state, Some(JobState::Cancelled));
-    let left = t
-        .app
-        .media
-        .storage()
-        .has_parcels(&running.id.to_string())
-        .await;
-    assert!(!left.unwrap(), "it left nothing");
+    // The writer comes to its end, and one that begins anew does not come far.
+    let known = exports::finished(&t.app, &run.lease, running.id, &written).await;
+    assert!(!known.unwrap(), "nobody wants it any more");
+    let again = exports::write::write(&t.app, &run.lease, &running).await;
+    assert!(matches!(again, Err(Error::NotFound)), "{again:?}");
+    let ran = (t.runner())(run).await;
+    assert_eq!(steps.end(held, ran).await, Some(JobState::Cancelled));
+    assert!(!stored(&running).await, "it left nothing");
+    // What comes later still is found by the second look.
+    let place = format!("exports/{}", running.id);
+    storage
+        .keep(&place, "late", "bytes".to_owned())
+        .await
+        .unwrap();
     let status = t.erased(&accepted).await;
     t.assert_gone(&names, &status).await;
     assert_eq!(
