@@ -359,11 +359,8 @@ async fn an_erasure_deletes_exports_at_once_whoever_still_writes(mut t: TestApp)
     assert_eq!(steps.end(held, ran).await, Some(JobState::Cancelled));
     assert!(!stored(&running).await, "it left nothing");
     // What comes later still is found by the second look.
-    let place = format!("exports/{}", running.id);
-    storage
-        .keep(&place, "late", "bytes".to_owned())
-        .await
-        .unwrap();
+    t.put_object(&format!("exports/{}/late.zip", running.id))
+        .await;
     let status = t.erased(&accepted).await;
     t.assert_gone(&names, &status).await;
     assert_eq!(

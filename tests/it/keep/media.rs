@@ -147,23 +147,19 @@ async fn objects_that_no_row_knows_go_when_they_are_old(t: TestApp) {
     let whole = t.upload().await;
     let storage = t.app.media.storage();
     // A killed writer's piece of a file, a file of an older database, an archive of nobody.
-    let strays = [
-        (format!("media/{whole}"), "000000000000-stray"),
-        (format!("media/{}", MediaId::new()), "000000000000-lost"),
-        (format!("exports/{}", DataExportId::new()), "archive"),
-    ];
-    for (place, name) in &strays {
-        storage.keep(place, name, "bytes".to_owned()).await.unwrap();
+    for stray in [
+        format!("media/{whole}/000000000000-stray"),
+        format!("media/{}/000000000000-lost", MediaId::new()),
+        format!("exports/{}/archive.zip", DataExportId::new()),
+    ] {
+        t.put_object(&stray).await;
     }
     // What lies beside the files, and what is not ours.
     storage
         .keep("tombstones", "x", "kept".to_owned())
         .await
         .unwrap();
-    storage
-        .keep("media/of somebody else", "y", "kept".to_owned())
-        .await
-        .unwrap();
+    t.put_object("media/of somebody else/y").await;
     let before = storage.names().await.unwrap().len();
 
     assert_eq!(due(&t, "stray_objects").await.count, 0, "they are young");
@@ -188,10 +184,8 @@ async fn objects_that_no_row_knows_go_when_they_are_old(t: TestApp) {
     assert!(left.iter().any(|name| name.contains("somebody")));
     assert!(t.app.media.has_objects(whole).await.unwrap());
     // The walk is made once a day.
-    storage
-        .keep(&format!("media/{}", MediaId::new()), "again", String::new())
-        .await
-        .unwrap();
+    t.put_object(&format!("media/{}/000000000000-again", MediaId::new()))
+        .await;
     t.clock.advance(HOUR);
     assert_eq!(pruned(&t, "stray_objects").await, 0);
 }

@@ -277,6 +277,7 @@ async fn deliveries_and_imports_go_after_their_end(t: TestApp) {
             id: Set(id),
             endpoint_id: Set(endpoint.id),
             user_id: Set(t.actor.user_id),
+            account_id: Set(None),
             seq: Set(None),
             kind: Set("test".to_owned()),
             body: Set("{}".to_owned()),
