@@ -2,7 +2,7 @@
 //! `about.json`, which says what is there and what is not.
 
 use bytes::Bytes;
-use clipqueue_entities::{DataExportId, MediaId, UserId, account, data_export as export};
+use clipqueue_entities::{DataExportId, MediaId, UserId, account, data_export as export, media};
 use futures::TryStreamExt as _;
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _};
 use serde_json::{Map, Value, json};
@@ -38,6 +38,8 @@ pub async fn write(app: &App, lease: &Lease, row: &export::Model) -> Result<Writ
     super::remove(app, row.id).await?;
     let files = app.media.all_of(row.user_id).await;
     let files = files.map_err(anyhow::Error::from)?;
+    let room = app.media.check_room(bytes_of(app, row.user_id).await?);
+    room.map_err(anyhow::Error::from)?;
     let object = Storage::parcel_key(&row.id.to_string());
     let writer = Writer {
         app,
@@ -56,6 +58,19 @@ pub async fn write(app: &App, lease: &Lease, row: &export::Model) -> Result<Writ
         size: parcel.size,
         sha256: parcel.sha256,
     })
+}
+
+/// Bytes of a user's files that go into the archive.
+async fn bytes_of(app: &App, user: UserId) -> Result<u64> {
+    let sizes: Vec<i64> = media::Entity::find()
+        .select_only()
+        .column(media::Column::Size)
+        .filter(media::Column::UserId.eq(user))
+        .filter(media::Column::State.eq(MediaState::Ready))
+        .into_tuple()
+        .all(app.db.read())
+        .await?;
+    Ok(sizes.into_iter().map(i64::unsigned_abs).sum())
 }
 
 struct Writer<'a> {
