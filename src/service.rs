@@ -129,7 +129,7 @@ pub async fn prepare(config: &Config, role: &Role, clock: Clock) -> anyhow::Resu
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let app = App::build(config.clone(), clock).await?;
+    let app = Box::pin(App::build(config.clone(), clock)).await?;
     if config.database.migrate_on_start {
         migrate::run(&config.database.url, Direction::Up)
             .await
@@ -148,7 +148,7 @@ pub async fn prepare(config: &Config, role: &Role, clock: Clock) -> anyhow::Resu
         );
     }
     // Entries of the audit log that an older version wrote.
-    audit::chain::adopt(&app).await?;
+    Box::pin(audit::chain::adopt(&app)).await?;
     if let Some(report) = app
         .queue
         .transport()
