@@ -112,7 +112,8 @@ async fn whatever_is_done_to_an_entry_is_found(t: TestApp) {
             "{what}: {problems:?}"
         );
     };
-    let edits: [(&str, fn(&mut audit_entry::ActiveModel)); 7] = [
+    type Edit = fn(&mut audit_entry::ActiveModel);
+    let edits: [(&str, Edit); 7] = [
         ("subject", |row| row.subject = Set("thing:x".to_owned())),
         ("details", |row| {
             row.details = Set(json!({ "because": "another" }))

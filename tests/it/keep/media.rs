@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use clipqueue::{
+    clock::Clock,
     domain::retention::{self, Count, Depth},
     media::{MediaState, NewUpload},
 };
@@ -165,7 +166,7 @@ async fn objects_that_no_row_knows_go_when_they_are_old(t: TestApp) {
     assert_eq!(due(&t, "stray_objects").await.count, 0, "they are young");
     assert_eq!(pruned(&t, "stray_objects").await, 0);
     // The clock of the storage is the machine's.
-    let behind = chrono::Utc::now().timestamp_millis() - t.clock.now().as_millis();
+    let behind = Clock::System.now().as_millis() - t.clock.now().as_millis();
     t.clock
         .advance(Duration::from_millis(behind.max(0).unsigned_abs()));
     t.clock.advance(DAY * 3);
