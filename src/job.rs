@@ -10,8 +10,8 @@ mod policy;
 use std::time::Duration;
 
 use clipqueue_entities::{
-    AccountId, BulkActId, ErasureId, MediaImportId, NoticeId, PostId, Timestamp, UserId,
-    VerifiedSourceId, WebhookDeliveryId, WebhookEndpointId,
+    AccountId, BulkActId, DataExportId, ErasureId, MediaImportId, NoticeId, PostId, Timestamp,
+    UserId, VerifiedSourceId, WebhookDeliveryId, WebhookEndpointId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -87,6 +87,13 @@ pub enum Job {
         /// The user.
         user_id: UserId,
     },
+    /// Writes everything that is held about a user into an archive.
+    ExportData {
+        /// The export.
+        export_id: DataExportId,
+        /// Its user, which is the lane.
+        user_id: UserId,
+    },
     /// Fetches a file from a user's own address.
     ImportMedia {
         /// The import.
@@ -134,7 +141,7 @@ pub enum Job {
 
 impl Job {
     /// The word of every kind.
-    pub const KINDS: [&'static str; 20] = [
+    pub const KINDS: [&'static str; 21] = [
         "apply_notice",
         "audit_drift",
         "bulk_act",
@@ -143,6 +150,7 @@ impl Job {
         "deliver_webhook",
         "erase",
         "expire_uploads",
+        "export_data",
         "follow_events",
         "import_media",
         "plan_metrics",
@@ -168,6 +176,7 @@ impl Job {
             Self::DeliverWebhook { .. } => "deliver_webhook",
             Self::Erase { .. } => "erase",
             Self::ExpireUploads {} => "expire_uploads",
+            Self::ExportData { .. } => "export_data",
             Self::FollowEvents { .. } => "follow_events",
             Self::ImportMedia { .. } => "import_media",
             Self::PlanMetrics {} => "plan_metrics",
@@ -189,6 +198,7 @@ impl Job {
             Self::BulkAct { bulk_act_id } => format!("bulk:{bulk_act_id}"),
             Self::Canary { queue } => format!("canary:{queue}"),
             Self::Erase { erasure_id } => format!("erase:{erasure_id}"),
+            Self::ExportData { export_id, .. } => format!("export:{export_id}"),
             Self::AuditDrift {}
             | Self::ExpireUploads {}
             | Self::PlanMetrics {}
@@ -232,6 +242,7 @@ impl Job {
             | Self::SweepPosts {} => String::new(),
             Self::DeliverWebhook { endpoint_id, .. } => endpoint_id.to_string(),
             Self::CheckSource { user_id, .. }
+            | Self::ExportData { user_id, .. }
             | Self::FollowEvents { user_id }
             | Self::ImportMedia { user_id, .. } => user_id.to_string(),
         }

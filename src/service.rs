@@ -19,7 +19,7 @@ use crate::{
     config::{Config, TransportKind},
     db,
     domain::{
-        erasure,
+        audit, erasure,
         key_canary::{self, Canary},
     },
     http,
@@ -129,7 +129,7 @@ pub async fn prepare(config: &Config, role: &Role, clock: Clock) -> anyhow::Resu
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let app = App::build(config.clone(), clock).await?;
+    let app = Box::pin(App::build(config.clone(), clock)).await?;
     if config.database.migrate_on_start {
         migrate::run(&config.database.url, Direction::Up)
             .await
@@ -147,6 +147,8 @@ pub async fn prepare(config: &Config, role: &Role, clock: Clock) -> anyhow::Resu
             "secrets.master_key is not the key that sealed this database; give the key that was used before"
         );
     }
+    // Entries of the audit log that an older version wrote.
+    Box::pin(audit::chain::adopt(&app)).await?;
     if let Some(report) = app
         .queue
         .transport()

@@ -139,6 +139,10 @@ typed_id! {
     VerifiedSourceId
 }
 typed_id! {
+    /// Everything about a tenant, written for them.
+    DataExportId
+}
+typed_id! {
     /// A file that is fetched from a tenant's own address.
     MediaImportId
 }

@@ -11,12 +11,14 @@ pub mod account_token;
 pub mod api_key;
 pub mod attempt_photo;
 pub mod audit_entry;
+pub mod audit_head;
 pub mod budget_mark;
 pub mod bulk_act;
 pub mod canary;
 pub mod console_session;
 pub mod creator_snapshot;
 pub mod cron_slot;
+pub mod data_export;
 pub mod drift_report;
 pub mod erasure;
 pub mod erasure_step;
@@ -40,6 +42,8 @@ pub mod post_photo;
 pub mod post_video;
 pub mod queue_control;
 pub mod receipt_key;
+pub mod retention_day;
+pub mod retention_walk;
 pub mod sealed;
 pub mod time;
 pub mod tombstone;
@@ -51,9 +55,9 @@ pub mod webhook_delivery;
 pub mod webhook_endpoint;
 
 pub use ids::{
-    AccountId, ApiKeyId, AttemptId, AuditId, BulkActId, ConsoleSessionId, DriftReportId, ErasureId,
-    EvidenceId, IdParseError, JobId, MediaId, MediaImportId, NoticeId, PostId, TrackedVideoId,
-    UserId, VerifiedSourceId, WebhookDeliveryId, WebhookEndpointId,
+    AccountId, ApiKeyId, AttemptId, AuditId, BulkActId, ConsoleSessionId, DataExportId,
+    DriftReportId, ErasureId, EvidenceId, IdParseError, JobId, MediaId, MediaImportId, NoticeId,
+    PostId, TrackedVideoId, UserId, VerifiedSourceId, WebhookDeliveryId, WebhookEndpointId,
 };
 pub use sealed::Sealed;
 pub use time::Timestamp;

@@ -9,6 +9,7 @@ use super::{
     Config, Console, Database, Debug, Erasure, Fetch, Graphql, Http, Log, LogFormat, Media,
     Metrics, Operations, Posts, Problems, Queue, Secrets, Tiktok, Transport, TransportKind,
     WhenRemoved, check::check, layers::Layers, place::media_place, reader::Reader,
+    retention::retention,
 };
 
 /// The reference, compiled in.
@@ -199,6 +200,7 @@ fn read(r: &mut Reader<'_>) -> Config {
             look_again_after: r.duration("erasure.look_again_after"),
             keep: r.duration("erasure.keep"),
         },
+        retention: retention(r),
         graphql: Graphql {
             introspection: r.flag("graphql.introspection"),
             max_depth: r.count("graphql.max_depth", 5),

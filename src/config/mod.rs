@@ -9,6 +9,7 @@ mod layers;
 mod load;
 mod place;
 mod reader;
+mod retention;
 mod units;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
@@ -21,6 +22,7 @@ use crate::crash::CrashAt;
 
 pub use load::{DEMO_CLIENT_KEY, DEMO_CLIENT_SECRET, Sources, known_keys, load};
 pub use reader::{Problem, Problems};
+pub use retention::Retention;
 pub use units::parse_duration;
 
 /// The whole configuration.
@@ -50,6 +52,8 @@ pub struct Config {
     pub operations: Operations,
     /// Deleting what is known of people.
     pub erasure: Erasure,
+    /// How long things are kept.
+    pub retention: Retention,
     /// Limits of the GraphQL endpoint.
     pub graphql: Graphql,
     /// The operators' console.

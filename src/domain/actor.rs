@@ -11,6 +11,8 @@ use super::error::{Error, Result};
 pub enum Scope {
     /// Delete the user with everything.
     AccountDelete,
+    /// Be given everything that is held about the user.
+    AccountExport,
     /// Connect TikTok accounts.
     AccountsConnect,
     /// See connected accounts.
@@ -35,8 +37,9 @@ pub enum Scope {
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::AccountDelete,
+        Self::AccountExport,
         Self::AccountsConnect,
         Self::AccountsRead,
         Self::KeysAdmin,
@@ -50,8 +53,9 @@ impl Scope {
     ];
 
     /// The scopes of a front end's key: all but the operators' and the keys'.
-    pub const CREATOR: [Self; 7] = [
+    pub const CREATOR: [Self; 8] = [
         Self::AccountDelete,
+        Self::AccountExport,
         Self::AccountsConnect,
         Self::AccountsRead,
         Self::MediaRead,
@@ -64,6 +68,7 @@ impl Scope {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::AccountDelete => "account:delete",
+            Self::AccountExport => "account:export",
             Self::AccountsConnect => "accounts:connect",
             Self::AccountsRead => "accounts:read",
             Self::KeysAdmin => "keys:admin",
@@ -87,7 +92,7 @@ impl fmt::Display for Scope {
 /// The text names no scope.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not a scope; the scopes are account:delete, accounts:connect, accounts:read, keys:admin, media:read, media:write, ops:read, ops:write, posts:read, posts:write and webhooks:admin"
+    "`{0}` is not a scope; the scopes are account:delete, account:export, accounts:connect, accounts:read, keys:admin, media:read, media:write, ops:read, ops:write, posts:read, posts:write and webhooks:admin"
 )]
 pub struct UnknownScope(String);
 

@@ -17,7 +17,7 @@
 //! - What users' addresses are told: [`webhooks`], [`public_id`]
 //! - The installation: [`operators`], [`inspect`], [`bulk`], [`audit`], [`drift`], [`canaries`],
 //!   [`overdue`]
-//! - Leaving: [`erasure`](mod@erasure)
+//! - Leaving and taking along: [`erasure`](mod@erasure), [`exports`]
 //! - Across: [`key_canary`], [`events`], [`idempotency`], [`retention`], [`census`], [`error`]
 
 pub mod accounts;
@@ -39,6 +39,7 @@ pub mod drift;
 pub mod erasure;
 pub mod error;
 pub mod events;
+pub mod exports;
 pub mod fail_reason;
 pub mod idempotency;
 pub mod imports;

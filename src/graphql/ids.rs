@@ -6,8 +6,8 @@
 use async_graphql::ID;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use clipqueue_entities::{
-    AccountId, ApiKeyId, AuditId, BulkActId, JobId, MediaId, MediaImportId, PostId, UserId,
-    VerifiedSourceId, WebhookDeliveryId, WebhookEndpointId,
+    AccountId, ApiKeyId, AuditId, BulkActId, DataExportId, JobId, MediaId, MediaImportId, PostId,
+    UserId, VerifiedSourceId, WebhookDeliveryId, WebhookEndpointId,
 };
 use uuid::Uuid;
 
@@ -57,6 +57,7 @@ global! {
     ApiKeyId = "ApiKey",
     AuditId = "AuditEntry",
     BulkActId = "BulkAct",
+    DataExportId = "DataExport",
     JobId = "Job",
     MediaId = "Media",
     MediaImportId = "MediaImport",

@@ -1,7 +1,7 @@
 //! What is served over HTTP.
 //!
 //! [`graphql`] carries the API, [`uploads`] takes files, [`oauth`] takes creators back from TikTok,
-//! [`webhooks`] takes what TikTok tells, `pulls` hands photos to TikTok, [`erasure`] shows how deletions stand, [`health`] tells probes, [`ui`]
+//! [`webhooks`] takes what TikTok tells, `pulls` hands photos to TikTok, [`erasure`] shows how deletions stand, `exports` gives users their data, [`health`] tells probes, [`ui`]
 //! shows operators the console; `serve` accepts connections. Each stands on the domain and knows no
 //! worker.
 //!
@@ -14,6 +14,7 @@ mod answer;
 pub mod auth;
 mod cors;
 pub mod erasure;
+mod exports;
 mod gauges;
 pub mod graphql;
 pub mod health;
@@ -94,6 +95,7 @@ pub fn router(
         .merge(webhooks::router(app.clone()))
         .merge(pulls::router(app.clone()))
         .merge(erasure::router(app.clone()))
+        .merge(exports::router(app.clone()))
         .merge(health::alive());
     if app.config.console.enabled {
         router = router.merge(ui::router(app, shutdown));

@@ -37,6 +37,8 @@ pub(super) fn policy(kind: &str, lease: Duration) -> Option<Policy> {
         "check_source" => (OUTBOUND, 5, seconds(10), seconds(300), seconds(90)),
         // 4 GB at 5 Mbit/s take nearly two hours. What is stored is not fetched again by the next try.
         "import_media" => (IMPORTS, 12, seconds(5), seconds(900), seconds(2 * 3600)),
+        // All of a user's files; a try that died begins anew.
+        "export_data" => (OPS, 5, seconds(30), seconds(900), seconds(2 * 3600)),
         "audit_drift" => (OPS, 3, seconds(10), seconds(60), seconds(240)),
         // It runs in the queue that it is for.
         "canary" => (OPS, 5, seconds(1), seconds(10), seconds(30)),

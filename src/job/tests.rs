@@ -28,6 +28,10 @@ fn one_of_each() -> Vec<Job> {
             erasure_id: ErasureId::new(),
         },
         Job::ExpireUploads {},
+        Job::ExportData {
+            export_id: DataExportId::new(),
+            user_id: UserId::new(),
+        },
         Job::FollowEvents {
             user_id: UserId::new(),
         },

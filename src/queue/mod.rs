@@ -375,6 +375,11 @@ impl Queue {
         ledger::stuck(&self.core, queues).await
     }
 
+    /// How many jobs finished before `before`, and when the first of them did.
+    pub async fn prunable(&self, before: Timestamp) -> Result<(u64, Option<Timestamp>), DbErr> {
+        ledger::prunable(&self.core, before).await
+    }
+
     /// Deletes up to `limit` jobs that finished before `before`. Call it again until it gives zero.
     pub async fn prune(&self, before: Timestamp, limit: u64) -> Result<u64, DbErr> {
         ledger::prune(&self.core, before, limit).await

@@ -12,6 +12,7 @@ mod check_source;
 mod deliver_webhook;
 mod erase;
 mod expire_uploads;
+mod export_data;
 mod find_video;
 mod follow_events;
 mod import_media;
@@ -74,6 +75,9 @@ pub async fn run(app: App, run: Run) -> Ran {
         }
         Job::SweepOutbound {} => sweep_outbound::run(&app).await,
         Job::ExpireUploads {} => expire_uploads::run(&app).await,
+        Job::ExportData { export_id, .. } => {
+            export_data::run(&app, &lease, export_id, last_attempt).await
+        }
         Job::PlanMetrics {} => plan_metrics::run(&app).await,
         Job::PollPost { post_id, .. } => Box::pin(poll_post::run(&app, &lease, post_id)).await,
         Job::Prune {} => prune::run(&app).await,

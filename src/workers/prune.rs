@@ -3,23 +3,20 @@
 use super::Step;
 use crate::{
     app::App,
-    domain::{erasure, retention},
-    job::PURGE,
+    domain::{erasure, exports, retention},
+    job::{OPS, PURGE},
 };
 
 pub(super) async fn run(app: &App) -> Step {
     // An erasure whose job was given up or lost goes on.
     erasure::resume(app).await?;
     app.nudge(PURGE);
-    let receipts = erasure::prune(app).await?;
-    let pruned = retention::prune(app).await?;
-    tracing::info!(
-        jobs = pruned.jobs,
-        idempotency_keys = pruned.idempotency_keys,
-        oauth_states = pruned.oauth_states,
-        budget_marks = pruned.budget_marks,
-        receipts,
-        "old rows were deleted"
-    );
+    exports::resume(app).await?;
+    app.nudge(OPS);
+    for (rule, removed) in retention::prune(app).await?.0 {
+        if removed > 0 {
+            tracing::info!(rule, removed, "what was kept long enough is gone");
+        }
+    }
     Ok(())
 }

@@ -18,6 +18,7 @@ mod end_to_end;
 mod erasure;
 mod graphql_protocol;
 mod http;
+mod keep;
 mod media;
 mod metrics;
 

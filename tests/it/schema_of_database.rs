@@ -169,12 +169,14 @@ async fn create_from_entities(db: &Db) {
     create(db, entities::api_key::Entity).await;
     create(db, entities::attempt_photo::Entity).await;
     create(db, entities::audit_entry::Entity).await;
+    create(db, entities::audit_head::Entity).await;
     create(db, entities::budget_mark::Entity).await;
     create(db, entities::bulk_act::Entity).await;
     create(db, entities::canary::Entity).await;
     create(db, entities::console_session::Entity).await;
     create(db, entities::creator_snapshot::Entity).await;
     create(db, entities::cron_slot::Entity).await;
+    create(db, entities::data_export::Entity).await;
     create(db, entities::drift_report::Entity).await;
     create(db, entities::erasure::Entity).await;
     create(db, entities::erasure_step::Entity).await;
@@ -197,6 +199,8 @@ async fn create_from_entities(db: &Db) {
     create(db, entities::post_photo::Entity).await;
     create(db, entities::queue_control::Entity).await;
     create(db, entities::receipt_key::Entity).await;
+    create(db, entities::retention_day::Entity).await;
+    create(db, entities::retention_walk::Entity).await;
     create(db, entities::tombstone::Entity).await;
     create(db, entities::tracked_video::Entity).await;
     create(db, entities::user::Entity).await;

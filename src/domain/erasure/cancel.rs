@@ -8,7 +8,7 @@ use super::lanes;
 use crate::{
     app::App,
     crash::{self, Commit},
-    domain::error::Result,
+    domain::{error::Result, exports},
     job::Job,
     queue::ledger,
 };
@@ -35,6 +35,10 @@ fn stopped_kinds() -> Vec<&'static str> {
 /// Cancels what waits and asks what runs to stop. Repeat it until it is quiet.
 pub async fn cancel_jobs(app: &App, erasure: &erasure::Model) -> Result<Quiet> {
     let kinds = stopped_kinds();
+    // Archives hold what is to be erased; whoever writes one finds that nobody wants it.
+    if let Some(user) = erasure.user_id {
+        exports::wipe(app, user).await?;
+    }
     let mut running = 0;
     let lanes = lanes(app, erasure).await?;
     for lane in &lanes {

@@ -20,7 +20,7 @@ use super::{Step, Watched, accounts, done_in_tx, lanes, receipt::instant};
 use crate::{
     app::App,
     crash::{self, Commit},
-    domain::{attempts, error::Result},
+    domain::{attempts, error::Result, exports},
     queue::Lease,
 };
 
@@ -39,12 +39,17 @@ pub async fn list_handed(app: &App, lease: &Lease, erasure: &erasure::Model) -> 
         user: erasure.user_id,
         accounts: theirs.iter().map(|account| account.id).collect(),
         media: media(app, erasure, &posts).await?,
+        exports: match erasure.user_id {
+            Some(user) => exports::wipe(app, user).await?,
+            None => Vec::new(),
+        },
         lanes: lanes(app, erasure).await?,
     };
     let counts = json!({
         "posts": posts.len(),
         "handed_to_tiktok": handed.len(),
         "files": watched.media.len(),
+        "exports": watched.exports.len(),
     });
     let watched = serde_json::to_value(watched).map_err(anyhow::Error::from)?;
     let tx = attempts::fenced(app, lease).await?;

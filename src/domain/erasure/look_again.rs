@@ -78,6 +78,14 @@ pub async fn look_again(app: &App, erasure: &erasure::Model) -> Result<Again> {
     for file in &watched.media {
         found += app.media.wipe(*file).await.map_err(anyhow::Error::from)?;
     }
+    for export in &watched.exports {
+        let owner = export.to_string();
+        let storage = app.media.storage();
+        let stored = storage.has_parcels(&owner).await;
+        found += u64::from(stored.map_err(anyhow::Error::from)?);
+        let removed = storage.remove_parcels(&owner).await;
+        removed.map_err(anyhow::Error::from)?;
+    }
     if found > 0 {
         tracing::info!(erasure.id = %erasure.id, found, "something came back while it was erased");
         return Ok(Again::In(wait.max(Duration::from_secs(1))));

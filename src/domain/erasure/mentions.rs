@@ -16,13 +16,14 @@ use super::subject;
 use crate::{
     app::App,
     crash::{self, Commit},
-    domain::error::Result,
+    domain::{
+        audit::{chain, record_own_in_tx, verify::CLEARED},
+        error::Result,
+    },
 };
 
 /// Rows that are looked at together.
 const PAGE: u64 = 500;
-/// What stands where a name stood.
-const NOBODY: &str = "erased";
 
 /// Takes the names out. Gives how many rows of each table were changed.
 pub async fn clear_mentions(app: &App, erasure: &erasure::Model) -> Result<Value> {
@@ -33,6 +34,7 @@ pub async fn clear_mentions(app: &App, erasure: &erasure::Model) -> Result<Value
     let mut names = subject::identifiers(app, user, erasure.account_id).await?;
     names.retain(|name| Uuid::try_parse(name).is_ok());
     let names = AhoCorasick::new(&names).map_err(anyhow::Error::from)?;
+    chain::adopt(app).await?;
     Ok(json!({
         "audit_log": audit(app, &names).await?,
         "bulk_acts": acts(app, &names).await?,
@@ -52,32 +54,52 @@ async fn audit(app: &App, names: &AhoCorasick) -> Result<u64> {
             return Ok(cleared);
         };
         cursor = Some(last.id);
-        for row in page {
-            let user = row.user_id.map(|id| id.to_string()).unwrap_or_default();
-            let key = row.key_id.map(|id| id.to_string()).unwrap_or_default();
-            let by = names.is_match(&user) || names.is_match(&key);
-            let on = names.is_match(&row.subject) || names.is_match(&row.details.to_string());
-            if !by && !on {
-                continue;
-            }
-            let mut change = audit_entry::ActiveModel::default();
-            if by {
-                change.user_id = Set(None);
-                change.key_id = Set(None);
-            }
-            if on {
-                change.subject = Set(NOBODY.to_owned());
-                change.details = Set(json!({}));
-            }
-            let update = audit_entry::Entity::update_many()
-                .set(change)
-                .filter(audit_entry::Column::Id.eq(row.id))
-                .exec(app.db.write());
-            cleared += crash::write(Commit::RowsErased, update)
-                .await?
-                .rows_affected;
+        cleared += clear_page(app, names, page).await?;
+    }
+}
+
+/// Takes the names out of a page of the chain, in one transaction with the entry that says where.
+async fn clear_page(app: &App, names: &AhoCorasick, page: Vec<audit_entry::Model>) -> Result<u64> {
+    let (mut of_by, mut of_on, mut changes) = (Vec::new(), Vec::new(), Vec::new());
+    for row in page {
+        let user = row.user_id.map(|id| id.to_string()).unwrap_or_default();
+        let key = row.key_id.map(|id| id.to_string()).unwrap_or_default();
+        let by = names.is_match(&user) || names.is_match(&key);
+        let on = names.is_match(&row.subject) || names.is_match(&row.details.to_string());
+        let mut change = audit_entry::ActiveModel::default();
+        if by {
+            change.user_id = Set(None);
+            change.key_id = Set(None);
+            change.by_salt = Set(None);
+            of_by.push(row.seq);
+        }
+        if on {
+            change.subject = Set(chain::NOBODY.to_owned());
+            change.details = Set(json!({}));
+            change.on_salt = Set(None);
+            of_on.push(row.seq);
+        }
+        if by || on {
+            changes.push((row.id, change));
         }
     }
+    if changes.is_empty() {
+        return Ok(0);
+    }
+    let tx = app.db.begin().await?;
+    let mut cleared = 0;
+    for (id, change) in changes {
+        let updated = audit_entry::Entity::update_many()
+            .set(change)
+            .filter(audit_entry::Column::Id.eq(id))
+            .exec(&tx)
+            .await?;
+        cleared += updated.rows_affected;
+    }
+    let places = json!({ "by": of_by, "on": of_on });
+    record_own_in_tx(app, &tx, CLEARED, "audit_log", places).await?;
+    crash::commit(tx, Commit::RowsErased).await?;
+    Ok(cleared)
 }
 
 async fn acts(app: &App, names: &AhoCorasick) -> Result<u64> {

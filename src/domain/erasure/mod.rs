@@ -29,7 +29,7 @@ mod tombstones;
 mod wipe;
 
 use clipqueue_entities::{
-    AccountId, ErasureId, MediaId, UserId, WebhookEndpointId, account,
+    AccountId, DataExportId, ErasureId, MediaId, UserId, WebhookEndpointId, account,
     erasure::{self, ErasureScope},
     erasure_step, webhook_endpoint,
 };
@@ -131,6 +131,8 @@ struct Watched {
     user: Option<UserId>,
     accounts: Vec<AccountId>,
     media: Vec<MediaId>,
+    #[serde(default)]
+    exports: Vec<DataExportId>,
     lanes: Vec<String>,
 }
 

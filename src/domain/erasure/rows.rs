@@ -104,6 +104,7 @@ pub const OWNED: &[Owned] = &[
     both("account_tokens", "account_id", "account_id IN ({accounts})"),
     both("account_keys", "account_id", "account_id IN ({accounts})"),
     both("tiktok_accounts", "id", "id IN ({accounts})"),
+    user("data_exports", "id", "user_id = $1"),
     user("events", "seq", "user_id = $1"),
     user(
         "webhook_attempts",

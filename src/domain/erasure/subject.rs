@@ -2,8 +2,8 @@
 //! may share, such as captions and names of files, are given to a search by hand.
 
 use clipqueue_entities::{
-    AccountId, UserId, account, api_key, media, media_import, notice, post, post_attempt,
-    post_video, tracked_video, user, verified_source, webhook_endpoint,
+    AccountId, UserId, account, api_key, data_export, media, media_import, notice, post,
+    post_attempt, post_video, tracked_video, user, verified_source, webhook_endpoint,
 };
 use sea_orm::{
     ColumnTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _, QueryTrait as _,
@@ -33,6 +33,13 @@ pub async fn identifiers(
             .await?
         {
             found.push(key.id.to_string());
+        }
+        for export in data_export::Entity::find()
+            .filter(data_export::Column::UserId.eq(user))
+            .all(db)
+            .await?
+        {
+            found.push(export.id.to_string());
         }
         for endpoint in webhook_endpoint::Entity::find()
             .filter(webhook_endpoint::Column::UserId.eq(user))

@@ -12,12 +12,10 @@ use crate::{app::App, domain::error::Result, job::IMPORTS};
 
 /// An open import that did not change for this long may have lost its job.
 const QUIET: Duration = Duration::from_secs(600);
-/// How long an import is kept after its end.
-const KEEP: Duration = Duration::from_secs(30 * 86_400);
 /// Imports that are looked at in one go.
 const BATCH: u64 = 200;
 
-/// Looks for imports that nobody cares for, and forgets old ones.
+/// Looks for imports that nobody cares for.
 pub async fn sweep(app: &App) -> Result<()> {
     let now = app.clock.now();
     let quiet = import::Entity::find()
@@ -27,18 +25,13 @@ pub async fn sweep(app: &App) -> Result<()> {
         .limit(BATCH)
         .all(app.db.read())
         .await?;
+    if quiet.is_empty() {
+        return Ok(());
+    }
     let tx = app.db.begin().await?;
-    if !quiet.is_empty() {
-        let jobs = quiet.iter().map(|row| (job(row), None)).collect();
-        app.enqueue_many_in_tx(&tx, jobs).await?;
-    }
-    import::Entity::delete_many()
-        .filter(import::Column::EndedAt.lt(now - KEEP))
-        .exec(&tx)
-        .await?;
+    let jobs = quiet.iter().map(|row| (job(row), None)).collect();
+    app.enqueue_many_in_tx(&tx, jobs).await?;
     tx.commit().await?;
-    if !quiet.is_empty() {
-        app.nudge(IMPORTS);
-    }
+    app.nudge(IMPORTS);
     Ok(())
 }

@@ -1,10 +1,10 @@
-//! What makes sure of webhooks: followers that nobody woke, deliveries without a job, secrets and
-//! deliveries that are over. Bounded and safe to repeat.
+//! What makes sure of webhooks: followers that nobody woke, deliveries without a job, secrets that are
+//! over. Bounded and safe to repeat.
 
 use std::time::Duration;
 
 use clipqueue_entities::{
-    UserId, WebhookDeliveryId, WebhookEndpointId, event,
+    UserId, WebhookEndpointId, event,
     webhook_delivery::{self as delivery, DeliveryState},
     webhook_endpoint as endpoint,
 };
@@ -24,8 +24,6 @@ use crate::{
 const BATCH: u64 = 500;
 /// A pending delivery that is overdue by this much may have lost its job.
 const OVERDUE: Duration = Duration::from_secs(60);
-/// How long a delivery is kept after its end.
-const KEEP: Duration = Duration::from_secs(30 * 86_400);
 
 /// Looks for everything that nobody cares for.
 pub async fn sweep(app: &App) -> Result<()> {
@@ -61,19 +59,6 @@ pub async fn sweep(app: &App) -> Result<()> {
             ..Default::default()
         })
         .filter(endpoint::Column::OldUntil.lte(now))
-        .exec(&tx)
-        .await?;
-    let old: Vec<WebhookDeliveryId> = delivery::Entity::find()
-        .select_only()
-        .column(delivery::Column::Id)
-        .filter(delivery::Column::State.ne(DeliveryState::Pending))
-        .filter(delivery::Column::EndedAt.lt(now - KEEP))
-        .limit(BATCH)
-        .into_tuple()
-        .all(&tx)
-        .await?;
-    delivery::Entity::delete_many()
-        .filter(delivery::Column::Id.is_in(old))
         .exec(&tx)
         .await?;
     tx.commit().await?;

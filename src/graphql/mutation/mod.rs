@@ -4,6 +4,7 @@
 mod bulk;
 mod connect;
 mod erasure;
+mod export;
 mod keys;
 mod media;
 mod ops;
@@ -29,4 +30,5 @@ pub struct Mutation(
     bulk::BulkMutations,
     webhooks::WebhookMutations,
     sources::SourceMutations,
+    export::ExportMutations,
 );

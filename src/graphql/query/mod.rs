@@ -2,10 +2,12 @@
 
 mod audit;
 mod bulk;
+mod export;
 mod metrics;
 mod node;
 mod ops;
 mod outbound;
+mod retention;
 mod tenant;
 mod watch;
 
@@ -24,4 +26,6 @@ pub struct Query(
     watch::WatchQueries,
     metrics::MetricQueries,
     outbound::OutboundQueries,
+    retention::RetentionQueries,
+    export::ExportQueries,
 );

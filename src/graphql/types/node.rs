@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, ID, Interface, Result};
 use clipqueue_entities::{
-    AccountId, ApiKeyId, AuditId, BulkActId, JobId, MediaId, MediaImportId, PostId,
+    AccountId, ApiKeyId, AuditId, BulkActId, DataExportId, JobId, MediaId, MediaImportId, PostId,
     VerifiedSourceId, WebhookDeliveryId, WebhookEndpointId,
 };
 
@@ -11,6 +11,7 @@ use super::{
     api_key::ApiKey,
     audit::AuditEntry,
     bulk::BulkAct,
+    export::DataExport,
     job::Job,
     media::Media,
     post::Post,
@@ -22,7 +23,7 @@ use crate::{
         actor::Scope,
         api_keys, audit, bulk,
         error::Error,
-        imports, operators, sources,
+        exports, imports, operators, sources,
         webhooks::{self, replay},
     },
     graphql::{
@@ -49,6 +50,8 @@ pub(crate) enum Node {
     AuditEntry(AuditEntry),
     /// An act on many jobs.
     BulkAct(BulkAct),
+    /// Everything about a user.
+    DataExport(DataExport),
     /// A job.
     Job(Job),
     /// A file.
@@ -101,6 +104,11 @@ pub(crate) async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
             require(ctx, Scope::OpsRead)?;
             let row = found(bulk::get(app(ctx), BulkActId(uuid)).await)?;
             row.map(|row| BulkAct(row).into())
+        }
+        DataExportId::TYPE => {
+            require(ctx, Scope::AccountExport)?;
+            let row = found(exports::get(app(ctx), user, DataExportId(uuid)).await)?;
+            row.map(|row| DataExport(row).into())
         }
         JobId::TYPE => {
             require(ctx, Scope::OpsRead)?;

@@ -8,6 +8,8 @@ use async_graphql::Enum;
 pub(crate) enum ApiScope {
     /// `account:delete`: delete the user with everything.
     AccountDelete,
+    /// `account:export`: be given everything that is held about the user.
+    AccountExport,
     /// `accounts:connect`: connect TikTok accounts.
     AccountsConnect,
     /// `accounts:read`: see connected accounts.

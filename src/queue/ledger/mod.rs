@@ -28,7 +28,7 @@ pub use stuck::Stuck;
 
 pub(super) use crons::crons;
 pub(super) use list::{attempts, get, list, queues};
-pub(super) use prune::prune;
+pub(super) use prune::{prunable, prune};
 pub(super) use release::{release_known_kinds, release_readable};
 pub(super) use stats::stats;
 pub(super) use stuck::stuck;

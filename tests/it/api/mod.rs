@@ -6,6 +6,7 @@ mod batch;
 mod budgets;
 mod fixture;
 mod http;
+mod keep;
 mod keys;
 mod live;
 mod operators;

@@ -3,7 +3,7 @@
 use async_graphql::ID;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use clipqueue::domain::{
-    api_keys, sources,
+    api_keys, exports, sources,
     webhooks::{self, replay},
 };
 use futures::StreamExt as _;
@@ -51,6 +51,7 @@ async fn belongings(world: &World, tenant: &Tenant) -> Vec<Value> {
         "https://media.example.com/",
         "source",
     );
+    let export = exports::begin(&world.app, &tenant.actor, "export").await;
     vec![
         global("TikTokAccount", tenant.account.id),
         global("Media", media.id),
@@ -60,6 +61,7 @@ async fn belongings(world: &World, tenant: &Tenant) -> Vec<Value> {
         global("WebhookEndpoint", endpoint),
         global("WebhookDelivery", delivery.unwrap().id),
         global("VerifiedSource", source.await.unwrap().id),
+        global("DataExport", export.unwrap().id),
     ]
 }
 

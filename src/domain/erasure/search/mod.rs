@@ -21,8 +21,8 @@ pub use needle::Needle;
 
 use crate::{app::App, domain::error::Result};
 
-/// Where files lie in the storage; their bytes are the creator's and are found by their names.
-const FILES: &str = "media/";
+/// Where files and archives lie in the storage; their bytes are the creator's and are found by their names.
+const FILES: [&str; 2] = ["media/", "exports/"];
 
 /// One identifier in one place.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -92,7 +92,7 @@ async fn objects(app: &App, needle: &Needle, found: &mut Found) -> Result<()> {
     for name in storage.names().await.map_err(anyhow::Error::from)? {
         found.look(needle, &format!("object:{name}"), name.as_bytes());
         if let Some((kind, _)) = name.split_once('/')
-            && !name.starts_with(FILES)
+            && !FILES.iter().any(|files| name.starts_with(files))
             && !kinds.iter().any(|known| known == kind)
         {
             kinds.push(kind.to_owned());
