@@ -21,6 +21,8 @@ mod m20261124_000060_console;
 mod m20261125_000010_metrics;
 mod m20261125_000020_erasure;
 mod m20261125_000030_outbound;
+mod m20261125_000040_workspace;
+mod m20261125_000045_plans;
 
 /// Runs the migrations in order.
 #[derive(Debug)]
@@ -44,6 +46,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000010_metrics::Migration),
             Box::new(m20261125_000020_erasure::Migration),
             Box::new(m20261125_000030_outbound::Migration),
+            Box::new(m20261125_000040_workspace::Migration),
+            Box::new(m20261125_000045_plans::Migration),
         ]
     }
 }

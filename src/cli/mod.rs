@@ -8,6 +8,7 @@ mod key;
 mod migrate;
 mod receipt;
 mod roles;
+mod user;
 
 use std::path::PathBuf;
 
@@ -72,6 +73,9 @@ enum Command {
     /// Make, list and revoke API keys.
     #[command(subcommand)]
     Key(key::Command),
+    /// Give users plans.
+    #[command(subcommand)]
+    User(user::Command),
     /// Delete people's data, search for what is left, apply tombstones again.
     #[command(subcommand)]
     Erasure(erasure::Command),
@@ -115,6 +119,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Command::Worker { queues } => roles::worker(load_to_stay(&options)?, queues).await,
         Command::Migrate(command) => migrate::run(&load(&options)?, command).await,
         Command::Key(command) => key::run(load(&options)?, command).await,
+        Command::User(command) => user::run(load(&options)?, command).await,
         Command::Erasure(command) => Box::pin(erasure::run(load(&options)?, command)).await,
         Command::Receipt(command) => receipt::run(&command),
         Command::Bench(command) => crate::bench::run(command).await,

@@ -6,8 +6,8 @@
 use async_graphql::ID;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use clipqueue_entities::{
-    AccountId, ApiKeyId, AuditId, BulkActId, JobId, MediaId, MediaImportId, PostId, UserId,
-    VerifiedSourceId, WebhookDeliveryId, WebhookEndpointId,
+    AccountId, ApiKeyId, AuditId, BulkActId, JobId, MediaId, MediaImportId, PostId, SavedTextId,
+    UserId, VerifiedSourceId, WebhookDeliveryId, WebhookEndpointId,
 };
 use uuid::Uuid;
 
@@ -61,6 +61,7 @@ global! {
     MediaId = "Media",
     MediaImportId = "MediaImport",
     PostId = public_id::POST,
+    SavedTextId = "SavedText",
     UserId = "Viewer",
     VerifiedSourceId = "VerifiedSource",
     WebhookDeliveryId = "WebhookDelivery",

@@ -5,6 +5,7 @@ mod bulk;
 mod connect;
 mod erasure;
 mod keys;
+mod library;
 mod media;
 mod ops;
 mod posts;
@@ -29,4 +30,5 @@ pub struct Mutation(
     bulk::BulkMutations,
     webhooks::WebhookMutations,
     sources::SourceMutations,
+    library::LibraryMutations,
 );

@@ -2,6 +2,7 @@
 
 mod audit;
 mod bulk;
+mod library;
 mod metrics;
 mod node;
 mod ops;
@@ -24,4 +25,5 @@ pub struct Query(
     watch::WatchQueries,
     metrics::MetricQueries,
     outbound::OutboundQueries,
+    library::LibraryQueries,
 );

@@ -13,6 +13,7 @@ mod outbound;
 mod pages;
 mod posts;
 mod refusals;
+mod restricted;
 mod samples;
 mod schema_file;
 mod scopes;
