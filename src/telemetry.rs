@@ -143,7 +143,7 @@ fn describe() {
         "clipqueue_metric_calls_planned",
         "Calls that the last plan expects its hour to cost."
     );
-    describe_gauge!("clipqueue_posts", "Posts by state.");
+    describe_gauge!("clipqueue_posts", "Posts by state, counted to 10,000.");
     describe_gauge!(
         "clipqueue_breaker_state",
         "Whether calls of an endpoint of TikTok go through: 0 closed, 1 half open, 2 open."

@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::{Timestamp, UserId, WebhookDeliveryId, WebhookEndpointId};
+use crate::{AccountId, Timestamp, UserId, WebhookDeliveryId, WebhookEndpointId};
 
 /// Where a delivery stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
@@ -31,6 +31,8 @@ pub struct Model {
     pub endpoint_id: WebhookEndpointId,
     /// The tenant.
     pub user_id: UserId,
+    /// The account that it tells of, if it tells of one.
+    pub account_id: Option<AccountId>,
     /// The event; none for a test.
     pub seq: Option<i64>,
     /// The kind of event.

@@ -18,6 +18,7 @@ mod m20261124_000040_schedules;
 mod m20261124_000050_operations;
 mod m20261124_000050_queue_drain;
 mod m20261124_000060_console;
+mod m20261125_000005_posts_by_state;
 mod m20261125_000010_metrics;
 mod m20261125_000020_erasure;
 mod m20261125_000030_outbound;
@@ -43,6 +44,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000050_operations::Migration),
             Box::new(m20261124_000050_queue_drain::Migration),
             Box::new(m20261124_000060_console::Migration),
+            Box::new(m20261125_000005_posts_by_state::Migration),
             Box::new(m20261125_000010_metrics::Migration),
             Box::new(m20261125_000020_erasure::Migration),
             Box::new(m20261125_000030_outbound::Migration),

@@ -35,6 +35,13 @@ const INDEXES: &[(&str, &str, &[&str], bool)] = &[
         &["endpoint_id", "id"],
         false,
     ),
+    // What goes with an account that leaves.
+    (
+        "ix_webhook_deliveries_account",
+        "webhook_deliveries",
+        &["account_id"],
+        false,
+    ),
     (
         "ix_webhook_deliveries_due",
         "webhook_deliveries",
@@ -108,6 +115,7 @@ fn deliveries() -> TableCreateStatement {
         .col(uuid("id").primary_key())
         .col(uuid("endpoint_id"))
         .col(uuid("user_id"))
+        .col(uuid_null("account_id"))
         .col(big_integer_null("seq"))
         .col(string("kind"))
         .col(text("body"))

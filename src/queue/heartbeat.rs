@@ -29,6 +29,9 @@ const CHUNK: usize = 500;
 
 /// How long a renewal waits for the connection of its own.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a renewal may take. A database that neither answers nor fails would otherwise keep from
+/// handlers that their leases have run out.
+const RENEWAL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Starts the thread. It ends when `stop` fires.
 pub(super) fn spawn(
@@ -87,10 +90,16 @@ pub(super) async fn renew(live: &LiveLeases, connection: &impl ConnectionTrait, 
         })
         .collect();
     for leases in old.chunks(CHUNK) {
-        match renew_batch(leases, connection, clock).await {
-            Ok(()) => {}
-            Err(error) => {
-                tracing::warn!(%error, leases = leases.len(), "leases could not be renewed");
+        let renewal = renew_batch(leases, connection, clock);
+        let error = match tokio::time::timeout(RENEWAL_TIMEOUT, renewal).await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => Some("the database does not answer".to_owned()),
+        };
+        match error {
+            None => {}
+            Some(error) => {
+                tracing::warn!(error, leases = leases.len(), "leases could not be renewed");
                 let now = clock.now();
                 for lease in leases {
                     if lease.believed_until() <= now {

@@ -21,14 +21,8 @@ pub mod roll_up;
 mod samples;
 pub mod series;
 
-use clipqueue_entities::{AccountId, account_day, metric_plan, metric_sample, tracked_video};
-use sea_orm::{
-    ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _, QuerySelect as _,
-    QueryTrait as _,
-};
+use clipqueue_entities::{metric_sample, tracked_video};
 use tiktok::video::Video;
-
-use super::error::Result;
 
 /// The four counters as TikTok told them at one moment; null where it told none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,48 +68,4 @@ impl From<&metric_sample::Model> for Counters {
             shares: sample.shares,
         }
     }
-}
-
-/// What [`forget_in_tx`] deleted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Forgotten {
-    /// Videos that were followed.
-    pub videos: u64,
-    /// Readings.
-    pub samples: u64,
-    /// Days of the account.
-    pub days: u64,
-}
-
-/// Deletes everything that was read of an account, and its times. Safe to repeat.
-pub async fn forget_in_tx(tx: &impl ConnectionTrait, account: AccountId) -> Result<Forgotten> {
-    let own = tracked_video::Entity::find()
-        .select_only()
-        .column(tracked_video::Column::Id)
-        .filter(tracked_video::Column::AccountId.eq(account))
-        .into_query();
-    let samples = metric_sample::Entity::delete_many()
-        .filter(metric_sample::Column::TrackedVideoId.in_subquery(own))
-        .exec(tx)
-        .await?
-        .rows_affected;
-    let videos = tracked_video::Entity::delete_many()
-        .filter(tracked_video::Column::AccountId.eq(account))
-        .exec(tx)
-        .await?
-        .rows_affected;
-    let days = account_day::Entity::delete_many()
-        .filter(account_day::Column::AccountId.eq(account))
-        .exec(tx)
-        .await?
-        .rows_affected;
-    metric_plan::Entity::delete_many()
-        .filter(metric_plan::Column::AccountId.eq(account))
-        .exec(tx)
-        .await?;
-    Ok(Forgotten {
-        videos,
-        samples,
-        days,
-    })
 }

@@ -4,7 +4,7 @@
 use clipqueue_entities::erasure;
 use serde_json::{Value, json};
 
-use super::accounts;
+use super::lanes;
 use crate::{
     app::App,
     crash::{self, Commit},
@@ -36,17 +36,16 @@ fn stopped_kinds() -> Vec<&'static str> {
 pub async fn cancel_jobs(app: &App, erasure: &erasure::Model) -> Result<Quiet> {
     let kinds = stopped_kinds();
     let mut running = 0;
-    let theirs = accounts(app, erasure).await?;
-    for account in &theirs {
-        let lane = account.id.to_string();
+    let lanes = lanes(app, erasure).await?;
+    for lane in &lanes {
         let tx = app.db.begin().await?;
-        let asked = ledger::cancel_lane(&tx, app.clock.now(), &lane, &kinds).await?;
+        let asked = ledger::cancel_lane(&tx, app.clock.now(), lane, &kinds).await?;
         crash::commit(tx, Commit::RowsErased).await?;
         app.queue.announce_stops(&asked).await;
-        running += ledger::running_in_lane(app.db.read(), &lane).await?;
+        running += ledger::running_in_lane(app.db.read(), lane).await?;
     }
     if running > 0 {
         return Ok(Quiet::NotYet(running));
     }
-    Ok(Quiet::Yes(json!({ "accounts": theirs.len() })))
+    Ok(Quiet::Yes(json!({ "lanes": lanes.len() })))
 }

@@ -16,7 +16,7 @@ use sea_orm::{
 };
 use serde_json::{Value, json};
 
-use super::{Step, Watched, accounts, done_in_tx, receipt::instant};
+use super::{Step, Watched, accounts, done_in_tx, lanes, receipt::instant};
 use crate::{
     app::App,
     crash::{self, Commit},
@@ -39,6 +39,7 @@ pub async fn list_handed(app: &App, lease: &Lease, erasure: &erasure::Model) -> 
         user: erasure.user_id,
         accounts: theirs.iter().map(|account| account.id).collect(),
         media: media(app, erasure, &posts).await?,
+        lanes: lanes(app, erasure).await?,
     };
     let counts = json!({
         "posts": posts.len(),

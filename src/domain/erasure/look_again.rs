@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clipqueue_entities::{
     erasure::{self, ErasureScope},
-    event, idempotency_key,
+    event, idempotency_key, webhook_delivery,
 };
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 use serde_json::{Value, json};
@@ -41,10 +41,18 @@ pub async fn look_again(app: &App, erasure: &erasure::Model) -> Result<Again> {
     }
     let watched = Watched::of(erasure);
     let mut found = 0;
+    for lane in &watched.lanes {
+        found += rows::delete_jobs(app, lane).await?;
+        found += ledger::running_in_lane(app.db.read(), lane).await?;
+    }
     for account in &watched.accounts {
-        found += rows::delete_jobs(app, *account).await?;
         found += rows::delete_marks(app, *account).await?;
-        found += ledger::running_in_lane(app.db.read(), &account.to_string()).await?;
+        let deliveries = webhook_delivery::Entity::delete_many()
+            .filter(webhook_delivery::Column::AccountId.eq(*account))
+            .exec(app.db.write());
+        found += crash::write(Commit::RowsErased, deliveries)
+            .await?
+            .rows_affected;
         let events = event::Entity::delete_many()
             .filter(event::Column::UserId.eq(watched.user))
             .filter(event::Column::AccountId.eq(*account))

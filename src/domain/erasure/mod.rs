@@ -29,13 +29,13 @@ mod tombstones;
 mod wipe;
 
 use clipqueue_entities::{
-    AccountId, ErasureId, MediaId, UserId, account,
+    AccountId, ErasureId, MediaId, UserId, WebhookEndpointId, account,
     erasure::{self, ErasureScope},
-    erasure_step,
+    erasure_step, webhook_endpoint,
 };
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _,
-    sea_query::OnConflict,
+    QuerySelect as _, sea_query::OnConflict,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -131,6 +131,7 @@ struct Watched {
     user: Option<UserId>,
     accounts: Vec<AccountId>,
     media: Vec<MediaId>,
+    lanes: Vec<String>,
 }
 
 impl Watched {
@@ -216,4 +217,26 @@ pub async fn accounts(app: &App, erasure: &erasure::Model) -> Result<Vec<account
         _ => return Ok(Vec::new()),
     };
     Ok(query.all(app.db.read()).await?)
+}
+
+/// The lanes of the jobs that an erasure is about: of its accounts, and when a user leaves their own and
+/// those of the addresses that are told what happens.
+async fn lanes(app: &App, erasure: &erasure::Model) -> Result<Vec<String>> {
+    let mut lanes: Vec<String> = accounts(app, erasure)
+        .await?
+        .iter()
+        .map(|account| account.id.to_string())
+        .collect();
+    if let (ErasureScope::User, Some(user)) = (erasure.scope, erasure.user_id) {
+        lanes.push(user.to_string());
+        let endpoints: Vec<WebhookEndpointId> = webhook_endpoint::Entity::find()
+            .select_only()
+            .column(webhook_endpoint::Column::Id)
+            .filter(webhook_endpoint::Column::UserId.eq(user))
+            .into_tuple()
+            .all(app.db.read())
+            .await?;
+        lanes.extend(endpoints.iter().map(ToString::to_string));
+    }
+    Ok(lanes)
 }

@@ -12,7 +12,7 @@ use sea_orm::{
 };
 use serde_json::{Map, json};
 
-use super::{Watched, accounts};
+use super::{Watched, accounts, lanes};
 use crate::{
     app::App,
     crash::{self, Commit},
@@ -78,6 +78,12 @@ pub const OWNED: &[Owned] = &[
     both("post_videos", "post_id", "post_id IN ({posts})"),
     both("post_photos", "post_id", "post_id IN ({posts})"),
     both("tiktok_notices", "id", THEIR_NOTICES),
+    both(
+        "webhook_attempts",
+        "delivery_id",
+        "delivery_id IN (SELECT id FROM webhook_deliveries WHERE account_id IN ({accounts}))",
+    ),
+    both("webhook_deliveries", "id", "account_id IN ({accounts})"),
     both("events", "seq", THEIR_EVENTS),
     both("events", "seq", "post_id IN ({posts})"),
     at_once(both("idempotency_keys", "", THEIR_ANSWERS)),
@@ -87,10 +93,27 @@ pub const OWNED: &[Owned] = &[
         "account_id",
         "account_id IN ({accounts})",
     ),
+    both(
+        "metric_samples",
+        "tracked_video_id",
+        "tracked_video_id IN (SELECT id FROM tracked_videos WHERE account_id IN ({accounts}))",
+    ),
+    both("tracked_videos", "id", "account_id IN ({accounts})"),
+    both("account_days", "account_id", "account_id IN ({accounts})"),
+    both("metric_plans", "account_id", "account_id IN ({accounts})"),
     both("account_tokens", "account_id", "account_id IN ({accounts})"),
     both("account_keys", "account_id", "account_id IN ({accounts})"),
     both("tiktok_accounts", "id", "id IN ({accounts})"),
     user("events", "seq", "user_id = $1"),
+    user(
+        "webhook_attempts",
+        "delivery_id",
+        "delivery_id IN (SELECT id FROM webhook_deliveries WHERE user_id = $1)",
+    ),
+    user("webhook_deliveries", "id", "user_id = $1"),
+    user("webhook_endpoints", "id", "user_id = $1"),
+    user("media_imports", "id", "user_id = $1"),
+    user("verified_sources", "id", "user_id = $1"),
     user(
         "media_segments",
         "media_id",
@@ -150,8 +173,10 @@ pub async fn delete_rows(
     let watched = Watched::of(erasure);
     let mut jobs = 0;
     let mut marks = 0;
+    for lane in lanes(app, erasure).await? {
+        jobs += delete_jobs(app, &lane).await?;
+    }
     for account in accounts(app, erasure).await? {
-        jobs += delete_jobs(app, account.id).await?;
         marks += delete_marks(app, account.id).await?;
         let tx = app.db.begin().await?;
         key_accounts::forget_in_tx(&tx, account.user_id, account.id).await?;
@@ -200,15 +225,14 @@ async fn delete_all(app: &App, erasure: &erasure::Model, owned: &Owned) -> Resul
     }
 }
 
-/// Deletes the jobs of an account that do not run, and their pointers.
-pub(super) async fn delete_jobs(app: &App, account: AccountId) -> Result<u64> {
-    let lane = account.to_string();
+/// Deletes the jobs of a lane that do not run, and their pointers.
+pub(super) async fn delete_jobs(app: &App, lane: &str) -> Result<u64> {
     let mut deleted = 0;
     loop {
         let tx = app.db.begin().await?;
-        let jobs = ledger::delete_lane(&tx, &lane, BATCH).await?;
+        let jobs = ledger::delete_lane(&tx, lane, BATCH).await?;
         crash::commit(tx, Commit::RowsErased).await?;
-        app.queue.forget(&lane, &jobs).await;
+        app.queue.forget(lane, &jobs).await;
         deleted += jobs.len() as u64;
         if jobs.is_empty() {
             return Ok(deleted);
@@ -230,7 +254,7 @@ pub(super) async fn delete_marks(app: &App, account: AccountId) -> Result<u64> {
 
 /// Deletes the rows of an account's files that nothing refers to.
 async fn delete_files(app: &App, files: &[MediaId]) -> Result<u64> {
-    use clipqueue_entities::{attempt_photo, media, media_segment, post, post_photo};
+    use clipqueue_entities::{attempt_photo, media, media_import, media_segment, post, post_photo};
     let mut deleted = 0;
     for id in files {
         let db = app.db.read();
@@ -246,6 +270,11 @@ async fn delete_files(app: &App, files: &[MediaId]) -> Result<u64> {
         let tx = app.db.begin().await?;
         media_segment::Entity::delete_many()
             .filter(media_segment::Column::MediaId.eq(*id))
+            .exec(&tx)
+            .await?;
+        // How it came here goes with it.
+        media_import::Entity::delete_many()
+            .filter(media_import::Column::MediaId.eq(*id))
             .exec(&tx)
             .await?;
         let row = media::Entity::delete_by_id(*id).exec(&tx).await?;

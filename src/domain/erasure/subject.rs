@@ -2,7 +2,8 @@
 //! may share, such as captions and names of files, are given to a search by hand.
 
 use clipqueue_entities::{
-    AccountId, UserId, account, api_key, media, notice, post, post_attempt, post_video, user,
+    AccountId, UserId, account, api_key, media, media_import, notice, post, post_attempt,
+    post_video, tracked_video, user, verified_source, webhook_endpoint,
 };
 use sea_orm::{
     ColumnTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _, QueryTrait as _,
@@ -32,6 +33,30 @@ pub async fn identifiers(
             .await?
         {
             found.push(key.id.to_string());
+        }
+        for endpoint in webhook_endpoint::Entity::find()
+            .filter(webhook_endpoint::Column::UserId.eq(user))
+            .all(db)
+            .await?
+        {
+            found.push(endpoint.id.to_string());
+            found.push(endpoint.url);
+        }
+        for import in media_import::Entity::find()
+            .filter(media_import::Column::UserId.eq(user))
+            .all(db)
+            .await?
+        {
+            found.push(import.id.to_string());
+            found.push(import.shown_url);
+        }
+        for source in verified_source::Entity::find()
+            .filter(verified_source::Column::UserId.eq(user))
+            .all(db)
+            .await?
+        {
+            found.push(source.id.to_string());
+            found.push(source.token);
         }
         for id in app.media.all_of(user).await.map_err(anyhow::Error::from)? {
             found.push(id.to_string());
@@ -72,6 +97,15 @@ pub async fn identifiers(
         .all(db)
         .await?
     {
+        found.push(row.video_id);
+        found.extend(row.share_url);
+    }
+    for row in tracked_video::Entity::find()
+        .filter(tracked_video::Column::AccountId.is_in(ids.iter().copied()))
+        .all(db)
+        .await?
+    {
+        found.push(row.id.to_string());
         found.push(row.video_id);
         found.extend(row.share_url);
     }

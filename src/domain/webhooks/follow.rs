@@ -111,13 +111,11 @@ async fn page(app: &App, row: &mut endpoint::Model) -> Result<Option<u64>> {
 }
 
 fn of_event(row: &endpoint::Model, event: &event::Model, now: Timestamp) -> delivery::Model {
-    new(
-        row,
-        Some(event.seq),
-        &event.kind,
-        payload::of_event(event),
-        now,
-    )
+    let body = payload::of_event(event);
+    delivery::Model {
+        account_id: event.account_id,
+        ..new(row, Some(event.seq), &event.kind, body, now)
+    }
 }
 
 /// A delivery that nobody has tried yet.
@@ -132,6 +130,7 @@ pub(super) fn new(
         id: WebhookDeliveryId::new(),
         endpoint_id: row.id,
         user_id: row.user_id,
+        account_id: None,
         seq,
         kind: kind.to_owned(),
         body,

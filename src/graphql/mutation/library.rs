@@ -106,8 +106,7 @@ pub(crate) struct ApplySavedTextsInput {
     /// A saved caption in place of the post's; its own stays, when left out.
     caption_id: Option<ID>,
     /// Saved sets of hashtags, to be put behind it; a hashtag that is there already is not repeated.
-    #[graphql(default)]
-    hashtag_set_ids: Vec<ID>,
+    hashtag_set_ids: Option<Vec<ID>>,
 }
 
 /// A plan to give.
@@ -235,6 +234,7 @@ impl LibraryMutations {
             hashtags: input
                 .hashtag_set_ids
                 .iter()
+                .flatten()
                 .map(SavedTextId::from_global)
                 .collect(),
         };

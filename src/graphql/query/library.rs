@@ -39,8 +39,7 @@ pub(crate) struct ComposeCaptionInput {
     /// A saved caption.
     caption_id: Option<ID>,
     /// Saved sets of hashtags, to be put behind it; a hashtag that is there already is not repeated.
-    #[graphql(default)]
-    hashtag_set_ids: Vec<ID>,
+    hashtag_set_ids: Option<Vec<ID>>,
 }
 
 #[derive(Debug, Default)]
@@ -117,6 +116,7 @@ impl LibraryQueries {
             hashtags: input
                 .hashtag_set_ids
                 .iter()
+                .flatten()
                 .map(SavedTextId::from_global)
                 .collect(),
         };

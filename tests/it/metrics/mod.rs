@@ -5,5 +5,5 @@ mod experiments;
 mod planner;
 mod reading;
 mod roll_up;
-mod support;
+pub(crate) mod support;
 mod trouble;

@@ -20,12 +20,12 @@ pub(super) const STEP: Duration = Duration::from_secs(900);
 const MOMENT: Duration = Duration::from_secs(6);
 
 /// The product with counters switched on.
-pub(super) async fn start(stack: Stack) -> TestApp {
+pub(crate) async fn start(stack: Stack) -> TestApp {
     TestApp::start_with(stack, &[("metrics.calls_per_minute", "540")]).await
 }
 
 /// Plans the hour and runs what is due.
-pub(super) async fn plan(t: &mut TestApp) {
+pub(crate) async fn plan(t: &mut TestApp) {
     enqueue(t, Job::PlanMetrics {}).await;
     t.drain().await;
     settle(t).await;
@@ -57,7 +57,7 @@ pub(super) async fn hours(t: &mut TestApp, hours: u32) {
     }
 }
 
-pub(super) async fn videos(t: &TestApp, account: AccountId) -> Vec<tracked_video::Model> {
+pub(crate) async fn videos(t: &TestApp, account: AccountId) -> Vec<tracked_video::Model> {
     tracked_video::Entity::find()
         .filter(tracked_video::Column::AccountId.eq(account))
         .order_by_asc(tracked_video::Column::PostedAt)
@@ -66,7 +66,7 @@ pub(super) async fn videos(t: &TestApp, account: AccountId) -> Vec<tracked_video
         .unwrap()
 }
 
-pub(super) async fn samples(
+pub(crate) async fn samples(
     t: &TestApp,
     video: &tracked_video::Model,
 ) -> Vec<metric_sample::Model> {

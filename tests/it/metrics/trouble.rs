@@ -1,11 +1,11 @@
 //! Accounts that cannot be read, listings that are interrupted, and more accounts than calls.
 
 use clipqueue::domain::accounts::{REAUTH_REQUIRED, SCOPE_MISSING};
-use clipqueue_entities::{account, job::JobState, metric_plan, metric_sample, tracked_video};
+use clipqueue_entities::{account, job::JobState, metric_plan};
 use sea_orm::{ColumnTrait as _, EntityTrait as _, PaginatorTrait as _, QueryFilter as _};
 use tiktok_sim::{Consent, Endpoint, Fault, FaultKind};
 
-use super::support::{hours, plan, plan_of, samples, start, videos};
+use super::support::{hours, plan, plan_of, start, videos};
 use crate::support::{
     app::{Stack, TestApp},
     flows::{HOUR, MINUTE},
@@ -16,7 +16,6 @@ crate::on_both_stacks_by_hand!(
     a_dead_grant_marks_the_account_and_fails_nothing,
     an_interrupted_listing_goes_on_where_it_was,
     more_accounts_than_calls_are_read_hour_by_hour,
-    what_was_read_goes_with_its_account,
 );
 
 async fn a_missing_scope_marks_the_account_until_it_is_granted(stack: Stack) {
@@ -133,45 +132,4 @@ async fn more_accounts_than_calls_are_read_hour_by_hour(stack: Stack) {
     t.advance(HOUR);
     plan(&mut t).await;
     assert_eq!(t.jobs("refresh_metrics").await.len(), 90);
-}
-
-async fn what_was_read_goes_with_its_account(stack: Stack) {
-    let mut t = start(stack).await;
-    let account = t.connect("creator").await.id;
-    t.sim.add_video("creator", "gone");
-    plan(&mut t).await;
-    let video = videos(&t, account).await.remove(0);
-    assert_eq!(samples(&t, &video).await.len(), 1);
-    let forgotten = clipqueue::domain::counters::forget_in_tx(t.app.db.write(), account)
-        .await
-        .unwrap();
-    assert_eq!(
-        (forgotten.videos, forgotten.samples, forgotten.days),
-        (1, 1, 1)
-    );
-    let again = clipqueue::domain::counters::forget_in_tx(t.app.db.write(), account)
-        .await
-        .unwrap();
-    assert_eq!((again.videos, again.samples, again.days), (0, 0, 0));
-    assert_eq!(
-        metric_sample::Entity::find()
-            .count(t.app.db.read())
-            .await
-            .unwrap(),
-        0
-    );
-    assert_eq!(
-        tracked_video::Entity::find()
-            .count(t.app.db.read())
-            .await
-            .unwrap(),
-        0
-    );
-    assert_eq!(
-        metric_plan::Entity::find()
-            .count(t.app.db.read())
-            .await
-            .unwrap(),
-        0
-    );
 }

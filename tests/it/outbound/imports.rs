@@ -18,7 +18,7 @@ use crate::support::app::{CLIP, Stack, TestApp};
 crate::on_both_stacks!(a_file_is_fetched_judged_and_ready);
 
 /// A source that covers the whole server, verified.
-pub(super) async fn verified(t: &TestApp, server: &Server) -> verified_source::Model {
+pub(crate) async fn verified(t: &TestApp, server: &Server) -> verified_source::Model {
     let row = add(t, server.url("/").as_str()).await;
     verified_source::ActiveModel {
         id: Set(row.id),
@@ -31,7 +31,7 @@ pub(super) async fn verified(t: &TestApp, server: &Server) -> verified_source::M
     .unwrap()
 }
 
-pub(super) async fn begin(t: &TestApp, url: &str) -> media_import::Model {
+pub(crate) async fn begin(t: &TestApp, url: &str) -> media_import::Model {
     let new = NewImport {
         url: url.to_owned(),
         filename: None,
@@ -40,7 +40,7 @@ pub(super) async fn begin(t: &TestApp, url: &str) -> media_import::Model {
     imports::begin(&t.app, &t.actor, new, &key).await.unwrap()
 }
 
-pub(super) async fn reload(t: &TestApp, row: &media_import::Model) -> media_import::Model {
+pub(crate) async fn reload(t: &TestApp, row: &media_import::Model) -> media_import::Model {
     imports::get(&t.app, t.actor.user_id, row.id).await.unwrap()
 }
 

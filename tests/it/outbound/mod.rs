@@ -2,12 +2,12 @@
 //! and imports.
 
 mod hostile;
-mod imports;
+pub(crate) mod imports;
 mod resume;
-mod server;
+pub(crate) mod server;
 mod sources;
 mod told;
-mod webhooks;
+pub(crate) mod webhooks;
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use server::{LONG, Names};
 
 impl TestApp {
     /// Lets the product ask this machine, by the names that the answer knows.
-    fn names(&mut self) -> Arc<Names> {
+    pub(crate) fn names(&mut self) -> Arc<Names> {
         let names = Names::new();
         self.app.fetch = server::fetcher(&names, LONG);
         names

@@ -18,24 +18,24 @@ use tokio::{
 };
 
 /// The host that honest tests ask.
-pub(super) const HOST: &str = "films.example.com";
+pub(crate) const HOST: &str = "films.example.com";
 
 /// What was asked.
 #[derive(Clone, Debug)]
-pub(super) struct Asked {
-    pub(super) path: String,
-    pub(super) headers: BTreeMap<String, String>,
-    pub(super) body: String,
+pub(crate) struct Asked {
+    pub(crate) path: String,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: String,
 }
 
 impl Asked {
-    pub(super) fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", String::as_str)
     }
 }
 
 /// How the server answers.
-pub(super) enum Answer {
+pub(crate) enum Answer {
     /// These bytes, and the end.
     Bytes(Vec<u8>),
     /// These bytes, and then one piece after another without end.
@@ -46,7 +46,7 @@ pub(super) enum Answer {
 
 impl Answer {
     /// A well-formed answer.
-    pub(super) fn whole(status: &str, headers: &str, body: &[u8]) -> Self {
+    pub(crate) fn whole(status: &str, headers: &str, body: &[u8]) -> Self {
         let length = body.len();
         let mut bytes =
             format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\n\r\n").into_bytes();
@@ -55,14 +55,14 @@ impl Answer {
     }
 
     /// These bytes.
-    pub(super) fn text(text: &str) -> Self {
+    pub(crate) fn text(text: &str) -> Self {
         Self::Bytes(text.as_bytes().to_vec())
     }
 }
 
 /// A server on this machine.
-pub(super) struct Server {
-    pub(super) port: u16,
+pub(crate) struct Server {
+    pub(crate) port: u16,
     asked: Arc<Mutex<Vec<Asked>>>,
     connections: Arc<AtomicUsize>,
     task: AbortHandle,
@@ -75,7 +75,7 @@ impl Drop for Server {
 }
 
 impl Server {
-    pub(super) async fn start(answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
+    pub(crate) async fn start(answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
@@ -104,16 +104,16 @@ impl Server {
     }
 
     /// Everything that was asked so far.
-    pub(super) fn asked(&self) -> Vec<Asked> {
+    pub(crate) fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
     }
 
-    pub(super) fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
 
     /// An address of the server under its name.
-    pub(super) fn url(&self, path: &str) -> url::Url {
+    pub(crate) fn url(&self, path: &str) -> url::Url {
         format!("http://{HOST}:{}{path}", self.port)
             .parse()
             .unwrap()
@@ -167,7 +167,7 @@ async fn serve(
 
 /// A resolver that knows what it was told. Of several answers each is given once, the last for ever.
 #[derive(Debug, Default)]
-pub(super) struct Names {
+pub(crate) struct Names {
     addresses: Mutex<HashMap<String, VecDeque<Vec<IpAddr>>>>,
     texts: Mutex<HashMap<String, Vec<String>>>,
     asked: AtomicUsize,
@@ -175,13 +175,13 @@ pub(super) struct Names {
 
 impl Names {
     /// One that knows the honest host.
-    pub(super) fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         let names = Arc::new(Self::default());
         names.lead(HOST, &[&["127.0.0.1"]]);
         names
     }
 
-    pub(super) fn lead(&self, host: &str, answers: &[&[&str]]) {
+    pub(crate) fn lead(&self, host: &str, answers: &[&[&str]]) {
         let answers = answers
             .iter()
             .map(|answer| answer.iter().map(|text| text.parse().unwrap()).collect())
@@ -192,13 +192,13 @@ impl Names {
             .insert(host.to_owned(), answers);
     }
 
-    pub(super) fn text(&self, name: &str, texts: &[&str]) {
+    pub(crate) fn text(&self, name: &str, texts: &[&str]) {
         let texts = texts.iter().map(|text| (*text).to_owned()).collect();
         self.texts.lock().unwrap().insert(name.to_owned(), texts);
     }
 
     /// How often addresses were asked for.
-    pub(super) fn asked(&self) -> usize {
+    pub(crate) fn asked(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
     }
 }
@@ -223,7 +223,7 @@ impl Resolver for Names {
 }
 
 /// Patience that a loaded machine does not wear out.
-pub(super) const LONG: Patience = Patience {
+pub(crate) const LONG: Patience = Patience {
     connect: Duration::from_secs(30),
     answer: Duration::from_secs(30),
     silence: Duration::from_secs(30),
@@ -231,7 +231,7 @@ pub(super) const LONG: Patience = Patience {
 };
 
 /// Patience for tests in which it wears out.
-pub(super) const SHORT: Patience = Patience {
+pub(crate) const SHORT: Patience = Patience {
     connect: Duration::from_secs(1),
     answer: Duration::from_millis(500),
     silence: Duration::from_millis(500),
@@ -239,7 +239,7 @@ pub(super) const SHORT: Patience = Patience {
 };
 
 /// A fetcher that may ask this machine.
-pub(super) fn fetcher(names: &Arc<Names>, patience: Patience) -> Fetcher {
+pub(crate) fn fetcher(names: &Arc<Names>, patience: Patience) -> Fetcher {
     let policy = Policy {
         loopback: true,
         ..Policy::default()
@@ -248,7 +248,7 @@ pub(super) fn fetcher(names: &Arc<Names>, patience: Patience) -> Fetcher {
 }
 
 /// A fetcher as in production, but for the port of a test's server.
-pub(super) fn strict(names: &Arc<Names>, port: u16) -> Fetcher {
+pub(crate) fn strict(names: &Arc<Names>, port: u16) -> Fetcher {
     let policy = Policy {
         ports: vec![443, port],
         loopback: false,

@@ -29,11 +29,11 @@ crate::on_both_stacks!(
     events_whose_follower_was_lost_are_told_by_the_sweep,
 );
 
-pub(super) fn taking() -> Answer {
+pub(crate) fn taking() -> Answer {
     Answer::whole("204 No Content", "", b"")
 }
 
-pub(super) async fn endpoint(
+pub(crate) async fn endpoint(
     t: &TestApp,
     url: &str,
     kinds: &[&str],
@@ -52,7 +52,7 @@ pub(super) async fn reload(t: &TestApp, id: WebhookEndpointId) -> webhook_endpoi
     webhooks::get(&t.app, t.actor.user_id, id).await.unwrap()
 }
 
-pub(super) async fn deliveries(t: &TestApp, id: WebhookEndpointId) -> Vec<webhook_delivery::Model> {
+pub(crate) async fn deliveries(t: &TestApp, id: WebhookEndpointId) -> Vec<webhook_delivery::Model> {
     webhook_delivery::Entity::find()
         .filter(webhook_delivery::Column::EndpointId.eq(id))
         .order_by_asc(webhook_delivery::Column::Id)

@@ -14,6 +14,8 @@ const BLOCKS: i64 = 500;
 struct Table {
     name: String,
     columns: Vec<Column>,
+    /// What SQLite keeps its rows in order by.
+    order: Vec<String>,
 }
 
 struct Column {
@@ -48,10 +50,12 @@ async fn tables(app: &App) -> Result<Vec<Table>> {
          WHERE c.table_schema = current_schema() AND t.table_type = 'BASE TABLE' \
          ORDER BY c.table_name, c.ordinal_position"
     } else {
-        "SELECT m.name AS t, p.name AS c, p.type AS k FROM sqlite_master m \
-         JOIN pragma_table_info(m.name) p WHERE m.type = 'table' ORDER BY m.name, p.cid"
+        "SELECT l.name AS t, p.name AS c, p.type AS k, l.wr AS keyed, p.pk AS pk \
+         FROM pragma_table_list l JOIN pragma_table_info(l.name) p \
+         WHERE l.schema = 'main' AND l.type = 'table' ORDER BY l.name, p.cid"
     };
     let mut tables: Vec<Table> = Vec::new();
+    let mut keys = Vec::new();
     for row in ask(app, names.to_owned()).await? {
         let (table, name): (String, String) = (row.try_get("", "t")?, row.try_get("", "c")?);
         let kind: String = row.try_get("", "k")?;
@@ -72,7 +76,20 @@ async fn tables(app: &App) -> Result<Vec<Table>> {
             _ => tables.push(Table {
                 name: table,
                 columns: vec![column],
+                order: Vec::new(),
             }),
+        }
+        if !is_postgres && row.try_get::<i64>("", "keyed")? == 1 {
+            // A table without row ids lies in the order of its key.
+            keys.extend((row.try_get::<i64>("", "pk")? > 0).then_some((tables.len() - 1, quoted)));
+        }
+    }
+    for (table, column) in keys {
+        tables[table].order.push(column);
+    }
+    for table in &mut tables {
+        if table.order.is_empty() {
+            table.order.push("rowid".to_owned());
         }
     }
     Ok(tables)
@@ -114,17 +131,28 @@ impl Table {
 /// SQLite: in the order of the rows' numbers.
 async fn rows(app: &App, table: &Table, needle: &Needle, found: &mut Found) -> Result<()> {
     let (selected, name) = (table.selected(), quoted(&table.name));
-    let mut after = i64::MIN;
+    let order = table.order.join(", ");
+    // As a literal of SQL.
+    let place = table
+        .order
+        .iter()
+        .map(|column| format!("quote({column})"))
+        .collect::<Vec<_>>()
+        .join(" || ', ' || ");
+    let mut after = None::<String>;
     loop {
+        let further = after
+            .map(|after| format!("WHERE ({order}) > ({after})"))
+            .unwrap_or_default();
         let sql = format!(
-            "SELECT rowid AS place, {selected} FROM {name} WHERE rowid > {after} \
-             ORDER BY rowid LIMIT {ROWS}"
+            "SELECT {place} AS place, {selected} FROM {name} {further} \
+             ORDER BY {order} LIMIT {ROWS}"
         );
         let page = ask(app, sql).await?;
         let Some(last) = page.last() else {
             return Ok(());
         };
-        after = last.try_get("", "place")?;
+        after = Some(last.try_get("", "place")?);
         for row in &page {
             table.look(row, needle, found)?;
         }
