@@ -111,19 +111,21 @@ async fn dispatch(cli: Cli) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Sim(sim) => roles::sim(sim).await,
-        Command::Demo(demo) => crate::demo::run(demo).await,
+        Command::Demo(demo) => Box::pin(crate::demo::run(demo)).await,
         Command::Torture(torture) => Box::pin(crate::torture::run(torture)).await,
         Command::Config(command) => check::run(&command, &options),
-        Command::Serve => roles::serve(load_to_stay(&options)?).await,
-        Command::Api => roles::api(load_to_stay(&options)?).await,
-        Command::Worker { queues } => roles::worker(load_to_stay(&options)?, queues).await,
+        Command::Serve => Box::pin(roles::serve(load_to_stay(&options)?)).await,
+        Command::Api => Box::pin(roles::api(load_to_stay(&options)?)).await,
+        Command::Worker { queues } => {
+            Box::pin(roles::worker(load_to_stay(&options)?, queues)).await
+        }
         Command::Migrate(command) => migrate::run(&load(&options)?, command).await,
-        Command::Key(command) => key::run(load(&options)?, command).await,
-        Command::User(command) => user::run(load(&options)?, command).await,
+        Command::Key(command) => Box::pin(key::run(load(&options)?, command)).await,
+        Command::User(command) => Box::pin(user::run(load(&options)?, command)).await,
         Command::Erasure(command) => Box::pin(erasure::run(load(&options)?, command)).await,
         Command::Receipt(command) => receipt::run(&command),
         Command::Bench(command) => crate::bench::run(command).await,
-        Command::Doctor => doctor::run(load(&options)?).await,
+        Command::Doctor => Box::pin(doctor::run(load(&options)?)).await,
         Command::Healthcheck(ask) => health::run(&load(&options)?, &ask).await,
     }
 }

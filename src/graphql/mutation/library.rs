@@ -238,7 +238,9 @@ impl LibraryMutations {
                 .map(SavedTextId::from_global)
                 .collect(),
         };
-        let applied = texts::apply(app, actor, id, input.expected_version, parts).await;
+        // The future of an edit is large.
+        let version = input.expected_version;
+        let applied = Box::pin(texts::apply(app, actor, id, version, parts)).await;
         posts::payload_of(ctx, "postId", id, applied).await
     }
 
