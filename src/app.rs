@@ -89,6 +89,7 @@ impl App {
                 max_size: config.media.max_file_bytes,
                 quota_bytes: config.media.user_quota_bytes,
                 quota_count: config.media.user_quota_files,
+                plans: config.plans.clone(),
                 low_water: config.media.min_free_bytes,
                 upload_ttl: config.media.upload_ttl,
                 ..MediaSettings::default()

@@ -146,3 +146,7 @@ typed_id! {
     /// A file that is fetched from a tenant's own address.
     MediaImportId
 }
+typed_id! {
+    /// A caption or a set of hashtags that a tenant keeps.
+    SavedTextId
+}

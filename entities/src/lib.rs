@@ -31,6 +31,7 @@ pub mod job_attempt;
 pub mod master_key;
 pub mod media;
 pub mod media_import;
+pub mod media_label;
 pub mod media_segment;
 pub mod metric_plan;
 pub mod metric_sample;
@@ -44,11 +45,14 @@ pub mod queue_control;
 pub mod receipt_key;
 pub mod retention_day;
 pub mod retention_walk;
+pub mod saved_text;
 pub mod sealed;
 pub mod time;
 pub mod tombstone;
 pub mod tracked_video;
+pub mod usage_day;
 pub mod user;
+pub mod user_plan;
 pub mod verified_source;
 pub mod webhook_attempt;
 pub mod webhook_delivery;
@@ -57,7 +61,8 @@ pub mod webhook_endpoint;
 pub use ids::{
     AccountId, ApiKeyId, AttemptId, AuditId, BulkActId, ConsoleSessionId, DataExportId,
     DriftReportId, ErasureId, EvidenceId, IdParseError, JobId, MediaId, MediaImportId, NoticeId,
-    PostId, TrackedVideoId, UserId, VerifiedSourceId, WebhookDeliveryId, WebhookEndpointId,
+    PostId, SavedTextId, TrackedVideoId, UserId, VerifiedSourceId, WebhookDeliveryId,
+    WebhookEndpointId,
 };
 pub use sealed::Sealed;
 pub use time::Timestamp;

@@ -22,6 +22,8 @@ mod m20261125_000005_posts_by_state;
 mod m20261125_000010_metrics;
 mod m20261125_000020_erasure;
 mod m20261125_000030_outbound;
+mod m20261125_000040_workspace;
+mod m20261125_000045_plans;
 mod m20261125_000050_audit_chain;
 mod m20261125_000052_retention;
 mod m20261125_000055_exports;
@@ -49,6 +51,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000010_metrics::Migration),
             Box::new(m20261125_000020_erasure::Migration),
             Box::new(m20261125_000030_outbound::Migration),
+            Box::new(m20261125_000040_workspace::Migration),
+            Box::new(m20261125_000045_plans::Migration),
             Box::new(m20261125_000050_audit_chain::Migration),
             Box::new(m20261125_000052_retention::Migration),
             Box::new(m20261125_000055_exports::Migration),

@@ -10,6 +10,7 @@ mod migrate;
 mod receipt;
 mod retention;
 mod roles;
+mod user;
 
 use std::path::PathBuf;
 
@@ -74,6 +75,9 @@ enum Command {
     /// Make, list and revoke API keys.
     #[command(subcommand)]
     Key(key::Command),
+    /// Give users plans.
+    #[command(subcommand)]
+    User(user::Command),
     /// Delete people's data, search for what is left, apply tombstones again.
     #[command(subcommand)]
     Erasure(erasure::Command),
@@ -115,7 +119,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Sim(sim) => roles::sim(sim).await,
-        Command::Demo(demo) => crate::demo::run(demo).await,
+        Command::Demo(demo) => Box::pin(crate::demo::run(demo)).await,
         Command::Torture(torture) => Box::pin(crate::torture::run(torture)).await,
         Command::Config(command) => check::run(&command, &options),
         Command::Serve => Box::pin(roles::serve(load_to_stay(&options)?)).await,
@@ -125,6 +129,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<()> {
         }
         Command::Migrate(command) => migrate::run(&load(&options)?, command).await,
         Command::Key(command) => Box::pin(key::run(load(&options)?, command)).await,
+        Command::User(command) => Box::pin(user::run(load(&options)?, command)).await,
         Command::Erasure(command) => Box::pin(erasure::run(load(&options)?, command)).await,
         Command::Receipt(command) => receipt::run(&command),
         Command::Audit(command) => Box::pin(audit::run(load(&options)?, command)).await,

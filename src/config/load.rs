@@ -8,7 +8,7 @@ use url::Url;
 use super::{
     Config, Console, Database, Debug, Erasure, Fetch, Graphql, Http, Log, LogFormat, Media,
     Metrics, Operations, Posts, Problems, Queue, Secrets, Tiktok, Transport, TransportKind,
-    WhenRemoved, check::check, layers::Layers, place::media_place, reader::Reader,
+    WhenRemoved, check::check, layers::Layers, place::media_place, plans, reader::Reader,
     retention::retention,
 };
 
@@ -181,6 +181,7 @@ fn read(r: &mut Reader<'_>) -> Config {
                 .unwrap_or(u32::MAX),
             max_videos: u32::try_from(r.number("metrics.max_videos", 20)).unwrap_or(u32::MAX),
         },
+        plans: plans::read(r),
         operations: Operations {
             drift_sample: r.number("operations.drift_sample", 0),
             keep_audit: r.duration("operations.keep_audit"),

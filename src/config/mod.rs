@@ -8,6 +8,7 @@ mod check;
 mod layers;
 mod load;
 mod place;
+pub mod plans;
 mod reader;
 mod retention;
 mod units;
@@ -21,6 +22,7 @@ use url::Url;
 use crate::crash::CrashAt;
 
 pub use load::{DEMO_CLIENT_KEY, DEMO_CLIENT_SECRET, Sources, known_keys, load};
+pub use plans::{Plan, PlanName, Plans};
 pub use reader::{Problem, Problems};
 pub use retention::Retention;
 pub use units::parse_duration;
@@ -48,6 +50,8 @@ pub struct Config {
     pub posts: Posts,
     /// Reading counters.
     pub metrics: Metrics,
+    /// What users may use.
+    pub plans: Plans,
     /// Watches over the installation.
     pub operations: Operations,
     /// Deleting what is known of people.

@@ -7,8 +7,6 @@ use super::reader::Reader;
 /// `[retention]`
 #[derive(Clone, Debug)]
 pub struct Retention {
-    /// Files, after the last post that had them ended.
-    pub media: Duration,
     /// What is known of a file, after its bytes were removed.
     pub media_records: Duration,
     /// Events.
@@ -31,7 +29,6 @@ pub struct Retention {
 
 pub(super) fn retention(r: &mut Reader<'_>) -> Retention {
     Retention {
-        media: r.duration("retention.media"),
         media_records: r.duration("retention.media_records"),
         events: r.duration("retention.events"),
         evidence: r.duration("retention.evidence"),

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use clipqueue_entities::{ApiKeyId, Timestamp, UserId};
+use clipqueue_entities::{AccountId, ApiKeyId, Timestamp, UserId};
 
 use super::error::{Error, Result};
 
@@ -120,12 +120,21 @@ pub struct Actor {
     pub scopes: Vec<Scope>,
     /// When the key stops working.
     pub expires_at: Option<Timestamp>,
+    /// The accounts that the key is restricted to; all of the tenant's, when absent.
+    pub accounts: Option<Vec<AccountId>>,
 }
 
 impl Actor {
     /// Whether the key has `scope`.
     pub fn may(&self, scope: Scope) -> bool {
         self.scopes.contains(&scope)
+    }
+
+    /// Whether the key may be used for this account, if it is the tenant's.
+    pub fn may_use(&self, account: AccountId) -> bool {
+        self.accounts
+            .as_ref()
+            .is_none_or(|accounts| accounts.contains(&account))
     }
 
     /// Refuses unless the key has `scope`.

@@ -14,6 +14,7 @@
 //! - What became of them: [`counters`]
 //! - Files: [`uploads`], photos that TikTok fetches: [`pulls`], and files that are fetched from users'
 //!   addresses: [`sources`], [`imports`]
+//! - What users may use, and how they keep their files in order: [`plans`], [`library`]
 //! - What users' addresses are told: [`webhooks`], [`public_id`]
 //! - The installation: [`operators`], [`inspect`], [`bulk`], [`audit`], [`drift`], [`canaries`],
 //!   [`overdue`]
@@ -44,14 +45,18 @@ pub mod fail_reason;
 pub mod idempotency;
 pub mod imports;
 pub mod inspect;
+pub mod key_accounts;
 pub mod key_canary;
+pub mod key_rotation;
 pub mod lateness;
+pub mod library;
 pub mod line;
 pub mod local_time;
 pub mod next_action;
 pub mod notices;
 pub mod operators;
 pub mod overdue;
+pub mod plans;
 pub mod poll_plan;
 pub mod post_birth;
 pub mod post_change;

@@ -7,7 +7,7 @@ use async_graphql::ID;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use clipqueue_entities::{
     AccountId, ApiKeyId, AuditId, BulkActId, DataExportId, JobId, MediaId, MediaImportId, PostId,
-    UserId, VerifiedSourceId, WebhookDeliveryId, WebhookEndpointId,
+    SavedTextId, UserId, VerifiedSourceId, WebhookDeliveryId, WebhookEndpointId,
 };
 use uuid::Uuid;
 
@@ -62,6 +62,7 @@ global! {
     MediaId = "Media",
     MediaImportId = "MediaImport",
     PostId = public_id::POST,
+    SavedTextId = "SavedText",
     UserId = "Viewer",
     VerifiedSourceId = "VerifiedSource",
     WebhookDeliveryId = "WebhookDelivery",

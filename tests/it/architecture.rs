@@ -393,6 +393,26 @@ const OTHER_WRITES: &[(&str, &str)] = &[
     ("src/domain/imports/sweep.rs", "what the next sweep repeats"),
     ("src/domain/key_canary.rs", "the first start"),
     (
+        "src/domain/key_rotation.rs",
+        "a key, which a person asks for again",
+    ),
+    (
+        "src/domain/library/folders.rs",
+        "folders, which a person moves again",
+    ),
+    (
+        "src/domain/library/mod.rs",
+        "what is kept about a file, which a person changes again",
+    ),
+    (
+        "src/domain/library/texts.rs",
+        "texts, which a person saves again",
+    ),
+    (
+        "src/domain/plans/mod.rs",
+        "a plan, which a person gives again",
+    ),
+    (
         "src/domain/operators.rs",
         "operators' acts, which a person repeats",
     ),

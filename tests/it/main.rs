@@ -29,6 +29,7 @@ mod posts;
 mod process;
 mod queue;
 mod schema_of_database;
+mod space;
 mod support;
 mod tokens;
 mod torture;

@@ -188,6 +188,7 @@ async fn create_from_entities(db: &Db) {
     create(db, entities::master_key::Entity).await;
     create(db, entities::media::Entity).await;
     create(db, entities::media_import::Entity).await;
+    create(db, entities::media_label::Entity).await;
     create(db, entities::media_segment::Entity).await;
     create(db, entities::metric_plan::Entity).await;
     create(db, entities::metric_sample::Entity).await;
@@ -201,9 +202,12 @@ async fn create_from_entities(db: &Db) {
     create(db, entities::receipt_key::Entity).await;
     create(db, entities::retention_day::Entity).await;
     create(db, entities::retention_walk::Entity).await;
+    create(db, entities::saved_text::Entity).await;
     create(db, entities::tombstone::Entity).await;
     create(db, entities::tracked_video::Entity).await;
+    create(db, entities::usage_day::Entity).await;
     create(db, entities::user::Entity).await;
+    create(db, entities::user_plan::Entity).await;
     create(db, entities::verified_source::Entity).await;
     create(db, entities::webhook_attempt::Entity).await;
     create(db, entities::webhook_delivery::Entity).await;

@@ -16,7 +16,7 @@ use super::{Watched, accounts, lanes};
 use crate::{
     app::App,
     crash::{self, Commit},
-    domain::error::Result,
+    domain::{error::Result, key_accounts, plans},
     queue::{Lease, ledger},
 };
 
@@ -120,7 +120,11 @@ pub const OWNED: &[Owned] = &[
         "media_id",
         "media_id IN (SELECT id FROM media WHERE user_id = $1)",
     ),
+    at_once(user("media_labels", "", "user_id = $1")),
     user("media", "id", "user_id = $1"),
+    user("saved_texts", "id", "user_id = $1"),
+    at_once(user("usage_days", "", "user_id = $1")),
+    user("user_plans", "user_id", "user_id = $1"),
     user("bulk_acts", "id", "user_id = $1"),
     user("oauth_states", "state_hash", "user_id = $1"),
     user(
@@ -175,6 +179,13 @@ pub async fn delete_rows(
     }
     for account in accounts(app, erasure).await? {
         marks += delete_marks(app, account.id).await?;
+        let tx = app.db.begin().await?;
+        key_accounts::forget_in_tx(&tx, account.user_id, account.id).await?;
+        crash::commit(tx, Commit::RowsErased).await?;
+    }
+    if let (ErasureScope::User, Some(user)) = (erasure.scope, erasure.user_id) {
+        let forgotten = plans::requests::forget(app, user).await;
+        forgotten.map_err(anyhow::Error::from)?;
     }
     counts.insert("jobs".to_owned(), json!(jobs));
     counts.insert("budget_marks".to_owned(), json!(marks));

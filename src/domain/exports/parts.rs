@@ -95,6 +95,10 @@ pub const PARTS: &[Part] = &[
         omit & ["digest"]
     ),
     part!(media, "media", OF_USER, omit & ["hash_state"]),
+    part!(media_label, "media_labels", OF_USER),
+    part!(saved_text, "saved_texts", OF_USER),
+    part!(user_plan, "user_plans", OF_USER),
+    part!(usage_day, "usage_days", OF_USER),
     part!(media_import, "media_imports", OF_USER, omit & ["url"]),
     part!(verified_source, "verified_sources", OF_USER),
     part!(

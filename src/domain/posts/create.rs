@@ -25,6 +25,7 @@ use crate::{
         idempotency::{Request, Seen},
         lateness::Late,
         local_time::LocalTime,
+        plans,
         post_birth::{self, Newborn},
         post_change::{Change, Evidence, apply_in_tx},
         post_settings::DirectSettings,
@@ -100,12 +101,28 @@ pub async fn create(
         tx.rollback().await?;
         return get(app.db.read(), actor.user_id, PostId(id)).await;
     }
+    if newborn.submit {
+        plans::posts::take_one_in_tx(app, &tx, actor.user_id).await?;
+    }
     let mut made = make_in_tx(app, &tx, actor.user_id, vec![newborn], "createPost").await?;
     crash::commit(tx, Commit::PostAccepted).await?;
     app.announce(actor.user_id).await;
     app.nudge(UPLOADS);
     made.pop()
         .ok_or_else(|| anyhow::anyhow!("no post was made of one request").into())
+}
+
+/// What [`create`] would refuse, without writing anything.
+pub async fn check(app: &App, actor: &Actor, new: &NewPost) -> Result<()> {
+    validate(app, actor, new).await?;
+    let wanted = usize::from(!new.keep_draft);
+    match plans::posts::room(app, actor.user_id, wanted)
+        .await?
+        .refusal
+    {
+        Some(refusal) => Err(refusal.into()),
+        None => Ok(()),
+    }
 }
 
 /// The row of a request that was found good.
@@ -215,6 +232,7 @@ pub async fn submit(app: &App, actor: &Actor, id: PostId) -> Result<post::Model>
         tx.rollback().await?;
         return Ok(post);
     }
+    plans::posts::take_one_in_tx(app, &tx, actor.user_id).await?;
     let change = Change::new(PostEvent::Submitted, Evidence::creator("submitPost"))
         .edit(|row| row.publish_at = Set(publish_at));
     let post = apply_in_tx(app, &tx, post, change).await?;

@@ -13,7 +13,10 @@ use sea_orm::{
 use super::{Count, media as files, tally};
 use crate::{
     app::App,
-    domain::error::{Error, Result},
+    domain::{
+        error::{Error, Result},
+        library::life::Over,
+    },
 };
 
 /// Files that are looked at in one run.
@@ -34,7 +37,13 @@ pub(super) async fn settle(app: &App, rule: &'static str, before: Timestamp) -> 
     }
     let mut ended = 0;
     for row in lost {
-        if files::end(app, row.user_id, row.id, before).await? {
+        let file = Over {
+            id: row.id,
+            user_id: row.user_id,
+            ready_at: row.ready_at.unwrap_or(row.updated_at),
+            since: before,
+        };
+        if files::end(app, &file).await? {
             ended += 1;
         } else {
             tracing::error!(media = %row.id, "the objects of a file that a post has are gone");

@@ -25,6 +25,8 @@ use crate::app::App;
 
 /// What one statement deletes at most.
 const BATCH: u64 = 1000;
+/// Unfinished uploads that are ended in one go.
+const UPLOADS: u64 = 100;
 /// How often a rule goes on in one run while it finds a whole batch.
 const PAGES: u32 = 50;
 /// How often the whole store is walked.
@@ -88,7 +90,7 @@ pub async fn plan(app: &App, depth: Depth) -> Result<Vec<Due>> {
             Work::Uploads => rows::UPLOADS.count(app, app.clock.now()).await?,
             Work::Exports => rows::EXPORTS.count(app, app.clock.now()).await?,
             Work::Evidence => evidence::count(app, before).await?,
-            Work::Media => media::count(app, before).await?,
+            Work::Media => media::count(app).await?,
             Work::Strays | Work::Lost if depth == Depth::Rows => continue,
             Work::Strays => strays::walk(app, before, None).await?,
             Work::Lost => lost::count(app, before).await?,
@@ -130,12 +132,12 @@ async fn apply(app: &App, rule: &Rule) -> Result<u64> {
             }
             Work::Receipts => (erasure::prune(app).await?, 1),
             Work::Uploads => {
-                let expired = app.media.expire_due(app.clock.now(), media::BATCH).await;
+                let expired = app.media.expire_due(app.clock.now(), UPLOADS).await;
                 (expired.map_err(anyhow::Error::from)?, u64::MAX)
             }
             Work::Exports => (exports::expire(app).await?, 1),
             Work::Evidence => (evidence::empty(app, before, BATCH).await?, BATCH),
-            Work::Media => (media::purge(app, before).await?, media::BATCH),
+            Work::Media => (media::purge(app).await?, u64::MAX),
             Work::Strays => {
                 if !tally::is_due(app, rule.name, WALK_EVERY).await? {
                     return Ok(0);

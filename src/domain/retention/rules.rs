@@ -190,9 +190,9 @@ pub const RULES: &[Rule] = &[
     ),
     rule(
         "media",
-        "files that no post can need any more",
-        Some("retention.media"),
-        |config| config.retention.media,
+        "files that no post can need any more, each for as long as its user's plan keeps it",
+        Some("plans.*.media_retention"),
+        |config| config.plans.shortest_media_retention().unwrap_or_default(),
         Work::Media,
     ),
     rule(

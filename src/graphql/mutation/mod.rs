@@ -6,6 +6,7 @@ mod connect;
 mod erasure;
 mod export;
 mod keys;
+mod library;
 mod media;
 mod ops;
 mod posts;
@@ -31,4 +32,5 @@ pub struct Mutation(
     webhooks::WebhookMutations,
     sources::SourceMutations,
     export::ExportMutations,
+    library::LibraryMutations,
 );

@@ -3,6 +3,7 @@
 mod audit;
 mod bulk;
 mod export;
+mod library;
 mod metrics;
 mod node;
 mod ops;
@@ -28,4 +29,5 @@ pub struct Query(
     outbound::OutboundQueries,
     retention::RetentionQueries,
     export::ExportQueries,
+    library::LibraryQueries,
 );

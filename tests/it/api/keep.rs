@@ -60,7 +60,7 @@ async fn operators_see_what_would_go_and_what_went() {
     assert_eq!(consents["due"], "1");
     assert_ne!(consents["oldest"], Value::Null);
     let media = rule(&before, "media");
-    assert_eq!(media["setting"], "retention.media");
+    assert_eq!(media["setting"], "plans.*.media_retention");
     assert_eq!(media["keepSeconds"], (90 * 86_400).to_string());
     assert_eq!(before["retentionDays"], json!([]));
 

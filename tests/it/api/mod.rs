@@ -14,6 +14,7 @@ mod outbound;
 mod pages;
 mod posts;
 mod refusals;
+mod restricted;
 mod samples;
 mod schema_file;
 mod scopes;

@@ -3,9 +3,12 @@
 use async_graphql::ID;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use clipqueue::domain::{
-    api_keys, exports, sources,
+    api_keys, exports,
+    library::texts,
+    sources,
     webhooks::{self, replay},
 };
+use clipqueue_entities::saved_text::TextKind;
 use futures::StreamExt as _;
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 use serde_json::{Value, json};
@@ -52,6 +55,14 @@ async fn belongings(world: &World, tenant: &Tenant) -> Vec<Value> {
         "source",
     );
     let export = exports::begin(&world.app, &tenant.actor, "export").await;
+    let text = texts::save(
+        &world.app,
+        &tenant.actor,
+        TextKind::Caption,
+        "theirs".to_owned(),
+        "a caption",
+    )
+    .await;
     vec![
         global("TikTokAccount", tenant.account.id),
         global("Media", media.id),
@@ -62,12 +73,13 @@ async fn belongings(world: &World, tenant: &Tenant) -> Vec<Value> {
         global("WebhookDelivery", delivery.unwrap().id),
         global("VerifiedSource", source.await.unwrap().id),
         global("DataExport", export.unwrap().id),
+        global("SavedText", text.unwrap().id),
     ]
 }
 
 /// Whether an answer says that the id names nothing: null, NOT_FOUND, or a refusal or check with
 /// that code about the field.
-fn names_nothing(answer: &Value, field: &str, path: &str) -> bool {
+pub(super) fn names_nothing(answer: &Value, field: &str, path: &str) -> bool {
     if codes(answer) == ["NOT_FOUND"] {
         return true;
     }
@@ -184,6 +196,12 @@ async fn every_id_of_another_tenant_is_not_found_everywhere() {
         "replayFailedWebhooks.input.id",
         "checkVerifiedSource.input.id",
         "removeVerifiedSource.input.id",
+        "updateMedia.input.id",
+        "deleteSavedText.input.id",
+        "applySavedTexts.input.captionId",
+        "composeCaption.input.hashtagSetIds",
+        "rotateApiKey.input.id",
+        "createApiKey.input.accountIds",
     ] {
         assert!(
             places.iter().any(|place| place == expected),
@@ -195,7 +213,8 @@ async fn every_id_of_another_tenant_is_not_found_everywhere() {
 /// Everything of `tenant` that a mutation could have touched.
 async fn rows(world: &World, tenant: &Tenant) -> Vec<String> {
     use clipqueue_entities::{
-        account, api_key, media, post, verified_source, webhook_delivery, webhook_endpoint,
+        account, api_key, media, post, saved_text, verified_source, webhook_delivery,
+        webhook_endpoint,
     };
     let (db, user) = (world.app.db.read(), tenant.actor.user_id);
     let posts = post::Entity::find().filter(post::Column::UserId.eq(user));
@@ -207,7 +226,9 @@ async fn rows(world: &World, tenant: &Tenant) -> Vec<String> {
     let deliveries =
         webhook_delivery::Entity::find().filter(webhook_delivery::Column::UserId.eq(user));
     let sources = verified_source::Entity::find().filter(verified_source::Column::UserId.eq(user));
+    let texts = saved_text::Entity::find().filter(saved_text::Column::UserId.eq(user));
     vec![
+        format!("{:?}", texts.all(db).await.unwrap()),
         format!("{:?}", endpoints.all(db).await.unwrap()),
         format!("{:?}", deliveries.all(db).await.unwrap()),
         format!("{:?}", sources.all(db).await.unwrap()),

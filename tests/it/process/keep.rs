@@ -20,7 +20,7 @@ async fn the_plan_and_the_record_of_acts_are_told_by_commands() {
         let line = line.unwrap_or_else(|| panic!("{rule} is missing in {plan}"));
         assert_eq!(line.split_whitespace().nth(1), Some("0"), "{line}");
     }
-    assert!(plan.contains("retention.media"), "{plan}");
+    assert!(plan.contains("plans.*.media_retention"), "{plan}");
 
     let verified = home.run(&["audit", "verify"]).await.good();
     assert!(verified.contains("0 entries"), "{verified}");
