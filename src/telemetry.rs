@@ -174,6 +174,10 @@ fn describe() {
     );
     describe_operations();
     describe_counter!(
+        "clipqueue_retention_removed_total",
+        "What was deleted by age, by rule."
+    );
+    describe_counter!(
         "clipqueue_token_refreshes_total",
         "Refreshes of TikTok tokens by outcome."
     );
