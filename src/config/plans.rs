@@ -64,6 +64,12 @@ impl Plans {
             .min()
     }
 
+    /// How long the default plan keeps files; nothing when that is for good.
+    pub fn default_media_retention(&self) -> Option<Duration> {
+        let plan = self.default.unwrap_or(PlanName::Paid);
+        self.limits(plan).media_retention
+    }
+
     /// Whether any plan limits requests, so that it must be known whose they are.
     pub fn limit_requests(&self) -> bool {
         [&self.free, &self.trial, &self.paid]

@@ -14,6 +14,7 @@ mod configuration;
 mod connect;
 mod console;
 mod database;
+mod docs;
 mod end_to_end;
 mod erasure;
 mod graphql_protocol;

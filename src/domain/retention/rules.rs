@@ -190,9 +190,9 @@ pub const RULES: &[Rule] = &[
     ),
     rule(
         "media",
-        "files that no post can need any more, each for as long as its user's plan keeps it",
+        "files that no post can need any more, each for as long as its user's plan keeps it; shown is the default plan",
         Some("plans.*.media_retention"),
-        |config| config.plans.shortest_media_retention().unwrap_or_default(),
+        |config| config.plans.default_media_retention().unwrap_or_default(),
         Work::Media,
     ),
     rule(
