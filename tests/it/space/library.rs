@@ -245,7 +245,7 @@ async fn texts_are_kept_and_put_on_drafts(t: TestApp) {
     let listed = texts::list(app, actor.user_id, Some(TextKind::Caption))
         .await
         .unwrap();
-    assert_eq!(listed, [hello.clone()]);
+    assert_eq!(listed, std::slice::from_ref(&hello));
     let parts = |caption, hashtags: &[_]| Parts {
         text: Some("Mine".to_owned()),
         caption,
