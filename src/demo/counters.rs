@@ -12,9 +12,9 @@ const LOOK: Duration = Duration::from_millis(100);
 const QUERY: &str = "query($id: ID!) { accountMetrics(accountId: $id) {
     plan { nextDueAt wholeBy } videos { caption latest { views likes comments shares } } } }";
 
-/// Brings the hour's plan forward and shows what was read.
+/// Has them read now, and shows them.
 pub(super) async fn show(stage: &Stage, client: &Client, account: &str) -> anyhow::Result<()> {
-    stage.plan_counters().await?;
+    stage.read_counters().await?;
     let metrics = loop {
         let data = client.run(QUERY, json!({ "id": account })).await?;
         let metrics = &data["accountMetrics"];

@@ -17,8 +17,10 @@ use crate::{
     clock::Clock,
     config::{self, Sources},
     domain::{
+        accounts,
         actor::Scope,
         api_keys,
+        counters::plans,
         erasure::{
             search::{self, Needle},
             subject,
@@ -42,6 +44,7 @@ pub(super) struct Stage {
     pub(super) api: SocketAddr,
     pub(super) key: SecretString,
     app: App,
+    user: UserId,
     stop: CancellationToken,
     daemon: JoinHandle<anyhow::Result<()>>,
     directory: PathBuf,
@@ -77,6 +80,7 @@ impl Stage {
             api,
             key: key.text,
             app,
+            user: user.id,
             stop,
             daemon,
             directory,
@@ -105,12 +109,16 @@ impl Stage {
         Ok((user.id, key.text))
     }
 
-    /// Has the hour's plan of reading counters made now; by itself it is made once an hour.
-    pub(super) async fn plan_counters(&self) -> anyhow::Result<()> {
+    /// Has the counters of the user's accounts read now; by itself each is read at its minute of the hour.
+    pub(super) async fn read_counters(&self) -> anyhow::Result<()> {
+        plans::plan_hour(&self.app).await?;
         let tx = self.app.db.begin().await?;
-        self.app
-            .enqueue_in_tx(&tx, Job::PlanMetrics {}, None)
-            .await?;
+        for account in accounts::list(&self.app, self.user).await? {
+            let job = Job::RefreshMetrics {
+                account_id: account.id,
+            };
+            self.app.hasten_in_tx(&tx, &job).await?;
+        }
         tx.commit().await?;
         self.app.nudge(METRICS);
         Ok(())

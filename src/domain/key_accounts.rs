@@ -1,7 +1,11 @@
 //! The accounts that an API key is restricted to: a list in its row. A key without a list may use all of
 //! its user's accounts, those of tomorrow included; one with an empty list none.
 
-use clipqueue_entities::{AccountId, ApiKeyId, UserId, account, api_key};
+use clipqueue_entities::{
+    AccountId, ApiKeyId, UserId,
+    account::{self, AccountStatus},
+    api_key,
+};
 use sea_orm::{
     ColumnTrait as _, ConnectionTrait, EntityTrait as _, PaginatorTrait as _, QueryFilter as _,
     sea_query::Expr,
@@ -55,6 +59,7 @@ pub(super) async fn check(
     let found = account::Entity::find()
         .filter(account::Column::UserId.eq(user))
         .filter(account::Column::Id.is_in(ids.iter().copied()))
+        .filter(account::Column::Status.ne(AccountStatus::Disconnected))
         .count(app.db.read())
         .await?;
     if found != ids.len() as u64 {

@@ -47,10 +47,9 @@ pub(super) fn spawn(
         .name("clipqueue-lease".to_owned())
         .spawn(move || {
             runtime.block_on(async {
-                let connection = own_connection(&db);
                 tokio::select! {
                     () = stop.cancelled() => {}
-                    () = beat(&live, &connection, &clock) => {}
+                    () = beat(&live, &db, &clock) => {}
                 }
             });
         })
@@ -72,15 +71,23 @@ fn own_connection(db: &Db) -> DatabaseConnection {
     }
 }
 
-async fn beat(live: &LiveLeases, connection: &DatabaseConnection, clock: &Clock) {
+async fn beat(live: &LiveLeases, db: &Db, clock: &Clock) {
+    let mut connection = own_connection(db);
     loop {
         clock.sleep(BEAT).await;
-        renew(live, connection, clock).await;
+        if !renew(live, &connection, clock).await {
+            // A connection whose peer has vanished would keep its pool of one until TCP gives up.
+            connection = own_connection(db);
+        }
     }
 }
 
-/// Renews what has used a third of its length.
-pub(super) async fn renew(live: &LiveLeases, connection: &impl ConnectionTrait, clock: &Clock) {
+/// Renews what has used a third of its length. False when the database did not do it.
+pub(super) async fn renew(
+    live: &LiveLeases,
+    connection: &impl ConnectionTrait,
+    clock: &Clock,
+) -> bool {
     let now = clock.now();
     let old: Vec<Lease> = live
         .all()
@@ -101,14 +108,16 @@ pub(super) async fn renew(live: &LiveLeases, connection: &impl ConnectionTrait, 
             Some(error) => {
                 tracing::warn!(error, leases = leases.len(), "leases could not be renewed");
                 let now = clock.now();
-                for lease in leases {
+                for lease in &old {
                     if lease.believed_until() <= now {
                         lease.stop(StopReason::Lost);
                     }
                 }
+                return false;
             }
         }
     }
+    true
 }
 
 #[derive(Serialize)]

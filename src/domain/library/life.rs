@@ -1,7 +1,7 @@
 //! How long a file is kept: as long as a post needs it, and then for the time that the plan gives.
 //!
 //! The time begins with the last thing that happened to the file: its upload, another announcement of
-//! the same bytes, or the end of a post that used it. The date can be told in advance exactly when no
+//! the same bytes, the end of a post that used it, or the beginning of the plan. The date can be told in advance exactly when no
 //! post needs the file; [`over`] goes by the same rule, and retention by that.
 
 use std::{collections::HashMap, time::Duration};
@@ -65,26 +65,48 @@ async fn lives(app: &App, rows: &[media::Model]) -> Result<HashMap<MediaId, Life
     Ok(rows
         .iter()
         .map(|row| {
-            let kept = plans
-                .get(&row.user_id)
-                .and_then(|plan| plan.limits.media_retention);
+            let plan = plans.get(&row.user_id);
+            let terms = Terms {
+                kept: plan.and_then(|plan| plan.limits.media_retention),
+                since: plan.and_then(|plan| plan.since),
+                then: plan
+                    .and_then(|plan| plan.ends_at)
+                    .zip(app.config.plans.free.media_retention),
+            };
             let uses = uses.get(&row.id).copied().unwrap_or_default();
-            (
-                row.id,
-                life(row.ready_at.unwrap_or(row.updated_at), uses, kept),
-            )
+            let came = row.ready_at.unwrap_or(row.updated_at);
+            (row.id, life(came, uses, terms))
         })
         .collect())
 }
 
-fn life(came: Timestamp, uses: Uses, kept: Option<Duration>) -> Life {
-    let begin = uses.last.map_or(came, |last| Ord::max(last, came));
+/// How long a plan keeps files.
+#[derive(Clone, Copy, Debug, Default)]
+struct Terms {
+    kept: Option<Duration>,
+    /// Since when. A plan that keeps less gives notice of all of its time.
+    since: Option<Timestamp>,
+    /// When it ends, and how long files are kept from then on.
+    then: Option<(Timestamp, Duration)>,
+}
+
+fn life(came: Timestamp, uses: Uses, terms: Terms) -> Life {
+    let begin = [uses.last, terms.since]
+        .into_iter()
+        .flatten()
+        .fold(came, Ord::max);
+    let ends = [
+        terms.kept.map(|kept| begin + kept),
+        terms.then.map(|(end, kept)| Ord::max(begin, end) + kept),
+    ];
     Life {
-        purge_at: kept
-            .filter(|_| uses.needed_by == 0)
-            .map(|kept| begin + kept),
+        purge_at: ends
+            .into_iter()
+            .flatten()
+            .min()
+            .filter(|_| uses.needed_by == 0),
         needed_by: uses.needed_by,
-        kept,
+        kept: terms.kept,
     }
 }
 
@@ -212,11 +234,36 @@ mod tests {
             needed_by,
             last: last.map(|secs| at(secs.cast_signed())),
         };
-        let over = |uses, kept| life(at(1000), uses, kept).purge_at;
+        let over = |uses, kept| {
+            let terms = Terms {
+                kept,
+                ..Terms::default()
+            };
+            life(at(1000), uses, terms).purge_at
+        };
         assert_eq!(over(uses(0, None), day), Some(at(87_400)));
         assert_eq!(over(uses(0, Some(5000)), day), Some(at(91_400)));
         assert_eq!(over(uses(0, Some(10)), day), Some(at(87_400)));
         assert_eq!(over(uses(1, Some(5000)), day), None);
         assert_eq!(over(uses(0, None), None), None);
+    }
+
+    #[test]
+    fn a_plan_that_ends_or_keeps_less_gives_its_time_from_then_on() {
+        let at = Timestamp::from_secs;
+        let days = |days: u64| Duration::from_secs(days * 86_400);
+        let purge_at = |terms| life(at(1000), Uses::default(), terms).purge_at;
+        let lowered = Terms {
+            kept: Some(days(7)),
+            since: Some(at(900_000)),
+            then: None,
+        };
+        assert_eq!(purge_at(lowered), Some(at(900_000) + days(7)));
+        let ending = Terms {
+            kept: Some(days(90)),
+            since: None,
+            then: Some((at(90_000), days(7))),
+        };
+        assert_eq!(purge_at(ending), Some(at(90_000) + days(7)));
     }
 }

@@ -42,6 +42,8 @@ pub struct Standing {
     pub limits: Plan,
     /// When it ends, if it was given for a time.
     pub ends_at: Option<Timestamp>,
+    /// Since when it is in force; nothing when it always was.
+    pub since: Option<Timestamp>,
 }
 
 impl Standing {
@@ -73,12 +75,15 @@ pub async fn of_many(app: &App, users: &[UserId]) -> Result<HashMap<UserId, Stan
 
 fn standing(app: &App, row: Option<user_plan::Model>) -> Standing {
     let (plans, now) = (&app.config.plans, app.clock.now());
+    let changed_at = row.as_ref().map(|row| row.changed_at);
     let given = row.map(|row| (row.plan, row.ends_at));
+    let ended = given.and_then(|(_, end)| end).filter(|end| *end <= now);
     let name = plans.in_force(given, now);
     Standing {
         name,
         limits: plans.limits(name).clone(),
         ends_at: given.and_then(|(_, end)| end).filter(|end| *end > now),
+        since: ended.or(changed_at),
     }
 }
 
