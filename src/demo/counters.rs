@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{client::Client, stage::Stage};
 
@@ -29,10 +29,7 @@ pub(super) async fn show(stage: &Stage, client: &Client, account: &str) -> anyho
     };
     println!("\nThe counters of the creator's own videos, as TikTok shows them now");
     for video in metrics["videos"].as_array().context("no videos")? {
-        let count = |name: &str| match &video["latest"][name] {
-            Value::Null => "?".to_owned(),
-            count => count.to_string(),
-        };
+        let count = |name: &str| video["latest"][name].as_str().unwrap_or("?").to_owned();
         println!(
             "{:>6} views {:>5} likes {:>4} comments {:>4} shares  {}",
             count("views"),
