@@ -17,6 +17,7 @@ use crate::{
     clock::Clock,
     config::{Config, MediaPlace, TransportKind},
     db::Db,
+    fetch::{Fetcher, Patience, Policy, SystemResolver},
     job::Job,
     media::{Capabilities, MediaSettings, MediaStore, S3Address, Storage, StorageError},
     queue::{
@@ -30,6 +31,9 @@ use crate::{
 
 /// Where TikTok sends the creator's browser back to, below `http.public_url`.
 pub const CALLBACK_PATH: &str = "/oauth/tiktok/callback";
+
+/// Where the pages of erasures are, below `http.public_url`.
+pub const ERASURE_PATH: &str = "/erasure";
 
 /// The application.
 #[derive(Clone, Debug)]
@@ -50,6 +54,8 @@ pub struct App {
     pub queue: Queue,
     /// Uploaded files.
     pub media: MediaStore,
+    /// What asks addresses that users name.
+    pub fetch: Fetcher,
 }
 
 impl App {
@@ -83,11 +89,21 @@ impl App {
                 max_size: config.media.max_file_bytes,
                 quota_bytes: config.media.user_quota_bytes,
                 quota_count: config.media.user_quota_files,
+                plans: config.plans.clone(),
                 low_water: config.media.min_free_bytes,
                 upload_ttl: config.media.upload_ttl,
                 ..MediaSettings::default()
             },
         );
+        let fetch = Fetcher::new(
+            Policy {
+                ports: config.fetch.ports.clone(),
+                loopback: config.fetch.loopback,
+            },
+            Patience::default(),
+            Arc::new(SystemResolver::default()),
+        )
+        .context("setting up the fetcher")?;
         let calls = Calls::new(queue.clone(), clock.clone());
         Ok(Self {
             config: Arc::new(config),
@@ -98,6 +114,7 @@ impl App {
             calls,
             queue,
             media,
+            fetch,
         })
     }
 
@@ -105,6 +122,14 @@ impl App {
     pub fn redirect_uri(&self) -> Url {
         let mut url = self.config.http.public_url.clone();
         let path = format!("{}{CALLBACK_PATH}", url.path().trim_end_matches('/'));
+        url.set_path(&path);
+        url
+    }
+
+    /// The page of the erasure with this code.
+    pub fn erasure_url(&self, code: &str) -> Url {
+        let mut url = self.config.http.public_url.clone();
+        let path = format!("{}{ERASURE_PATH}/{code}", url.path().trim_end_matches('/'));
         url.set_path(&path);
         url
     }

@@ -108,6 +108,11 @@ impl ManualClock {
         self.now.send_modify(|now| *now = *now + by);
     }
 
+    /// Whether anybody waits for an instant.
+    pub fn is_awaited(&self) -> bool {
+        self.now.receiver_count() > 0
+    }
+
     async fn wait_until(&self, instant: Timestamp) {
         let mut changes = self.now.subscribe();
         // The sender lives in `self`, so waiting can only end by the time coming.

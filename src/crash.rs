@@ -128,6 +128,14 @@ commits! {
     RefreshesAsked => "refreshes_asked",
     /// The creator's grant is over.
     GrantEnded => "grant_ended",
+    /// An erasure was accepted, and whom it concerns is fenced.
+    ErasureAccepted => "erasure_accepted",
+    /// A step of an erasure is done.
+    ErasureStepDone => "erasure_step_done",
+    /// Some rows of an erasure are gone.
+    RowsErased => "rows_erased",
+    /// An erasure is complete and its receipt is signed.
+    ErasureCompleted => "erasure_completed",
     /// Jobs were ended or put back.
     JobsSettled => "jobs_settled",
     /// Jobs of a lost process were put back.

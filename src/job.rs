@@ -4,14 +4,21 @@
 //! [`Job::unique_key`]. Adding a kind: a variant here makes the matches below and in `workers` fail
 //! to compile until they know it.
 
+mod crons;
+mod policy;
+
 use std::time::Duration;
 
-use clipqueue_entities::{AccountId, BulkActId, NoticeId, PostId, Timestamp};
+use clipqueue_entities::{
+    AccountId, BulkActId, DataExportId, ErasureId, MediaImportId, NoticeId, PostId, Timestamp,
+    UserId, VerifiedSourceId, WebhookDeliveryId, WebhookEndpointId,
+};
 use serde::{Deserialize, Serialize};
 
+use self::{crons::crons, policy::policy};
 use crate::{
     config,
-    queue::{Backoff, Catalogue, CatchUp, CronSpec, DEFAULT_LEASE, NewJob, Policy, QueueSpec},
+    queue::{Catalogue, CronSpec, DEFAULT_LEASE, NewJob, Policy, QueueSpec},
 };
 
 /// The queue of uploads.
@@ -20,10 +27,16 @@ pub const UPLOADS: &str = "uploads";
 pub const STATUS: &str = "status";
 /// The queue of token refreshes.
 pub const TOKENS: &str = "tokens";
+/// The queue of counters.
+pub const METRICS: &str = "metrics";
 /// The queue of clean-up.
 pub const PURGE: &str = "purge";
 /// The queue of what operators start and of what watches the installation.
 pub const OPS: &str = "ops";
+/// The queue of what users' own addresses are told and asked.
+pub const OUTBOUND: &str = "outbound";
+/// The queue of files that are fetched from users' own addresses.
+pub const IMPORTS: &str = "imports";
 
 /// One unit of work.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,8 +61,48 @@ pub enum Job {
         /// The queue.
         queue: String,
     },
+    /// Looks for the proof that a source is its user's.
+    CheckSource {
+        /// The source.
+        source_id: VerifiedSourceId,
+        /// Its user, which is the lane.
+        user_id: UserId,
+    },
+    /// Tells a user's address of an event.
+    DeliverWebhook {
+        /// The delivery.
+        delivery_id: WebhookDeliveryId,
+        /// Its address, which is the lane: one that is slow keeps no other waiting.
+        endpoint_id: WebhookEndpointId,
+    },
+    /// Erases an account or a user, step by step.
+    Erase {
+        /// The erasure.
+        erasure_id: ErasureId,
+    },
     /// Ends uploads that nobody finished.
     ExpireUploads {},
+    /// Makes deliveries of a user's new events.
+    FollowEvents {
+        /// The user.
+        user_id: UserId,
+    },
+    /// Writes everything that is held about a user into an archive.
+    ExportData {
+        /// The export.
+        export_id: DataExportId,
+        /// Its user, which is the lane.
+        user_id: UserId,
+    },
+    /// Fetches a file from a user's own address.
+    ImportMedia {
+        /// The import.
+        import_id: MediaImportId,
+        /// Its user, which is the lane.
+        user_id: UserId,
+    },
+    /// Says whose counters are read within the next hour.
+    PlanMetrics {},
     /// Asks TikTok how a post fares, until there is nothing left to learn.
     PollPost {
         /// The post.
@@ -61,11 +114,20 @@ pub enum Job {
     Prune {},
     /// Asks for a refresh of every token that ends soon.
     RefreshDueTokens {},
+    /// Reads the counters of one account's videos.
+    RefreshMetrics {
+        /// The account, which is the lane.
+        account_id: AccountId,
+    },
     /// Gets a new pair of tokens for one account.
     RefreshToken {
         /// The account.
         account_id: AccountId,
     },
+    /// Turns old readings of counters into one an hour, then one a day.
+    RollUpMetrics {},
+    /// Finds what no job cares for of that which goes out: events, deliveries, checks, imports.
+    SweepOutbound {},
     /// Finds posts that are overdue or that no job cares for.
     SweepPosts {},
     /// Sends a post's video to TikTok.
@@ -79,16 +141,26 @@ pub enum Job {
 
 impl Job {
     /// The word of every kind.
-    pub const KINDS: [&'static str; 11] = [
+    pub const KINDS: [&'static str; 21] = [
         "apply_notice",
         "audit_drift",
         "bulk_act",
         "canary",
+        "check_source",
+        "deliver_webhook",
+        "erase",
         "expire_uploads",
+        "export_data",
+        "follow_events",
+        "import_media",
+        "plan_metrics",
         "poll_post",
         "prune",
         "refresh_due_tokens",
+        "refresh_metrics",
         "refresh_token",
+        "roll_up_metrics",
+        "sweep_outbound",
         "sweep_posts",
         "upload_post",
     ];
@@ -100,11 +172,21 @@ impl Job {
             Self::AuditDrift {} => "audit_drift",
             Self::BulkAct { .. } => "bulk_act",
             Self::Canary { .. } => "canary",
+            Self::CheckSource { .. } => "check_source",
+            Self::DeliverWebhook { .. } => "deliver_webhook",
+            Self::Erase { .. } => "erase",
             Self::ExpireUploads {} => "expire_uploads",
+            Self::ExportData { .. } => "export_data",
+            Self::FollowEvents { .. } => "follow_events",
+            Self::ImportMedia { .. } => "import_media",
+            Self::PlanMetrics {} => "plan_metrics",
             Self::PollPost { .. } => "poll_post",
             Self::Prune {} => "prune",
             Self::RefreshDueTokens {} => "refresh_due_tokens",
+            Self::RefreshMetrics { .. } => "refresh_metrics",
             Self::RefreshToken { .. } => "refresh_token",
+            Self::RollUpMetrics {} => "roll_up_metrics",
+            Self::SweepOutbound {} => "sweep_outbound",
             Self::SweepPosts {} => "sweep_posts",
             Self::UploadPost { .. } => "upload_post",
         }
@@ -115,13 +197,23 @@ impl Job {
         match self {
             Self::BulkAct { bulk_act_id } => format!("bulk:{bulk_act_id}"),
             Self::Canary { queue } => format!("canary:{queue}"),
+            Self::Erase { erasure_id } => format!("erase:{erasure_id}"),
+            Self::ExportData { export_id, .. } => format!("export:{export_id}"),
             Self::AuditDrift {}
             | Self::ExpireUploads {}
+            | Self::PlanMetrics {}
             | Self::Prune {}
             | Self::RefreshDueTokens {}
+            | Self::RollUpMetrics {}
+            | Self::SweepOutbound {}
             | Self::SweepPosts {} => self.kind().to_owned(),
+            Self::CheckSource { source_id, .. } => format!("source:{source_id}"),
+            Self::DeliverWebhook { delivery_id, .. } => format!("deliver:{delivery_id}"),
+            Self::FollowEvents { user_id } => format!("follow:{user_id}"),
+            Self::ImportMedia { import_id, .. } => format!("import:{import_id}"),
             Self::ApplyNotice { notice_id, .. } => format!("notice:{notice_id}"),
             Self::PollPost { post_id, .. } => format!("poll:{post_id}"),
+            Self::RefreshMetrics { account_id } => format!("metrics:{account_id}"),
             Self::RefreshToken { account_id } => format!("token:{account_id}"),
             Self::UploadPost { post_id, .. } => format!("upload:{post_id}"),
         }
@@ -134,15 +226,25 @@ impl Job {
                 account_id.map(|id| id.to_string()).unwrap_or_default()
             }
             Self::PollPost { account_id, .. }
+            | Self::RefreshMetrics { account_id }
             | Self::RefreshToken { account_id }
             | Self::UploadPost { account_id, .. } => account_id.to_string(),
             Self::AuditDrift {}
             | Self::BulkAct { .. }
             | Self::Canary { .. }
+            | Self::Erase { .. }
             | Self::ExpireUploads {}
+            | Self::PlanMetrics {}
             | Self::Prune {}
             | Self::RefreshDueTokens {}
+            | Self::RollUpMetrics {}
+            | Self::SweepOutbound {}
             | Self::SweepPosts {} => String::new(),
+            Self::DeliverWebhook { endpoint_id, .. } => endpoint_id.to_string(),
+            Self::CheckSource { user_id, .. }
+            | Self::ExportData { user_id, .. }
+            | Self::FollowEvents { user_id }
+            | Self::ImportMedia { user_id, .. } => user_id.to_string(),
         }
     }
 
@@ -182,46 +284,6 @@ impl Job {
     }
 }
 
-/// Retries are spread by a fifth, so that jobs that failed together do not come back together.
-const JITTER_PERCENT: u8 = 20;
-
-const fn seconds(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
-
-/// How each kind is run: queue, attempts, gaps between them, time limit.
-fn policy(kind: &str, lease: Duration) -> Option<Policy> {
-    let (queue, max_attempts, base, cap, timeout) = match kind {
-        // An upload of 4 GB at 10 Mbit/s takes an hour; TikTok's upload address lives no longer.
-        "upload_post" => (UPLOADS, 12, seconds(5), seconds(600), seconds(2 * 3600)),
-        "poll_post" => (STATUS, 20, seconds(10), seconds(900), seconds(60)),
-        // It calls nobody; its tries are for a database that is away.
-        "apply_notice" => (STATUS, 20, seconds(5), seconds(300), seconds(30)),
-        // A creator's grant hangs on it, so it tries for hours.
-        "refresh_token" => (TOKENS, 30, seconds(5), seconds(600), seconds(60)),
-        "refresh_due_tokens" => (TOKENS, 5, seconds(5), seconds(60), seconds(120)),
-        "sweep_posts" | "expire_uploads" | "prune" => {
-            (PURGE, 5, seconds(10), seconds(300), seconds(600))
-        }
-        "audit_drift" => (OPS, 3, seconds(10), seconds(60), seconds(240)),
-        // It runs in the queue that it is for.
-        "canary" => (OPS, 5, seconds(1), seconds(10), seconds(30)),
-        "bulk_act" => (OPS, 10, seconds(1), seconds(60), seconds(600)),
-        _ => return None,
-    };
-    Some(Policy {
-        queue: queue.to_owned(),
-        max_attempts,
-        backoff: Backoff {
-            base,
-            cap,
-            jitter_percent: JITTER_PERCENT,
-        },
-        timeout,
-        lease,
-    })
-}
-
 /// What the queue is told about the kinds.
 #[derive(Clone, Debug)]
 pub struct Jobs {
@@ -243,8 +305,11 @@ impl Jobs {
                 queue(UPLOADS, config.uploads),
                 queue(STATUS, config.status),
                 queue(TOKENS, config.tokens),
+                queue(METRICS, config.metrics),
                 queue(PURGE, config.purge),
                 queue(OPS, config.ops),
+                queue(OUTBOUND, config.outbound),
+                queue(IMPORTS, config.imports),
             ],
             crons: crons(),
             lease: config.lease,
@@ -252,48 +317,9 @@ impl Jobs {
     }
 
     /// The names of all queues.
-    pub const QUEUES: [&'static str; 5] = [UPLOADS, STATUS, TOKENS, PURGE, OPS];
-}
-
-/// When canaries are sent: once a minute, away from the other crons.
-const CANARY: &str = "20 * * * * *";
-
-fn canary(queue: &str, at: Timestamp) -> NewJob {
-    let queue = queue.to_owned();
-    Job::Canary { queue }.to_new(at)
-}
-
-/// What runs by itself, and when (seconds first). Each slot fires once, whatever the number of
-/// processes; of slots that passed while nobody ran, the latest fires.
-fn crons() -> Vec<CronSpec> {
-    fn cron(name: &str, expression: &str, job: fn(Timestamp) -> NewJob) -> CronSpec {
-        CronSpec {
-            name: name.to_owned(),
-            expression: expression.to_owned(),
-            job,
-            catch_up: CatchUp::Latest,
-        }
-    }
-    vec![
-        cron("audit_drift", "40 */5 * * * *", |at| {
-            Job::AuditDrift {}.to_new(at)
-        }),
-        cron("canary_uploads", CANARY, |at| canary(UPLOADS, at)),
-        cron("canary_status", CANARY, |at| canary(STATUS, at)),
-        cron("canary_tokens", CANARY, |at| canary(TOKENS, at)),
-        cron("canary_purge", CANARY, |at| canary(PURGE, at)),
-        cron("canary_ops", CANARY, |at| canary(OPS, at)),
-        cron("expire_uploads", "0 */10 * * * *", |at| {
-            Job::ExpireUploads {}.to_new(at)
-        }),
-        cron("prune", "0 17 * * * *", |at| Job::Prune {}.to_new(at)),
-        cron("refresh_due_tokens", "30 */5 * * * *", |at| {
-            Job::RefreshDueTokens {}.to_new(at)
-        }),
-        cron("sweep_posts", "0 * * * * *", |at| {
-            Job::SweepPosts {}.to_new(at)
-        }),
-    ]
+    pub const QUEUES: [&'static str; 8] = [
+        UPLOADS, STATUS, TOKENS, METRICS, PURGE, OPS, OUTBOUND, IMPORTS,
+    ];
 }
 
 impl Catalogue for Jobs {
@@ -315,63 +341,4 @@ impl Catalogue for Jobs {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn one_of_each() -> Vec<Job> {
-        let (post_id, account_id) = (PostId::new(), AccountId::new());
-        vec![
-            Job::ApplyNotice {
-                notice_id: NoticeId::new(),
-                account_id: Some(account_id),
-            },
-            Job::AuditDrift {},
-            Job::BulkAct {
-                bulk_act_id: BulkActId::new(),
-            },
-            Job::Canary {
-                queue: UPLOADS.to_owned(),
-            },
-            Job::ExpireUploads {},
-            Job::PollPost {
-                post_id,
-                account_id,
-            },
-            Job::Prune {},
-            Job::RefreshDueTokens {},
-            Job::RefreshToken { account_id },
-            Job::SweepPosts {},
-            Job::UploadPost {
-                post_id,
-                account_id,
-            },
-        ]
-    }
-
-    #[test]
-    fn every_kind_survives_its_row() {
-        for job in one_of_each() {
-            let row = job.to_new(Timestamp::from_millis(5));
-            assert_eq!(Job::read(&row.kind, row.args).unwrap(), job);
-            assert!(Jobs::QUEUES.contains(&row.queue.as_str()));
-        }
-        let kinds: Vec<&str> = one_of_each().iter().map(Job::kind).collect();
-        assert_eq!(kinds, Job::KINDS);
-    }
-
-    #[test]
-    fn every_queue_has_its_canary() {
-        let crons = crons();
-        for queue in Jobs::QUEUES {
-            let name = format!("canary_{queue}");
-            let cron = crons.iter().find(|cron| cron.name == name).unwrap();
-            assert_eq!((cron.job)(Timestamp::from_millis(5)).queue, queue);
-        }
-    }
-
-    #[test]
-    fn arguments_that_do_not_fit_are_an_error() {
-        assert!(Job::read("upload_post", serde_json::json!({"post_id": "x"})).is_err());
-        assert!(Job::read("no_such_kind", serde_json::json!({})).is_err());
-    }
-}
+mod tests;

@@ -3,7 +3,7 @@
 //! The modules, in the order in which they may import each other (`tests/it/architecture.rs` holds
 //! them to it):
 //!
-//! 1. [`clock`], [`config`], [`crash`], [`db`], [`migrate`], [`remote`], [`secrets`], [`telemetry`]: what every
+//! 1. [`clock`], [`config`], [`crash`], [`db`], [`fetch`], [`migrate`], [`remote`], [`secrets`], [`telemetry`]: what every
 //!    part needs.
 //! 2. [`media`]: uploaded files.
 //! 3. [`queue`]: jobs as rows, pointers in Redis or memory, workers by apalis. Knows no job by name.
@@ -26,6 +26,7 @@ pub mod crash;
 pub mod db;
 pub mod demo;
 pub mod domain;
+pub mod fetch;
 pub mod graphql;
 pub mod http;
 pub mod job;

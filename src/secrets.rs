@@ -14,7 +14,7 @@ use chacha20poly1305::{
     KeyInit as _, XChaCha20Poly1305, XNonce,
     aead::{Aead, Payload},
 };
-use clipqueue_entities::{AccountId, Sealed};
+use clipqueue_entities::{AccountId, ErasureId, Sealed};
 use hkdf::Hkdf;
 use hmac::{Hmac, Mac as _};
 use secrecy::{ExposeSecret, SecretString};
@@ -148,6 +148,8 @@ pub struct Vault {
     sessions: Key,
     uploads: Key,
     pulls: Key,
+    erasures: Key,
+    receipts: Key,
 }
 
 impl Vault {
@@ -172,6 +174,8 @@ impl Vault {
             sessions: key("clipqueue/console-sessions"),
             uploads: key("clipqueue/upload-addresses"),
             pulls: key("clipqueue/pull-addresses"),
+            erasures: key("clipqueue/erasures"),
+            receipts: key("clipqueue/receipts"),
         })
     }
 
@@ -198,6 +202,25 @@ impl Vault {
     /// Whether `signature` is that of `body`, in constant time.
     pub fn pull_is_signed(&self, body: &[u8], signature: &[u8]) -> bool {
         self.pulls.mac(body).as_slice().ct_eq(signature).into()
+    }
+
+    /// What stands for somebody who was erased: nobody without the master key can tell who it was.
+    pub fn tombstone(&self, kind: &str, id: &str) -> String {
+        hex::encode(
+            self.erasures
+                .mac(format!("tombstone\0{kind}\0{id}").as_bytes()),
+        )
+    }
+
+    /// The confirmation code of an erasure. It is stored nowhere: it follows from the erasure's id.
+    pub fn erasure_code(&self, id: ErasureId) -> String {
+        let mac = self.erasures.mac(format!("code\0{id}").as_bytes());
+        hex::encode(&mac[..16])
+    }
+
+    /// The seed of the key that signs receipts.
+    pub fn receipt_seed(&self) -> &[u8; 32] {
+        self.receipts.expose()
     }
 
     /// What is stored of an API key's secret.

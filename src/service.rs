@@ -18,7 +18,10 @@ use crate::{
     clock::Clock,
     config::{Config, TransportKind},
     db,
-    domain::key_canary::{self, Canary},
+    domain::{
+        audit, erasure,
+        key_canary::{self, Canary},
+    },
     http,
     job::{Job, Jobs},
     migrate::{self, Direction},
@@ -126,7 +129,7 @@ pub async fn prepare(config: &Config, role: &Role, clock: Clock) -> anyhow::Resu
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let app = App::build(config.clone(), clock).await?;
+    let app = Box::pin(App::build(config.clone(), clock)).await?;
     if config.database.migrate_on_start {
         migrate::run(&config.database.url, Direction::Up)
             .await
@@ -144,6 +147,8 @@ pub async fn prepare(config: &Config, role: &Role, clock: Clock) -> anyhow::Resu
             "secrets.master_key is not the key that sealed this database; give the key that was used before"
         );
     }
+    // Entries of the audit log that an older version wrote.
+    Box::pin(audit::chain::adopt(&app)).await?;
     if let Some(report) = app
         .queue
         .transport()
@@ -263,6 +268,7 @@ async fn start_workers(
     if role.queues.is_empty() {
         return Ok(None);
     }
+    bury(app).await;
     let options = StartOptions {
         runner: runner(app.clone()),
         catalogue: Arc::new(Jobs::new(&app.config.queue)),
@@ -275,6 +281,26 @@ async fn start_workers(
         .await
         .context("starting the workers")?;
     Ok(Some(running))
+}
+
+/// Applies the tombstones before any worker acts: the database may be a restored backup.
+async fn bury(app: &App) {
+    match erasure::replay(app, Vec::new()).await {
+        Ok(replayed) if replayed.begun > 0 => {
+            tracing::warn!(
+                begun = replayed.begun,
+                "people who were erased are in the database, perhaps by a restored backup: they are erased again"
+            );
+        }
+        Ok(_) => {}
+        Err(error) => {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(
+                error,
+                "tombstones could not be applied; run `clipqueue erasure replay`"
+            );
+        }
+    }
 }
 
 /// Waits for workers that end although nobody stopped them; for ever, when there are none.

@@ -119,7 +119,31 @@ fn describe() {
         "clipqueue_queue_paused",
         "1 when workers leave the queue alone, else 0."
     );
-    describe_gauge!("clipqueue_posts", "Posts by state.");
+    describe_counter!(
+        "clipqueue_metric_looks_total",
+        "Looks at creators' counters, by outcome."
+    );
+    describe_counter!(
+        "clipqueue_metric_samples_total",
+        "Readings and marks of gaps that were appended."
+    );
+    describe_counter!(
+        "clipqueue_metric_rolled_total",
+        "Old readings that were rolled up, by what they became."
+    );
+    describe_gauge!(
+        "clipqueue_metric_accounts_planned",
+        "Accounts that are read within the hour of the last plan."
+    );
+    describe_gauge!(
+        "clipqueue_metric_accounts_waiting",
+        "Accounts that were due and wait for the next plan."
+    );
+    describe_gauge!(
+        "clipqueue_metric_calls_planned",
+        "Calls that the last plan expects its hour to cost."
+    );
+    describe_gauge!("clipqueue_posts", "Posts by state, counted to 10,000.");
     describe_gauge!(
         "clipqueue_breaker_state",
         "Whether calls of an endpoint of TikTok go through: 0 closed, 1 half open, 2 open."
@@ -149,6 +173,10 @@ fn describe() {
         "How long attempts of jobs took, in seconds, by kind and by how they ended."
     );
     describe_operations();
+    describe_counter!(
+        "clipqueue_retention_removed_total",
+        "What was deleted by age, by rule."
+    );
     describe_counter!(
         "clipqueue_token_refreshes_total",
         "Refreshes of TikTok tokens by outcome."

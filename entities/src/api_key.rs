@@ -28,6 +28,11 @@ pub struct Model {
     pub last_used_at: Option<Timestamp>,
     /// When it was made.
     pub created_at: Timestamp,
+    /// The accounts that it is restricted to, space separated; all, when absent.
+    #[sea_orm(column_type = "Text", nullable)]
+    pub accounts: Option<String>,
+    /// The key that takes its place.
+    pub replaced_by: Option<ApiKeyId>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -1,4 +1,5 @@
-//! `audit_log`: what operators did, appended in the transaction of the act. Never changed.
+//! `audit_log`: what operators did, appended in the transaction of the act, each entry chained to the one
+//! before it. Never changed, but that whom it names can be erased.
 
 use sea_orm::entity::prelude::*;
 
@@ -26,6 +27,18 @@ pub struct Model {
     pub outcome: String,
     /// When.
     pub created_at: Timestamp,
+    /// Its place in the chain; null until it was taken into it.
+    pub seq: Option<i64>,
+    /// What the commitment to `user_id` and `key_id` was salted with; null once they were erased.
+    pub by_salt: Option<String>,
+    /// The commitment to `user_id` and `key_id`.
+    pub by_commitment: Option<String>,
+    /// What the commitment to `subject` and `details` was salted with; null once they were erased.
+    pub on_salt: Option<String>,
+    /// The commitment to `subject` and `details`.
+    pub on_commitment: Option<String>,
+    /// SHA-256 over the hash before it, the commitments and the rest of the entry, hexadecimal.
+    pub hash: Option<String>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -51,6 +51,8 @@ pub struct Model {
     pub body: Json,
     /// When we learnt it.
     pub created_at: Timestamp,
+    /// When `body` was emptied, since it was kept long enough.
+    pub body_removed_at: Option<Timestamp>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -87,6 +87,10 @@ typed_id! {
     PostId
 }
 typed_id! {
+    /// One video at TikTok whose counters are read.
+    TrackedVideoId
+}
+typed_id! {
     /// One try at handing a post to TikTok.
     AttemptId
 }
@@ -117,4 +121,32 @@ typed_id! {
 typed_id! {
     /// What one run of the drift auditor found.
     DriftReportId
+}
+typed_id! {
+    /// One erasure of somebody's data.
+    ErasureId
+}
+typed_id! {
+    /// An address that is told what happens.
+    WebhookEndpointId
+}
+typed_id! {
+    /// One event on its way to one address.
+    WebhookDeliveryId
+}
+typed_id! {
+    /// A host, or a part of one, that a tenant says is theirs.
+    VerifiedSourceId
+}
+typed_id! {
+    /// Everything about a tenant, written for them.
+    DataExportId
+}
+typed_id! {
+    /// A file that is fetched from a tenant's own address.
+    MediaImportId
+}
+typed_id! {
+    /// A caption or a set of hashtags that a tenant keeps.
+    SavedTextId
 }

@@ -5,18 +5,23 @@
 //! crate's; a test compares the two on SQLite and PostgreSQL.
 
 pub mod account;
+pub mod account_day;
 pub mod account_key;
 pub mod account_token;
 pub mod api_key;
 pub mod attempt_photo;
 pub mod audit_entry;
+pub mod audit_head;
 pub mod budget_mark;
 pub mod bulk_act;
 pub mod canary;
 pub mod console_session;
 pub mod creator_snapshot;
 pub mod cron_slot;
+pub mod data_export;
 pub mod drift_report;
+pub mod erasure;
+pub mod erasure_step;
 pub mod event;
 pub mod evidence;
 pub mod idempotency_key;
@@ -25,7 +30,11 @@ pub mod job;
 pub mod job_attempt;
 pub mod master_key;
 pub mod media;
+pub mod media_import;
+pub mod media_label;
 pub mod media_segment;
+pub mod metric_plan;
+pub mod metric_sample;
 pub mod notice;
 pub mod oauth_state;
 pub mod post;
@@ -33,13 +42,27 @@ pub mod post_attempt;
 pub mod post_photo;
 pub mod post_video;
 pub mod queue_control;
+pub mod receipt_key;
+pub mod retention_day;
+pub mod retention_walk;
+pub mod saved_text;
 pub mod sealed;
 pub mod time;
+pub mod tombstone;
+pub mod tracked_video;
+pub mod usage_day;
 pub mod user;
+pub mod user_plan;
+pub mod verified_source;
+pub mod webhook_attempt;
+pub mod webhook_delivery;
+pub mod webhook_endpoint;
 
 pub use ids::{
-    AccountId, ApiKeyId, AttemptId, AuditId, BulkActId, ConsoleSessionId, DriftReportId,
-    EvidenceId, IdParseError, JobId, MediaId, NoticeId, PostId, UserId,
+    AccountId, ApiKeyId, AttemptId, AuditId, BulkActId, ConsoleSessionId, DataExportId,
+    DriftReportId, ErasureId, EvidenceId, IdParseError, JobId, MediaId, MediaImportId, NoticeId,
+    PostId, SavedTextId, TrackedVideoId, UserId, VerifiedSourceId, WebhookDeliveryId,
+    WebhookEndpointId,
 };
 pub use sealed::Sealed;
 pub use time::Timestamp;

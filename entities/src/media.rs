@@ -72,6 +72,16 @@ pub struct Model {
     pub ready_at: Option<Timestamp>,
     /// When its bytes were gone from storage.
     pub purged_at: Option<Timestamp>,
+    /// The folder that it lies in, such as `2027/may`; empty at the top.
+    pub folder: String,
+    /// The tenant's note, to be taken as a caption.
+    #[sea_orm(column_type = "Text", nullable)]
+    pub caption: Option<String>,
+    /// The tenant's own reference.
+    pub reference: Option<String>,
+    /// What it is found by, in small letters.
+    #[sea_orm(column_type = "Text", nullable)]
+    pub search: Option<String>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -183,6 +183,8 @@ pub struct Model {
     pub batch_id: Option<Uuid>,
     /// Its place in that request.
     pub batch_row: Option<i32>,
+    /// Which variant of its experiment it is.
+    pub experiment_variant: Option<String>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

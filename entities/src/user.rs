@@ -17,6 +17,8 @@ pub struct Model {
     pub name: String,
     /// When the row was made.
     pub created_at: Timestamp,
+    /// Since when the user is being erased: nothing acts for them any more.
+    pub leaving_at: Option<Timestamp>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -18,6 +18,15 @@ mod m20261124_000040_schedules;
 mod m20261124_000050_operations;
 mod m20261124_000050_queue_drain;
 mod m20261124_000060_console;
+mod m20261125_000005_posts_by_state;
+mod m20261125_000010_metrics;
+mod m20261125_000020_erasure;
+mod m20261125_000030_outbound;
+mod m20261125_000040_workspace;
+mod m20261125_000045_plans;
+mod m20261125_000050_audit_chain;
+mod m20261125_000052_retention;
+mod m20261125_000055_exports;
 
 /// Runs the migrations in order.
 #[derive(Debug)]
@@ -38,6 +47,15 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000050_operations::Migration),
             Box::new(m20261124_000050_queue_drain::Migration),
             Box::new(m20261124_000060_console::Migration),
+            Box::new(m20261125_000005_posts_by_state::Migration),
+            Box::new(m20261125_000010_metrics::Migration),
+            Box::new(m20261125_000020_erasure::Migration),
+            Box::new(m20261125_000030_outbound::Migration),
+            Box::new(m20261125_000040_workspace::Migration),
+            Box::new(m20261125_000045_plans::Migration),
+            Box::new(m20261125_000050_audit_chain::Migration),
+            Box::new(m20261125_000052_retention::Migration),
+            Box::new(m20261125_000055_exports::Migration),
         ]
     }
 }

@@ -1,13 +1,15 @@
-//! `clipqueue bench`: how fast the queue is, measured on the production queue with toy jobs.
+//! `clipqueue bench`: how fast the queue is, measured on the production queue with toy jobs; and how fast
+//! counters are read (`counters`), measured with the product's own jobs.
 //!
 //! Each figure comes with a count: rows in the database and starts in the handlers, job by job. A
 //! figure whose count does not show every job run exactly once is not given. Servers that are not
 //! named are started here, privately, and end with the command.
 //!
-//! Nothing of the product imports this module, and it knows no job of the product.
+//! Nothing of the product imports this module, and but for `counters` it knows no job of the product.
 
 mod adapter;
 mod bytes;
+mod counters;
 mod cycle;
 mod latency;
 mod processes;
@@ -30,6 +32,8 @@ use self::stack::{Setup, Stack};
 pub enum Command {
     /// Measure the queue with toy jobs.
     Queue(Box<Options>),
+    /// Measure how counters are read and shown, against the simulator.
+    Metrics(counters::Options),
     /// Enqueue or work for a harness that compares queues; told by BENCH_ variables.
     #[command(hide = true)]
     Adapter(Box<adapter::Options>),
@@ -121,6 +125,7 @@ pub struct Options {
 pub async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Queue(options) => queue(&options).await,
+        Command::Metrics(options) => Box::pin(counters::run(&options)).await,
         Command::Adapter(options) => adapter::run(&options).await,
     }
 }

@@ -323,6 +323,16 @@ impl Calls {
             .collect())
     }
 
+    /// Forgets how often TikTok was called for an account.
+    pub async fn forget(&self, account: AccountId) -> Result<(), TransportError> {
+        let keys: Vec<String> = budgets::LIMITED
+            .into_iter()
+            .filter(|endpoint| budgets::owner(*endpoint) == budgets::Owner::Account)
+            .filter_map(|endpoint| Some(budgets::of(endpoint, Some(account))?.key))
+            .collect();
+        self.queue.transport().forget_budgets(&keys).await
+    }
+
     /// How every breaker stands.
     pub async fn breakers(&self) -> Vec<BreakerView> {
         let now = self.clock.now();

@@ -1,11 +1,16 @@
 //! The command line: one subcommand a file, and the options that all of them share.
 
+mod audit;
 mod check;
 mod doctor;
+mod erasure;
 mod health;
 mod key;
 mod migrate;
+mod receipt;
+mod retention;
 mod roles;
+mod user;
 
 use std::path::PathBuf;
 
@@ -70,6 +75,21 @@ enum Command {
     /// Make, list and revoke API keys.
     #[command(subcommand)]
     Key(key::Command),
+    /// Give users plans.
+    #[command(subcommand)]
+    User(user::Command),
+    /// Delete people's data, search for what is left, apply tombstones again.
+    #[command(subcommand)]
+    Erasure(erasure::Command),
+    /// Verify receipts of erasures.
+    #[command(subcommand)]
+    Receipt(receipt::Command),
+    /// Verify and export the record of what operators did.
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// See what would be deleted by age.
+    #[command(subcommand)]
+    Retention(retention::Command),
     /// Look at the configuration.
     #[command(subcommand)]
     Config(check::Command),
@@ -99,16 +119,23 @@ async fn dispatch(cli: Cli) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Sim(sim) => roles::sim(sim).await,
-        Command::Demo(demo) => crate::demo::run(demo).await,
+        Command::Demo(demo) => Box::pin(crate::demo::run(demo)).await,
         Command::Torture(torture) => Box::pin(crate::torture::run(torture)).await,
         Command::Config(command) => check::run(&command, &options),
-        Command::Serve => roles::serve(load_to_stay(&options)?).await,
-        Command::Api => roles::api(load_to_stay(&options)?).await,
-        Command::Worker { queues } => roles::worker(load_to_stay(&options)?, queues).await,
+        Command::Serve => Box::pin(roles::serve(load_to_stay(&options)?)).await,
+        Command::Api => Box::pin(roles::api(load_to_stay(&options)?)).await,
+        Command::Worker { queues } => {
+            Box::pin(roles::worker(load_to_stay(&options)?, queues)).await
+        }
         Command::Migrate(command) => migrate::run(&load(&options)?, command).await,
-        Command::Key(command) => key::run(load(&options)?, command).await,
+        Command::Key(command) => Box::pin(key::run(load(&options)?, command)).await,
+        Command::User(command) => Box::pin(user::run(load(&options)?, command)).await,
+        Command::Erasure(command) => Box::pin(erasure::run(load(&options)?, command)).await,
+        Command::Receipt(command) => receipt::run(&command),
+        Command::Audit(command) => Box::pin(audit::run(load(&options)?, command)).await,
+        Command::Retention(command) => Box::pin(retention::run(load(&options)?, command)).await,
         Command::Bench(command) => crate::bench::run(command).await,
-        Command::Doctor => doctor::run(load(&options)?).await,
+        Command::Doctor => Box::pin(doctor::run(load(&options)?)).await,
         Command::Healthcheck(ask) => health::run(&load(&options)?, &ask).await,
     }
 }

@@ -19,6 +19,9 @@ const DEMO_MASTER_KEY: &str = "0000000000000000000000000000000000000000000000000
 /// The shortest lease: with a shorter one a slow moment loses a healthy job.
 const SHORTEST_LEASE_SECS: u64 = 3;
 
+/// Calls a minute that TikTok gives an app for reading videos.
+const MOST_CALLS: u32 = 600;
+
 /// Checks the keys against each other.
 pub(super) fn check(config: &Config, r: &mut Reader<'_>) {
     database(config.database.url.expose_secret(), r);
@@ -42,6 +45,12 @@ pub(super) fn check(config: &Config, r: &mut Reader<'_>) {
         r.problem(
             "posts.photo_address_life",
             "must be at least 1h, which TikTok may take to fetch photos",
+        );
+    }
+    if config.metrics.calls_per_minute > MOST_CALLS && !r.has_problem("metrics.calls_per_minute") {
+        r.problem(
+            "metrics.calls_per_minute",
+            "must be at most 600, which TikTok gives an app",
         );
     }
     // Port 0 is any free port, so two of them differ.
@@ -141,6 +150,12 @@ fn public_server(config: &Config, r: &mut Reader<'_>) {
     let public = !config.http.listen.ip().is_loopback() || !is_loopback(&config.http.public_url);
     if !public {
         return;
+    }
+    if config.fetch.loopback {
+        r.problem(
+            "fetch.loopback",
+            "is for development: it would let users reach services of this machine",
+        );
     }
     let outside = "when http.listen or http.public_url leaves this machine";
     if config.http.public_url.scheme() != "https" && !r.has_problem("http.public_url") {

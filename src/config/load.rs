@@ -6,9 +6,10 @@ use secrecy::ExposeSecret as _;
 use url::Url;
 
 use super::{
-    Config, Console, Database, Debug, Graphql, Http, Log, LogFormat, Media, Operations, Posts,
-    Problems, Queue, Secrets, Tiktok, Transport, TransportKind, check::check, layers::Layers,
-    place::media_place, reader::Reader,
+    Config, Console, Database, Debug, Erasure, Fetch, Graphql, Http, Log, LogFormat, Media,
+    Metrics, Operations, Posts, Problems, Queue, Secrets, Tiktok, Transport, TransportKind,
+    WhenRemoved, check::check, layers::Layers, place::media_place, plans, reader::Reader,
+    retention::retention,
 };
 
 /// The reference, compiled in.
@@ -143,6 +144,12 @@ fn read(r: &mut Reader<'_>) -> Config {
             stall_timeout: r.duration("tiktok.stall_timeout"),
             webhook_max_age: r.duration("tiktok.webhook_max_age"),
         },
+        fetch: Fetch {
+            ports: r.parsed_list("fetch.ports", "a port such as 443", |text| {
+                text.parse().ok().filter(|port| *port > 0)
+            }),
+            loopback: r.flag("fetch.loopback"),
+        },
         secrets: Secrets {
             master_key: r.secret("secrets.master_key"),
         },
@@ -150,8 +157,11 @@ fn read(r: &mut Reader<'_>) -> Config {
             uploads: r.count("queue.uploads", 1),
             status: r.count("queue.status", 1),
             tokens: r.count("queue.tokens", 1),
+            metrics: r.count("queue.metrics", 1),
             purge: r.count("queue.purge", 1),
             ops: r.count("queue.ops", 1),
+            outbound: r.count("queue.outbound", 1),
+            imports: r.count("queue.imports", 1),
             per_creator: r.count("queue.per_creator", 1),
             lease: r.duration("queue.lease"),
             grace: r.duration("queue.grace"),
@@ -166,10 +176,32 @@ fn read(r: &mut Reader<'_>) -> Config {
             held_deadline: r.duration("posts.held_deadline"),
             max_attempts: u32::try_from(r.number("posts.max_attempts", 1)).unwrap_or(u32::MAX),
         },
+        metrics: Metrics {
+            calls_per_minute: u32::try_from(r.number("metrics.calls_per_minute", 0))
+                .unwrap_or(u32::MAX),
+            max_videos: u32::try_from(r.number("metrics.max_videos", 20)).unwrap_or(u32::MAX),
+        },
+        plans: plans::read(r),
         operations: Operations {
             drift_sample: r.number("operations.drift_sample", 0),
             keep_audit: r.duration("operations.keep_audit"),
         },
+        erasure: Erasure {
+            when_removed: r
+                .parsed(
+                    "erasure.when_removed",
+                    "delete or hold",
+                    |text| match text {
+                        "delete" => Some(WhenRemoved::Delete),
+                        "hold" => Some(WhenRemoved::Hold),
+                        _ => None,
+                    },
+                )
+                .unwrap_or(WhenRemoved::Delete),
+            look_again_after: r.duration("erasure.look_again_after"),
+            keep: r.duration("erasure.keep"),
+        },
+        retention: retention(r),
         graphql: Graphql {
             introspection: r.flag("graphql.introspection"),
             max_depth: r.count("graphql.max_depth", 5),

@@ -8,7 +8,9 @@ mod check;
 mod layers;
 mod load;
 mod place;
+pub mod plans;
 mod reader;
+mod retention;
 mod units;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
@@ -20,7 +22,9 @@ use url::Url;
 use crate::crash::CrashAt;
 
 pub use load::{DEMO_CLIENT_KEY, DEMO_CLIENT_SECRET, Sources, known_keys, load};
+pub use plans::{Plan, PlanName, Plans};
 pub use reader::{Problem, Problems};
+pub use retention::Retention;
 pub use units::parse_duration;
 
 /// The whole configuration.
@@ -36,14 +40,24 @@ pub struct Config {
     pub media: Media,
     /// TikTok's API.
     pub tiktok: Tiktok,
+    /// Addresses that users name.
+    pub fetch: Fetch,
     /// Keys.
     pub secrets: Secrets,
     /// Workers.
     pub queue: Queue,
     /// Rules for posts.
     pub posts: Posts,
+    /// Reading counters.
+    pub metrics: Metrics,
+    /// What users may use.
+    pub plans: Plans,
     /// Watches over the installation.
     pub operations: Operations,
+    /// Deleting what is known of people.
+    pub erasure: Erasure,
+    /// How long things are kept.
+    pub retention: Retention,
     /// Limits of the GraphQL endpoint.
     pub graphql: Graphql,
     /// The operators' console.
@@ -180,6 +194,15 @@ pub struct Tiktok {
     pub webhook_max_age: Duration,
 }
 
+/// `[fetch]`
+#[derive(Clone, Debug)]
+pub struct Fetch {
+    /// Allowed ports.
+    pub ports: Vec<u16>,
+    /// Whether this machine may be asked.
+    pub loopback: bool,
+}
+
 /// `[secrets]`
 #[derive(Clone, Debug)]
 pub struct Secrets {
@@ -196,10 +219,16 @@ pub struct Queue {
     pub status: usize,
     /// Concurrent token refreshes.
     pub tokens: usize,
+    /// Accounts whose counters are read at the same time.
+    pub metrics: usize,
     /// Concurrent clean-up jobs.
     pub purge: usize,
     /// Concurrent acts of operators and watches.
     pub ops: usize,
+    /// Concurrent webhooks and checks of sources.
+    pub outbound: usize,
+    /// Concurrent imports.
+    pub imports: usize,
     /// Concurrent jobs per creator and queue.
     pub per_creator: usize,
     /// Lease of a running job.
@@ -229,6 +258,15 @@ pub struct Posts {
     pub max_attempts: u32,
 }
 
+/// `[metrics]`
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    /// Calls of the app's budget that the plan may use in a minute; 0 reads no counters.
+    pub calls_per_minute: u32,
+    /// Videos of an account that are read as a whole.
+    pub max_videos: u32,
+}
+
 /// `[operations]`
 #[derive(Clone, Debug)]
 pub struct Operations {
@@ -236,6 +274,26 @@ pub struct Operations {
     pub drift_sample: u64,
     /// Retention of the audit log.
     pub keep_audit: Duration,
+}
+
+/// `[erasure]`
+#[derive(Clone, Debug)]
+pub struct Erasure {
+    /// What TikTok's word that a grant is over does to the account.
+    pub when_removed: WhenRemoved,
+    /// How long after the last step everything is looked at again.
+    pub look_again_after: Duration,
+    /// Retention of receipts and tombstones.
+    pub keep: Duration,
+}
+
+/// What TikTok's word that a creator ended the grant does to the account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenRemoved {
+    /// It is erased, as if its owner had disconnected it.
+    Delete,
+    /// It waits for the creator to connect again.
+    Hold,
 }
 
 /// `[graphql]`

@@ -11,9 +11,9 @@ mod unsynced;
 use std::time::Duration;
 
 use sea_orm::{
-    ConnectOptions, ConnectionTrait as _, Database, DatabaseBackend, DatabaseConnection,
-    DatabaseTransaction, DbErr, QueryResult, RuntimeErr, SqliteTransactionMode, Statement,
-    TransactionOptions, TransactionTrait, Value,
+    AccessMode, ConnectOptions, ConnectionTrait as _, Database, DatabaseBackend,
+    DatabaseConnection, DatabaseTransaction, DbErr, IsolationLevel, QueryResult, RuntimeErr,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
     sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
@@ -100,6 +100,20 @@ impl Db {
         begun
             .await
             .map_err(|error| DbErr::Custom(format!("BEGIN did not come to its end: {error}")))?
+    }
+
+    /// Begins a transaction that sees everything as of one instant and writes nothing.
+    pub async fn snapshot(&self) -> Result<DatabaseTransaction, DbErr> {
+        // SQLite's transactions see one instant anyway.
+        let options = match self.backend() {
+            DatabaseBackend::Postgres => TransactionOptions {
+                isolation_level: Some(IsolationLevel::RepeatableRead),
+                access_mode: Some(AccessMode::ReadOnly),
+                ..Default::default()
+            },
+            _ => TransactionOptions::default(),
+        };
+        self.read.begin_with_options(options).await
     }
 
     /// Runs one writing statement that a power cut may undo, as long as that also undoes whatever

@@ -99,6 +99,11 @@ impl Client {
         Ok(())
     }
 
+    /// Reads a JSON document that anybody may have.
+    pub(super) async fn json(&self, url: &str) -> anyhow::Result<Value> {
+        Ok(serde_json::from_str(&self.open(url).await?)?)
+    }
+
     /// Opens a page as a browser would, without the key.
     pub(super) async fn open(&self, url: &str) -> anyhow::Result<String> {
         let page = reqwest::Client::builder()

@@ -2,15 +2,18 @@
 //!
 //! It starts TikTok's simulator and the daemon, then does what a front end does, over the wire:
 //! connects a creator through the consent page, uploads a video and a photo by tus, asks for an inbox
-//! draft, a direct post, a photo post and a scheduled one, and shows their timelines from a GraphQL subscription. With
-//! `--exit` it ends by itself, with an error unless every post ended as it should and the simulator
-//! saw no broken rule.
+//! draft, a direct post, a photo post and a scheduled one, and shows their timelines from a GraphQL
+//! subscription, and the counters of what was published. Then another user posts once and deletes their
+//! account: the demo verifies the receipt and searches for what may have stayed. With `--exit` it ends
+//! by itself, with an error unless everything went as it should and the simulator saw no broken rule.
 //!
 //! Everything is kept in a directory of its own that is removed afterwards. `DATABASE_URL` and
 //! `REDIS_URL` switch to real servers.
 
 mod client;
+mod counters;
 mod events;
+mod leaving;
 mod stage;
 mod story;
 
@@ -21,7 +24,7 @@ use clap::Args;
 
 use stage::Stage;
 
-/// A post that has not ended by then has failed the demo.
+/// What has not ended by then has failed the demo.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Options of `clipqueue demo`.
@@ -45,10 +48,13 @@ pub struct Options {
 pub async fn run(options: Options) -> anyhow::Result<()> {
     let stage = Stage::set(&options).await?;
     stage.introduce();
-    let told = tokio::time::timeout(PATIENCE, story::tell(&stage))
-        .await
-        .context("the posts did not end in time")
-        .and_then(|told| told);
+    let told = tokio::time::timeout(PATIENCE, async {
+        story::tell(&stage).await?;
+        leaving::tell(&stage).await
+    })
+    .await
+    .context("the demo did not end in time")
+    .and_then(|told| told);
     if let Err(error) = &told {
         eprintln!("\nThe demo failed: {error:#}");
     }

@@ -3,7 +3,9 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use anyhow::Context as _;
+use clipqueue_entities::UserId;
 use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
 use tiktok_sim::{AccountPatch, Sim, SimConfig};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -11,22 +13,38 @@ use uuid::Uuid;
 
 use super::{Options, client::Client};
 use crate::{
+    app::App,
     clock::Clock,
     config::{self, Sources},
-    domain::{actor::Scope, api_keys},
+    domain::{
+        accounts,
+        actor::Scope,
+        api_keys,
+        counters::plans,
+        erasure::{
+            search::{self, Needle},
+            subject,
+        },
+    },
     http,
+    job::{Job, METRICS},
     service::{self, Role},
     telemetry,
 };
 
 /// The simulated creator.
 pub(super) const CREATOR: &str = "demo_creator";
+/// The user who leaves, and their creator.
+pub(super) const LEAVER: &str = "leaver";
+pub(super) const LEAVING_CREATOR: &str = "leaving_creator";
 
 /// Everything that runs.
 pub(super) struct Stage {
     pub(super) sim: Sim,
     pub(super) api: SocketAddr,
     pub(super) key: SecretString,
+    app: App,
+    user: UserId,
     stop: CancellationToken,
     daemon: JoinHandle<anyhow::Result<()>>,
     directory: PathBuf,
@@ -51,7 +69,7 @@ impl Stage {
         let key = api_keys::create(&app, user.id, "demo", &Scope::ALL, None).await?;
         let stop = CancellationToken::new();
         let daemon = tokio::spawn(service::run(
-            app,
+            app.clone(),
             Role::everything(),
             Some(listener),
             None,
@@ -61,6 +79,8 @@ impl Stage {
             sim,
             api,
             key: key.text,
+            app,
+            user: user.id,
             stop,
             daemon,
             directory,
@@ -69,7 +89,58 @@ impl Stage {
 
     /// A client of the API.
     pub(super) fn client(&self) -> anyhow::Result<Client> {
-        Client::new(self.api, self.key.expose_secret())
+        self.client_of(&self.key)
+    }
+
+    /// A client with this key.
+    pub(super) fn client_of(&self, key: &SecretString) -> anyhow::Result<Client> {
+        Client::new(self.api, key.expose_secret())
+    }
+
+    /// The address of a path of the API.
+    pub(super) fn address(&self, path: &str) -> String {
+        format!("http://{}{path}", self.api)
+    }
+
+    /// A second user, with a key.
+    pub(super) async fn another_user(&self) -> anyhow::Result<(UserId, SecretString)> {
+        let user = api_keys::ensure_user(&self.app, LEAVER).await?;
+        let key = api_keys::create(&self.app, user.id, "demo", &Scope::ALL, None).await?;
+        Ok((user.id, key.text))
+    }
+
+    /// Has the counters of the user's accounts read now; by itself each is read at its minute of the hour.
+    pub(super) async fn read_counters(&self) -> anyhow::Result<()> {
+        plans::plan_hour(&self.app).await?;
+        let tx = self.app.db.begin().await?;
+        for account in accounts::list(&self.app, self.user).await? {
+            let job = Job::RefreshMetrics {
+                account_id: account.id,
+            };
+            self.app.hasten_in_tx(&tx, &job).await?;
+        }
+        tx.commit().await?;
+        self.app.nudge(METRICS);
+        Ok(())
+    }
+
+    /// By what a user can be known here.
+    pub(super) async fn identifiers(&self, user: UserId) -> anyhow::Result<Vec<String>> {
+        Ok(subject::identifiers(&self.app, user, None).await?)
+    }
+
+    /// Searches everything that is stored. Fails unless the receipt names whatever is found; gives how
+    /// many values were looked at.
+    pub(super) async fn assert_gone(
+        &self,
+        identifiers: &[String],
+        receipt: &Value,
+    ) -> anyhow::Result<u64> {
+        let needle = Needle::new(identifiers.iter().cloned())?;
+        let found = search::everywhere(&self.app, &needle).await?;
+        let (_, strays) = search::judge(found.findings(), Some(receipt));
+        anyhow::ensure!(strays.is_empty(), "these stayed: {strays:?}");
+        Ok(found.looked_at)
     }
 
     pub(super) fn introduce(&self) {
@@ -128,7 +199,9 @@ async fn simulator(port: u16, api: SocketAddr) -> anyhow::Result<Sim> {
     knobs.pulls.allow = true;
     knobs.pulls.loopback_http = true;
     let sim = Sim::start_on(knobs, listen(port).await?).context("starting the simulator")?;
-    sim.account(CREATOR, AccountPatch::default());
+    for creator in [CREATOR, LEAVING_CREATOR] {
+        sim.account(creator, AccountPatch::default());
+    }
     Ok(sim)
 }
 
@@ -156,6 +229,7 @@ fn settings(
         ("tiktok.authorize_base", sim.base_url().to_owned()),
         ("tiktok.api_base", sim.base_url().to_owned()),
         ("tiktok.audited", "true".to_owned()),
+        ("erasure.look_again_after", "1s".to_owned()),
         ("log.filter", "warn".to_owned()),
     ]
     .into_iter()

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::{
     client::Client,
+    counters,
     stage::{CREATOR, Stage},
 };
 
@@ -55,8 +56,8 @@ const PLANS: [Plan; 4] = [
 pub(super) async fn tell(stage: &Stage) -> anyhow::Result<()> {
     let client = stage.client()?;
     let started = Instant::now();
-    let account = connect(stage, &client).await?;
-    let video = upload(&client, "video", "clip.mp4", CLIP).await?;
+    let account = connect(stage, &client, CREATOR).await?;
+    let video = upload_clip(&client).await?;
     let photo = upload(&client, "photo", "photo.jpg", PHOTO).await?;
     // The subscription starts at the beginning of the log, so it cannot miss an event.
     let events = client
@@ -70,7 +71,8 @@ pub(super) async fn tell(stage: &Stage) -> anyhow::Result<()> {
         .context("subscribing to the events of posts")?;
     let posts = ask_for_posts(stage, &client, &account, &video, &photo).await?;
     watch(events, &posts, started).await?;
-    show(&client, &posts).await
+    show(&client, &posts).await?;
+    counters::show(stage, &client, &account).await
 }
 
 async fn newest_cursor(client: &Client) -> anyhow::Result<Option<String>> {
@@ -78,8 +80,13 @@ async fn newest_cursor(client: &Client) -> anyhow::Result<Option<String>> {
     Ok(data["viewer"]["eventCursor"].as_str().map(str::to_owned))
 }
 
-async fn connect(stage: &Stage, client: &Client) -> anyhow::Result<String> {
-    println!("\nConnecting the creator @{CREATOR} through the simulated consent page");
+/// Connects a creator; gives the account's id.
+pub(super) async fn connect(
+    stage: &Stage,
+    client: &Client,
+    creator: &str,
+) -> anyhow::Result<String> {
+    println!("\nConnecting the creator @{creator} through the simulated consent page");
     let data = client
         .run(
             "mutation { connectTikTok(input: {}) { authorizeUrl userErrors { message } } }",
@@ -89,7 +96,7 @@ async fn connect(stage: &Stage, client: &Client) -> anyhow::Result<String> {
     let url = text(&data, "/connectTikTok/authorizeUrl")?;
     let callback = stage
         .sim
-        .consent(&url, CREATOR, &tiktok_sim::Consent::All)
+        .consent(&url, creator, &tiktok_sim::Consent::All)
         .map_err(|error| anyhow::anyhow!("the consent page refused: {error:?}"))?;
     let page = client.open(&callback).await?;
     anyhow::ensure!(
@@ -103,6 +110,11 @@ async fn connect(stage: &Stage, client: &Client) -> anyhow::Result<String> {
         )
         .await?;
     text(&data, "/tiktokAccounts/0/id")
+}
+
+/// Uploads the video that the repository ships.
+pub(super) async fn upload_clip(client: &Client) -> anyhow::Result<String> {
+    upload(client, "video", "clip.mp4", CLIP).await
 }
 
 async fn upload(
@@ -170,32 +182,57 @@ async fn ask_for_posts(
             input["mediaId"] = json!(video);
         }
         if plan.ends == "PUBLISHED" {
-            input["creatorConsent"] = json!(true);
-            input["direct"] = json!({
-                "privacyLevel": "PUBLIC_TO_EVERYONE",
-                "allowComment": true,
-                "allowDuet": false,
-                "allowStitch": false,
-                "disclosesCommercial": false,
-                "yourBrand": false,
-                "brandedContent": false,
-                "aiGenerated": false,
-            });
+            make_direct(&mut input);
         }
         if plan.label == "scheduled" {
             let at: DateTime<Utc> = now + chrono::TimeDelta::seconds(AHEAD_S);
             input["publishAt"] = json!(at.to_rfc3339_opts(SecondsFormat::Millis, true));
         }
-        let data = client
-            .run(
-                "mutation($input: CreatePostInput!) { createPost(input: $input) {
-                   post { id state } userErrors { field code message } } }",
-                json!({ "input": input }),
-            )
-            .await?;
-        posts.insert(text(&data, "/createPost/post/id")?, plan);
+        posts.insert(create(client, input).await?, plan);
     }
     Ok(posts)
+}
+
+/// Posts a video at once; gives the post's id.
+pub(super) async fn direct_post(
+    client: &Client,
+    account: &str,
+    video: &str,
+) -> anyhow::Result<String> {
+    let mut input = json!({
+        "idempotencyKey": Uuid::now_v7().to_string(),
+        "accountId": account,
+        "mediaId": video,
+        "caption": "Posted by Clipqueue, before leaving #demo",
+    });
+    make_direct(&mut input);
+    create(client, input).await
+}
+
+/// With what a creator decides of a direct post.
+fn make_direct(input: &mut Value) {
+    input["creatorConsent"] = json!(true);
+    input["direct"] = json!({
+        "privacyLevel": "PUBLIC_TO_EVERYONE",
+        "allowComment": true,
+        "allowDuet": false,
+        "allowStitch": false,
+        "disclosesCommercial": false,
+        "yourBrand": false,
+        "brandedContent": false,
+        "aiGenerated": false,
+    });
+}
+
+async fn create(client: &Client, input: Value) -> anyhow::Result<String> {
+    let data = client
+        .run(
+            "mutation($input: CreatePostInput!) { createPost(input: $input) {
+               post { id state } userErrors { field code message } } }",
+            json!({ "input": input }),
+        )
+        .await?;
+    text(&data, "/createPost/post/id")
 }
 
 /// Prints what happens until every post has ended as planned.
@@ -291,7 +328,8 @@ async fn show(client: &Client, posts: &BTreeMap<String, &'static Plan>) -> anyho
     Ok(())
 }
 
-fn text(data: &Value, pointer: &str) -> anyhow::Result<String> {
+/// A text of an answer.
+pub(super) fn text(data: &Value, pointer: &str) -> anyhow::Result<String> {
     data.pointer(pointer)
         .and_then(Value::as_str)
         .map(str::to_owned)

@@ -18,6 +18,7 @@ use sea_orm::{
 use serde_json::json;
 
 use super::{
+    counters::plans,
     error::{Error, Result},
     events::{self, NewEvent},
     post_change::{Change, Evidence, apply_in_tx},
@@ -155,6 +156,7 @@ pub async fn release_in_tx(app: &App, tx: &impl ConnectionTrait, id: AccountId) 
     let waiting = post::Column::State
         .eq(PostState::Held)
         .and(post::Column::HoldReason.is_in([REAUTH_REQUIRED, SCOPE_MISSING]));
+    plans::resume_in_tx(app, tx, id).await?;
     for post in lock_posts(tx, id, waiting).await? {
         let change = Change::new(PostEvent::Released, Evidence::own("account.status"));
         let post = apply_in_tx(app, tx, post, change).await?;

@@ -2,13 +2,17 @@
 
 use std::{fmt, str::FromStr};
 
-use clipqueue_entities::{ApiKeyId, Timestamp, UserId};
+use clipqueue_entities::{AccountId, ApiKeyId, Timestamp, UserId};
 
 use super::error::{Error, Result};
 
 /// One permission of an API key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
+    /// Delete the user with everything.
+    AccountDelete,
+    /// Be given everything that is held about the user.
+    AccountExport,
     /// Connect TikTok accounts.
     AccountsConnect,
     /// See connected accounts.
@@ -27,11 +31,15 @@ pub enum Scope {
     PostsRead,
     /// Make, change and stop posts.
     PostsWrite,
+    /// Name, change and see addresses that are told what happens.
+    WebhooksAdmin,
 }
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
+        Self::AccountDelete,
+        Self::AccountExport,
         Self::AccountsConnect,
         Self::AccountsRead,
         Self::KeysAdmin,
@@ -41,10 +49,13 @@ impl Scope {
         Self::OpsWrite,
         Self::PostsRead,
         Self::PostsWrite,
+        Self::WebhooksAdmin,
     ];
 
     /// The scopes of a front end's key: all but the operators' and the keys'.
-    pub const CREATOR: [Self; 6] = [
+    pub const CREATOR: [Self; 8] = [
+        Self::AccountDelete,
+        Self::AccountExport,
         Self::AccountsConnect,
         Self::AccountsRead,
         Self::MediaRead,
@@ -56,6 +67,8 @@ impl Scope {
     /// The word for it.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::AccountDelete => "account:delete",
+            Self::AccountExport => "account:export",
             Self::AccountsConnect => "accounts:connect",
             Self::AccountsRead => "accounts:read",
             Self::KeysAdmin => "keys:admin",
@@ -65,6 +78,7 @@ impl Scope {
             Self::OpsWrite => "ops:write",
             Self::PostsRead => "posts:read",
             Self::PostsWrite => "posts:write",
+            Self::WebhooksAdmin => "webhooks:admin",
         }
     }
 }
@@ -78,7 +92,7 @@ impl fmt::Display for Scope {
 /// The text names no scope.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not a scope; the scopes are accounts:connect, accounts:read, keys:admin, media:read, media:write, ops:read, ops:write, posts:read and posts:write"
+    "`{0}` is not a scope; the scopes are account:delete, account:export, accounts:connect, accounts:read, keys:admin, media:read, media:write, ops:read, ops:write, posts:read, posts:write and webhooks:admin"
 )]
 pub struct UnknownScope(String);
 
@@ -106,12 +120,21 @@ pub struct Actor {
     pub scopes: Vec<Scope>,
     /// When the key stops working.
     pub expires_at: Option<Timestamp>,
+    /// The accounts that the key is restricted to; all of the tenant's, when absent.
+    pub accounts: Option<Vec<AccountId>>,
 }
 
 impl Actor {
     /// Whether the key has `scope`.
     pub fn may(&self, scope: Scope) -> bool {
         self.scopes.contains(&scope)
+    }
+
+    /// Whether the key may be used for this account, if it is the tenant's.
+    pub fn may_use(&self, account: AccountId) -> bool {
+        self.accounts
+            .as_ref()
+            .is_none_or(|accounts| accounts.contains(&account))
     }
 
     /// Refuses unless the key has `scope`.

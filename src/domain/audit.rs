@@ -1,13 +1,17 @@
 //! The record of what operators did: who, what, on what, when, with which parameters, and what came
 //! of it. An act that was carried out is appended in its own transaction, so that the one exists
-//! exactly when the other does; a refused one is appended by itself. Entries are never changed.
+//! exactly when the other does; a refused one is appended by itself. Entries are never changed; they
+//! make a chain ([`chain`]) that [`verify`] proves, and that an erasure can take names out of.
+
+pub mod chain;
+pub mod verify;
 
 use std::collections::HashMap;
 
 use clipqueue_entities::{ApiKeyId, AuditId, UserId, api_key, audit_entry, user};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _,
-    QueryOrder as _, QuerySelect as _,
+    ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _,
 };
 use serde_json::Value;
 
@@ -80,7 +84,9 @@ pub async fn refusal<T>(
     if let Err(error) = &ended {
         let by = Some((actor.user_id, actor.key_id));
         let outcome = outcome(error);
-        append(app, app.db.write(), by, action, subject, details, &outcome).await?;
+        let tx = app.db.begin().await?;
+        append(app, &tx, by, action, subject, details, &outcome).await?;
+        tx.commit().await?;
     }
     ended
 }
@@ -96,18 +102,23 @@ async fn append(
 ) -> Result<AuditId> {
     let id = AuditId::new();
     let (user_id, key_id) = by.unzip();
-    audit_entry::Entity::insert(audit_entry::ActiveModel {
-        id: Set(id),
-        user_id: Set(user_id),
-        key_id: Set(key_id),
-        action: Set(action.to_owned()),
-        subject: Set(subject.to_owned()),
-        details: Set(details),
-        outcome: Set(outcome.to_owned()),
-        created_at: Set(app.clock.now()),
-    })
-    .exec_without_returning(connection)
-    .await?;
+    let row = audit_entry::Model {
+        id,
+        user_id,
+        key_id,
+        action: action.to_owned(),
+        subject: subject.to_owned(),
+        details,
+        outcome: outcome.to_owned(),
+        created_at: app.clock.now(),
+        seq: None,
+        by_salt: None,
+        by_commitment: None,
+        on_salt: None,
+        on_commitment: None,
+        hash: None,
+    };
+    chain::append_in_tx(connection, row).await?;
     tracing::info!(action, subject, outcome, "an operator's act");
     Ok(id)
 }

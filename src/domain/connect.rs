@@ -27,7 +27,7 @@ use url::Url;
 use super::{
     accounts,
     actor::Actor,
-    creator,
+    creator, erasure,
     error::{Code, Error, Refusal, Result},
     events::{self, NewEvent},
     tokens,
@@ -84,6 +84,9 @@ pub enum ConnectError {
     /// The account belongs to another user of this installation.
     #[error("the account is connected by somebody else")]
     Taken,
+    /// Whoever connects, or the account, is being erased.
+    #[error("the account is being deleted")]
+    Leaving,
     /// TikTok did not take the code.
     #[error("TikTok refused the code")]
     Refused(#[source] Box<tiktok::Error>),
@@ -231,10 +234,19 @@ async fn save(
     let now = app.clock.now();
     let open_id = connected.open_id.to_string();
     let tx = app.db.begin().await?;
+    let leaving = erasure::is_leaving(&tx, pending.user_id).await?;
     let existing = account::Entity::find()
         .filter(account::Column::OpenId.eq(&open_id))
         .one(&tx)
         .await?;
+    let is_left = |account: &account::Model| account.status == AccountStatus::Disconnected;
+    if leaving || existing.as_ref().is_some_and(is_left) {
+        tx.rollback().await?;
+        // Nobody will keep these tokens, so nobody else could end what the creator just granted.
+        let ended = app.tiktok.revoke(&connected.tokens.access_token).await;
+        app.calls.overheard(None, Endpoint::Revoke, &ended).await;
+        return Err(ConnectError::Leaving);
+    }
     if existing
         .as_ref()
         .is_some_and(|account| account.user_id != pending.user_id)

@@ -104,6 +104,10 @@ pub async fn compare(
         return join(app, lease, post, attempt, video, listed).await;
     }
     whole.extend(partial);
+    // A published draft whose id TikTok does not tell is a matter for its creator too.
+    if !matches!(post.state, PostState::Unconfirmed | PostState::Published) {
+        return Ok(post);
+    }
     suggest(app, lease, post, attempt, &whole, listed).await
 }
 
@@ -171,7 +175,8 @@ async fn join(
     attempts::close(app, tx, post, "found", None, change).await
 }
 
-async fn suggest(
+/// Remembers videos that may be the post's, and tells of those that are news.
+pub(super) async fn suggest(
     app: &App,
     lease: &Lease,
     post: post::Model,
@@ -179,7 +184,7 @@ async fn suggest(
     possible: &[&Video],
     listed: &Answer<Vec<Video>>,
 ) -> Result<post::Model> {
-    if possible.is_empty() || post.state != PostState::Unconfirmed {
+    if possible.is_empty() {
         return Ok(post);
     }
     let now = app.clock.now();

@@ -13,6 +13,8 @@ use sea_orm::{
 };
 use serde_json::Value;
 
+use super::webhooks::follow;
+
 /// First key of the advisory locks that order one tenant's events; any constant of our own.
 const LOCK_CLASS: i32 = 0x4351_4556;
 
@@ -43,7 +45,9 @@ pub async fn append_in_tx(
     new: NewEvent,
 ) -> Result<i64, DbErr> {
     lock_log(tx, new.user_id).await?;
+    let user = new.user_id;
     let inserted = event::Entity::insert(row(now, new)).exec(tx).await?;
+    follow::wake_in_tx(tx, now, user).await?;
     Ok(inserted.last_insert_id)
 }
 
@@ -61,7 +65,7 @@ pub async fn append_many_in_tx(
             .exec_without_returning(tx)
             .await?;
     }
-    Ok(())
+    follow::wake_in_tx(tx, now, user).await
 }
 
 /// Keeps others from drawing a number of the tenant's log until the transaction ends.

@@ -9,11 +9,16 @@
 //! - TikTok accounts: [`connect`], [`accounts`], [`tokens`], [`token_life`], [`renewal`], [`creator`]
 //! - Posts: [`posts`], [`post_settings`], [`post_state`], [`post_change`], [`post_birth`],
 //!   [`preflight`], [`local_time`], [`lateness`], [`attempts`], [`caps`], [`line`](mod@line), [`reconcile`], [`fail_reason`],
-//!   [`notices`], [`doubt`], [`videos`], [`video_search`], [`video_link`], [`poll_plan`],
+//!   [`notices`], [`doubt`], [`drafts`], [`videos`], [`video_search`], [`video_link`], [`poll_plan`],
 //!   [`next_action`], [`post_history`], [`posting_budget`], [`sweep`]
-//! - Files: [`uploads`], and photos that TikTok fetches: [`pulls`]
+//! - What became of them: [`counters`]
+//! - Files: [`uploads`], photos that TikTok fetches: [`pulls`], and files that are fetched from users'
+//!   addresses: [`sources`], [`imports`]
+//! - What users may use, and how they keep their files in order: [`plans`], [`library`]
+//! - What users' addresses are told: [`webhooks`], [`public_id`]
 //! - The installation: [`operators`], [`inspect`], [`bulk`], [`audit`], [`drift`], [`canaries`],
 //!   [`overdue`]
+//! - Leaving and taking along: [`erasure`](mod@erasure), [`exports`]
 //! - Across: [`key_canary`], [`events`], [`idempotency`], [`retention`], [`census`], [`error`]
 
 pub mod accounts;
@@ -27,22 +32,31 @@ pub mod caps;
 pub mod census;
 pub mod connect;
 pub mod console_sessions;
+pub mod counters;
 pub mod creator;
 pub mod doubt;
+pub mod drafts;
 pub mod drift;
+pub mod erasure;
 pub mod error;
 pub mod events;
+pub mod exports;
 pub mod fail_reason;
 pub mod idempotency;
+pub mod imports;
 pub mod inspect;
+pub mod key_accounts;
 pub mod key_canary;
+pub mod key_rotation;
 pub mod lateness;
+pub mod library;
 pub mod line;
 pub mod local_time;
 pub mod next_action;
 pub mod notices;
 pub mod operators;
 pub mod overdue;
+pub mod plans;
 pub mod poll_plan;
 pub mod post_birth;
 pub mod post_change;
@@ -52,10 +66,12 @@ pub mod post_state;
 pub mod posting_budget;
 pub mod posts;
 pub mod preflight;
+pub mod public_id;
 pub mod pulls;
 pub mod reconcile;
 pub mod renewal;
 pub mod retention;
+pub mod sources;
 pub mod sweep;
 pub mod token_life;
 pub mod tokens;
@@ -63,3 +79,4 @@ pub mod uploads;
 pub mod video_link;
 pub mod video_search;
 pub mod videos;
+pub mod webhooks;

@@ -121,6 +121,7 @@ impl Evidence {
             log_id: Set(self.log_id.clone()),
             body: Set(self.body.clone()),
             created_at: Set(now),
+            body_removed_at: Set(None),
         }
     }
 

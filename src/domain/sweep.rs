@@ -15,8 +15,8 @@ use clipqueue_entities::{
     post_attempt::AttemptPhase,
 };
 use sea_orm::{
-    ColumnTrait as _, DatabaseTransaction, EntityTrait as _, ExprTrait as _, QueryFilter as _,
-    QueryOrder as _, QuerySelect as _,
+    ColumnTrait as _, DatabaseTransaction, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _,
 };
 use serde_json::json;
 
@@ -217,30 +217,38 @@ pub async fn give_up_sending(app: &App, post: post::Model) -> Result<()> {
     Ok(())
 }
 
+/// States in which a post needs a job. A hold that ends by itself needs somebody who ends it.
+const CARED_FOR: [PostState; 8] = [
+    PostState::Scheduled,
+    PostState::Held,
+    PostState::Preflight,
+    PostState::InitSent,
+    PostState::Uploading,
+    PostState::Processing,
+    PostState::InInbox,
+    PostState::Unconfirmed,
+];
+
 /// Posts that should have a job and have none get one.
 pub(super) async fn orphans(app: &App) -> Result<u64> {
-    let quiet_since: Timestamp = app.clock.now() - QUIET;
     let (mut found, mut failed) = (0, Failed::default());
+    for state in CARED_FOR {
+        found += orphans_in(app, state, &mut failed).await?;
+    }
+    failed.end(found)
+}
+
+async fn orphans_in(app: &App, state: PostState, failed: &mut Failed) -> Result<u64> {
+    let quiet_since: Timestamp = app.clock.now() - QUIET;
+    let mut found = 0;
     let mut cursor: Option<PostId> = None;
     loop {
         let mut query = post::Entity::find()
-            .filter(
-                post::Column::State
-                    .is_in([
-                        PostState::Scheduled,
-                        PostState::Preflight,
-                        PostState::InitSent,
-                        PostState::Uploading,
-                        PostState::Processing,
-                        PostState::InInbox,
-                        PostState::Unconfirmed,
-                    ])
-                    // A hold that ends by itself needs somebody who ends it.
-                    .or(post::Column::State
-                        .eq(PostState::Held)
-                        .and(post::Column::HoldUntil.is_not_null())),
-            )
+            .filter(post::Column::State.eq(state))
             .filter(post::Column::UpdatedAt.lt(quiet_since));
+        if state == PostState::Held {
+            query = query.filter(post::Column::HoldUntil.is_not_null());
+        }
         if let Some(cursor) = cursor {
             query = query.filter(post::Column::Id.gt(cursor));
         }
@@ -250,7 +258,7 @@ pub(super) async fn orphans(app: &App) -> Result<u64> {
             .all(app.db.read())
             .await?;
         let Some(last) = page.last() else {
-            return failed.end(found);
+            return Ok(found);
         };
         cursor = Some(last.id);
         let keys: Vec<String> = page.iter().map(|post| job_of(post).unique_key()).collect();

@@ -10,7 +10,7 @@ use clipqueue_entities::{
 };
 use sea_orm::{
     ColumnTrait as _, EntityTrait as _, ExprTrait as _, PaginatorTrait as _, QueryFilter as _,
-    QuerySelect as _, QueryTrait as _,
+    QuerySelect as _, QueryTrait as _, sea_query::SimpleExpr,
 };
 use serde::Serialize;
 
@@ -18,6 +18,7 @@ use super::{
     actor::Actor,
     error::{Code, Error, Refusal, Result},
     idempotency::{Request, Seen},
+    library,
 };
 use crate::{
     app::App,
@@ -45,6 +46,16 @@ pub struct Announcement {
     pub size: u64,
     /// The file's type, shown and never trusted.
     pub content_type: Option<String>,
+    // What follows is left out when absent, so that requests of older versions keep their hash.
+    /// The file's SHA-256 in hex; a file of the tenant that has it already is given instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// The folder that it shall lie in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folder: Option<String>,
+    /// The tenant's own reference.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
 }
 
 /// A file that waits for its bytes.
@@ -52,10 +63,11 @@ pub struct Announcement {
 pub struct Upload {
     /// The file.
     pub media: Media,
-    /// Where to send the bytes by tus. It is a secret: whoever has it may send.
-    pub url: String,
+    /// Where to send the bytes by tus. It is a secret: whoever has it may send. Absent when the bytes
+    /// are there already, or will not be taken any more.
+    pub url: Option<String>,
     /// Until when the address is good.
-    pub expires_at: Timestamp,
+    pub expires_at: Option<Timestamp>,
 }
 
 /// Announces a file. The same key with the same request gives the same file and a fresh address.
@@ -70,21 +82,29 @@ pub async fn begin(
     if let Seen::Before(id) = request.look_up(app.db.read()).await? {
         return Ok(addressed(app, get(app, user, MediaId(id)).await?));
     }
+    let folder = library::path("folder", new.folder.as_deref().unwrap_or_default())?;
+    let reference = new.reference.map(library::reference).transpose()?;
     let tx = app.db.begin().await?;
-    let media = app
-        .media
-        .create_in_tx(
-            &tx,
-            user,
-            NewUpload {
+    let known = match &new.sha256 {
+        Some(digest) => app.media.reuse_in_tx(&tx, user, digest, new.size).await,
+        None => Ok(None),
+    };
+    let media = match known.map_err(refusal)? {
+        Some(known) => known,
+        None => {
+            let upload = NewUpload {
                 size: new.size,
                 filename: Some(new.filename),
                 content_type: new.content_type,
+                sha256: new.sha256,
+                folder,
+                reference,
                 ..NewUpload::default()
-            },
-        )
-        .await
-        .map_err(refusal)?;
+            };
+            let made = app.media.create_in_tx(&tx, user, upload).await;
+            made.map_err(refusal)?
+        }
+    };
     if let Seen::Before(id) = request
         .record_in_tx(&tx, app.clock.now(), media.id.0)
         .await?
@@ -97,14 +117,21 @@ pub async fn begin(
 }
 
 fn addressed(app: &App, media: Media) -> Upload {
+    if media.state != MediaState::Uploading {
+        return Upload {
+            media,
+            url: None,
+            expires_at: None,
+        };
+    }
     let expires_at = app.clock.now() + app.config.media.upload_url_ttl;
     let name = app
         .capabilities()
         .issue(media.user_id, media.id, expires_at);
     Upload {
-        url: format!("{}/{name}", app.uploads_base()),
+        url: Some(format!("{}/{name}", app.uploads_base())),
         media,
-        expires_at,
+        expires_at: Some(expires_at),
     }
 }
 
@@ -113,23 +140,14 @@ pub async fn get(app: &App, user: UserId, id: MediaId) -> Result<Media> {
     app.media.get(user, id).await.map_err(refusal)
 }
 
+/// An older file of the same owner with the same bytes, if there is one.
+pub async fn original(app: &App, media: &Media) -> Result<Option<Media>> {
+    app.media.original(media).await.map_err(refusal)
+}
+
 /// Several files of `user` by id; those that are not there are left out.
 pub async fn get_many(app: &App, user: UserId, ids: &[MediaId]) -> Result<Vec<Media>> {
     app.media.get_many(user, ids).await.map_err(refusal)
-}
-
-/// Files of `user`, newest first: at most `limit` behind `cursor`, or before it when `backward`.
-pub async fn list(
-    app: &App,
-    user: UserId,
-    cursor: Option<MediaId>,
-    backward: bool,
-    limit: u64,
-) -> Result<Vec<Media>> {
-    app.media
-        .list(user, cursor, backward, limit)
-        .await
-        .map_err(refusal)
 }
 
 /// Takes a file away, unless a post still needs it. Taking it away again changes nothing.
@@ -151,14 +169,7 @@ pub async fn delete(app: &App, actor: &Actor, id: MediaId) -> Result<Media> {
                 .eq(id)
                 .or(post::Column::Id.in_subquery(with_photo)),
         )
-        .filter(
-            // TikTok may still be fetching photos while it works on the post.
-            post::Column::State
-                .is_in(NEEDS_BYTES)
-                .or(post::Column::State
-                    .eq(PostState::Processing)
-                    .and(post::Column::Kind.eq(PostKind::Photo))),
-        )
+        .filter(needs_bytes())
         .count(app.db.read())
         .await?;
     if posts > 0 {
@@ -170,6 +181,16 @@ pub async fn delete(app: &App, actor: &Actor, id: MediaId) -> Result<Media> {
     }
     app.media.delete(user, id).await.map_err(refusal)?;
     get(app, user, id).await
+}
+
+/// Whether a post may still need the bytes of its files.
+fn needs_bytes() -> SimpleExpr {
+    // TikTok may still be fetching photos while it works on the post.
+    post::Column::State
+        .is_in(NEEDS_BYTES)
+        .or(post::Column::State
+            .eq(PostState::Processing)
+            .and(post::Column::Kind.eq(PostKind::Photo)))
 }
 
 /// What a caller can do about a failure of the store.

@@ -13,6 +13,7 @@ use sea_orm::{
 use serde_json::json;
 
 use super::{
+    counters::reading,
     error::Result,
     events::{self, NewEvent},
 };
@@ -134,6 +135,10 @@ pub async fn join_in_tx(
             ids.push(video.id.clone());
         }
         share_url = share_url.or(url);
+    }
+    // How lists show posts of photos is not documented, so they are not expected there.
+    if post.kind == PostKind::Video {
+        reading::follow_in_tx(app, tx, post, videos).await?;
     }
     Ok(Joined { ids, share_url })
 }

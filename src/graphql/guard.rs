@@ -2,7 +2,10 @@
 
 use async_graphql::{Context, Guard, Result};
 
-use super::error::{ApiError, Code};
+use super::{
+    error::{ApiError, Code},
+    restricted,
+};
 use crate::{
     app::App,
     domain::actor::{Actor, Scope},
@@ -26,8 +29,9 @@ pub(crate) fn app<'a>(ctx: &Context<'a>) -> &'a App {
 
 /// Refuses unless the caller's key has `scope`.
 pub(crate) fn require(ctx: &Context<'_>, scope: Scope) -> Result<()> {
-    if actor(ctx)?.may(scope) {
-        return Ok(());
+    let actor = actor(ctx)?;
+    if actor.may(scope) {
+        return restricted::check(ctx, actor);
     }
     Err(ApiError::new(
         Code::Forbidden,

@@ -5,8 +5,13 @@
 
 use async_graphql::ID;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use clipqueue_entities::{AccountId, ApiKeyId, AuditId, BulkActId, JobId, MediaId, PostId, UserId};
+use clipqueue_entities::{
+    AccountId, ApiKeyId, AuditId, BulkActId, DataExportId, JobId, MediaId, MediaImportId, PostId,
+    SavedTextId, UserId, VerifiedSourceId, WebhookDeliveryId, WebhookEndpointId,
+};
 use uuid::Uuid;
+
+use crate::domain::public_id;
 
 /// An id that clients see.
 pub(crate) trait Global: Sized {
@@ -21,7 +26,7 @@ pub(crate) trait Global: Sized {
 
     /// As clients see it.
     fn to_global(&self) -> ID {
-        ID(URL_SAFE_NO_PAD.encode(format!("{}:{}", Self::TYPE, self.uuid())))
+        ID(public_id::render(Self::TYPE, self.uuid()))
     }
 
     /// From a client's text; an id that does not exist, when it is not of this type.
@@ -32,7 +37,7 @@ pub(crate) trait Global: Sized {
 }
 
 macro_rules! global {
-    ($($id:ident = $name:literal),+ $(,)?) => {
+    ($($id:ident = $name:expr),+ $(,)?) => {
         $(impl Global for $id {
             const TYPE: &'static str = $name;
 
@@ -48,14 +53,20 @@ macro_rules! global {
 }
 
 global! {
-    AccountId = "TikTokAccount",
+    AccountId = public_id::ACCOUNT,
     ApiKeyId = "ApiKey",
     AuditId = "AuditEntry",
     BulkActId = "BulkAct",
+    DataExportId = "DataExport",
     JobId = "Job",
     MediaId = "Media",
-    PostId = "Post",
+    MediaImportId = "MediaImport",
+    PostId = public_id::POST,
+    SavedTextId = "SavedText",
     UserId = "Viewer",
+    VerifiedSourceId = "VerifiedSource",
+    WebhookDeliveryId = "WebhookDelivery",
+    WebhookEndpointId = public_id::WEBHOOK_ENDPOINT,
 }
 
 /// The type and the UUID that a text claims to hold.

@@ -17,7 +17,12 @@ use clipqueue_entities::{
 use super::user_error::raise;
 use crate::{
     app::App,
-    domain::{accounts, error::Error, post_history, posts, uploads, videos},
+    domain::{
+        accounts,
+        error::Error,
+        library::{self, life},
+        post_history, posts, uploads, videos,
+    },
     media::Media,
 };
 
@@ -47,6 +52,14 @@ pub(crate) struct PhotosOf(pub(crate) PostId);
 /// The photos of an attempt, and what was fetched of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct PhotosOfAttempt(pub(crate) AttemptId);
+
+/// The labels of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct LabelsOf(pub(crate) MediaId);
+
+/// How long a file is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct LifeOf(pub(crate) MediaId);
 
 /// Keys sorted by their tenants.
 fn by_user<K: Copy>(keys: &[(UserId, K)]) -> HashMap<UserId, Vec<K>> {
@@ -200,6 +213,50 @@ impl Loader<(UserId, PhotosOfAttempt)> for Rows {
                 let key = (user, PhotosOfAttempt(row.attempt_id));
                 found.entry(key).or_default().push(row);
             }
+        }
+        Ok(found)
+    }
+}
+
+impl Loader<(UserId, LabelsOf)> for Rows {
+    type Value = Vec<String>;
+    type Error = Arc<Error>;
+
+    async fn load(
+        &self,
+        keys: &[(UserId, LabelsOf)],
+    ) -> Result<HashMap<(UserId, LabelsOf), Self::Value>, Self::Error> {
+        let mut found = HashMap::new();
+        for (user, files) in by_user(keys) {
+            let ids: Vec<MediaId> = files.iter().map(|of| of.0).collect();
+            let labels = library::labels_of(self.app.db.read(), user, &ids).await?;
+            found.extend(
+                labels
+                    .into_iter()
+                    .map(|(id, labels)| ((user, LabelsOf(id)), labels)),
+            );
+        }
+        Ok(found)
+    }
+}
+
+impl Loader<(UserId, LifeOf)> for Rows {
+    type Value = life::Life;
+    type Error = Arc<Error>;
+
+    async fn load(
+        &self,
+        keys: &[(UserId, LifeOf)],
+    ) -> Result<HashMap<(UserId, LifeOf), Self::Value>, Self::Error> {
+        let mut found = HashMap::new();
+        for (user, files) in by_user(keys) {
+            let ids: Vec<MediaId> = files.iter().map(|of| of.0).collect();
+            let lives = life::of(&self.app, user, &ids).await?;
+            found.extend(
+                lives
+                    .into_iter()
+                    .map(|(id, life)| ((user, LifeOf(id)), life)),
+            );
         }
         Ok(found)
     }

@@ -18,6 +18,7 @@ mod loaders;
 mod mutation;
 mod pagination;
 mod query;
+mod restricted;
 pub(crate) mod sampler;
 mod scalars;
 pub mod schema;

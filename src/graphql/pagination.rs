@@ -13,6 +13,7 @@ use super::{
     cost::{DEFAULT_PAGE, MAX_PAGE},
     error::{ApiError, Code},
 };
+use crate::domain::public_id;
 
 /// Where a page lies within its list.
 #[derive(Clone, Debug, Default, PartialEq, Eq, SimpleObject)]
@@ -72,7 +73,7 @@ pub(crate) trait Key: Copy {
 }
 
 macro_rules! key {
-    ($($type:ty = $list:literal),+ $(,)?) => {
+    ($($type:ty = $list:expr),+ $(,)?) => {
         $(impl Key for $type {
             const LIST: &'static str = $list;
 
@@ -92,14 +93,16 @@ key! {
     clipqueue_entities::BulkActId = "bulk",
     clipqueue_entities::JobId = "job",
     clipqueue_entities::MediaId = "media",
+    clipqueue_entities::MediaImportId = "import",
     clipqueue_entities::PostId = "post",
+    clipqueue_entities::WebhookDeliveryId = "delivery",
     // An event's sequence number.
-    i64 = "event",
+    i64 = public_id::EVENTS,
 }
 
 /// A key as clients see it.
 pub(crate) fn cursor<K: Key>(key: K) -> String {
-    URL_SAFE_NO_PAD.encode(format!("{}:{}", K::LIST, key.render()))
+    public_id::render(K::LIST, key.render())
 }
 
 /// The key in a client's cursor.
@@ -253,4 +256,38 @@ where
         })
         .collect();
     Ok(Connection { edges, page_info })
+}
+
+#[cfg(test)]
+mod tests {
+    use clipqueue_entities::{MediaId, PostId};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_cursor_comes_back_in_its_own_list_only(seq in any::<i64>(), id in any::<u128>()) {
+            prop_assert_eq!(read_cursor::<i64>("after", &cursor(seq)).ok(), Some(seq));
+            let id = PostId(uuid::Uuid::from_u128(id));
+            prop_assert_eq!(read_cursor::<PostId>("after", &cursor(id)).ok(), Some(id));
+            prop_assert!(read_cursor::<MediaId>("after", &cursor(id)).is_err());
+        }
+
+        #[test]
+        fn any_cursor_and_length_are_read_without_panic(
+            text in ".{0,80}",
+            inner in "(event|post|media|job)?:?[0-9a-f-]{0,40}",
+            first in any::<Option<i32>>(),
+            last in any::<Option<i32>>(),
+        ) {
+            for text in [text, URL_SAFE_NO_PAD.encode(inner)] {
+                let paging = Paging { first, after: Some(text.clone()), last, before: None };
+                if let Ok(span) = paging.span::<i64>() {
+                    prop_assert!((1..=MAX_PAGE as u64).contains(&span.limit));
+                }
+                let _ = Paging { first, after: None, last, before: Some(text) }.span::<PostId>();
+            }
+        }
+    }
 }

@@ -95,7 +95,7 @@ impl From<Refusal> for UserError {
             field: refusal.field.into_iter().map(str::to_owned).collect(),
             code: refusal.code.into(),
             message: refusal.message,
-            retryable: refusal.code.retryable(),
+            retryable: refusal.code.retryable() || refusal.retry_at.is_some(),
             retry_at: refusal.retry_at.map(DateTime),
         }
     }

@@ -5,7 +5,7 @@ use clipqueue_entities::UserId;
 use futures::future::BoxFuture;
 
 use super::{
-    graphql::{AuthFailure, Authenticate, Credentials, Session},
+    graphql::{AuthFailure, Authenticate, Charge, Credentials, Rate, Session},
     uploads::{Authorize, Refusal},
 };
 use crate::{
@@ -13,6 +13,7 @@ use crate::{
     domain::{
         actor::{Actor, Scope},
         api_keys,
+        plans::requests::{self, Charged},
     },
 };
 
@@ -49,7 +50,9 @@ impl Authenticate for Keys {
             let actor = self.actor(credentials.token).await?;
             let introspection = self.app.config.graphql.introspection || actor.may(Scope::OpsRead);
             let expires_at = actor.expires_at;
+            let (app, user) = (self.app.clone(), actor.user_id);
             Ok(Session::new(actor)
+                .metered(move || Box::pin(charge(app.clone(), user)))
                 .expires_at(expires_at)
                 .introspection(introspection))
         })
@@ -90,6 +93,29 @@ impl Authorize for Keys {
             }
             Ok(actor.user_id)
         })
+    }
+}
+
+/// Counts one operation of the user.
+async fn charge(app: App, user: UserId) -> Charge {
+    let told = |rate: requests::Rate| Rate {
+        limit: rate.limit,
+        window: requests::WINDOW,
+        left: rate.left,
+        next_in: rate.next_in,
+    };
+    match requests::charge(&app, user).await {
+        Charged::Free => Charge::Unlimited,
+        Charged::Taken(rate) => Charge::Taken(told(rate)),
+        Charged::Refused {
+            rate,
+            wait,
+            message,
+        } => Charge::Refused {
+            rate: told(rate),
+            wait,
+            message,
+        },
     }
 }
 

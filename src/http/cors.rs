@@ -16,7 +16,7 @@ use axum::{
 const METHODS: &str = "GET, POST";
 /// What clients of GraphQL over HTTP and SSE send.
 const REQUEST_HEADERS: &str = "Accept, Authorization, Content-Type, Last-Event-ID, X-GraphQL-Event-Stream-Token, X-Request-ID";
-const EXPOSED: &str = "Retry-After, X-Request-ID";
+const EXPOSED: &str = "RateLimit, RateLimit-Policy, Retry-After, X-Request-ID";
 /// How long a browser may remember a preflight: two hours, which is as long as Chromium does.
 const MAX_AGE: &str = "7200";
 

@@ -1,7 +1,7 @@
 //! What is served over HTTP.
 //!
 //! [`graphql`] carries the API, [`uploads`] takes files, [`oauth`] takes creators back from TikTok,
-//! [`webhooks`] takes what TikTok tells, `pulls` hands photos to TikTok, [`health`] tells probes, [`ui`]
+//! [`webhooks`] takes what TikTok tells, `pulls` hands photos to TikTok, [`erasure`] shows how deletions stand, `exports` gives users their data, [`health`] tells probes, [`ui`]
 //! shows operators the console; `serve` accepts connections. Each stands on the domain and knows no
 //! worker.
 //!
@@ -13,6 +13,8 @@
 mod answer;
 pub mod auth;
 mod cors;
+pub mod erasure;
+mod exports;
 mod gauges;
 pub mod graphql;
 pub mod health;
@@ -92,6 +94,8 @@ pub fn router(
         .merge(oauth::router(app.clone()))
         .merge(webhooks::router(app.clone()))
         .merge(pulls::router(app.clone()))
+        .merge(erasure::router(app.clone()))
+        .merge(exports::router(app.clone()))
         .merge(health::alive());
     if app.config.console.enabled {
         router = router.merge(ui::router(app, shutdown));

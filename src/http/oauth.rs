@@ -90,6 +90,11 @@ fn failure(error: &ConnectError) -> Response {
             "This TikTok account is connected elsewhere",
             "Another user of this service has connected it. Disconnect it there first, or connect another account.",
         ),
+        ConnectError::Leaving => (
+            StatusCode::CONFLICT,
+            "This account is being deleted",
+            "What is stored of it is deleted at this moment, and nothing was added. To start anew, wait some minutes and connect again.",
+        ),
         ConnectError::Refused(error) => {
             tracing::warn!(%error, "TikTok refused to connect an account");
             (

@@ -27,6 +27,21 @@ pub struct NewUpload {
     pub sha256: Option<String>,
     /// `Upload-Metadata`, to be given back as it came.
     pub metadata: Option<String>,
+    /// The folder that it lies in; empty at the top.
+    pub folder: String,
+    /// The tenant's own reference.
+    pub reference: Option<String>,
+}
+
+/// What a file with these texts is found by: the texts in small letters; none without any.
+pub fn searchable(texts: &[Option<&str>]) -> Option<String> {
+    let texts: Vec<String> = texts
+        .iter()
+        .flatten()
+        .filter(|text| !text.is_empty())
+        .map(|text| text.to_lowercase())
+        .collect();
+    (!texts.is_empty()).then(|| texts.join("\n"))
 }
 
 impl MediaStore {
@@ -65,11 +80,17 @@ impl MediaStore {
         }
         self.check_disk(new.size)?;
         let now = self.inner.clock.now();
+        let filename = shown(new.filename);
+        let search = searchable(&[
+            filename.as_deref(),
+            new.reference.as_deref(),
+            Some(&new.folder),
+        ]);
         let row = media::ActiveModel {
             id: Set(MediaId::new()),
             user_id: Set(user),
             state: Set(MediaState::Uploading),
-            filename: Set(shown(new.filename)),
+            filename: Set(filename),
             declared_type: Set(shown(new.content_type)),
             declared_sha256: Set(declared_sha256),
             metadata: Set(metadata),
@@ -85,6 +106,10 @@ impl MediaStore {
             expires_at: Set(Some(now + settings.upload_ttl)),
             ready_at: Set(None),
             purged_at: Set(None),
+            folder: Set(new.folder),
+            caption: Set(None),
+            reference: Set(new.reference),
+            search: Set(search),
         };
         // Two announcements of one tenant must not both see the last free bytes.
         user::Entity::find_by_id(user)
@@ -98,15 +123,48 @@ impl MediaStore {
                 quota: settings.quota_count,
             });
         }
-        let free = settings.quota_bytes.saturating_sub(bytes);
+        let quota = self.quota_in(tx, user).await?;
+        let free = quota.saturating_sub(bytes);
         if new.size > free {
             return Err(MediaError::QuotaBytes {
                 needed: new.size,
                 free,
-                quota: settings.quota_bytes,
+                quota,
             });
         }
         row.insert(tx).await?.try_into()
+    }
+
+    /// The tenant's ready file with these bytes, if there is one. What it is kept for begins anew.
+    pub async fn reuse_in_tx(
+        &self,
+        tx: &DatabaseTransaction,
+        user: UserId,
+        digest: &str,
+        size: u64,
+    ) -> Result<Option<Media>, MediaError> {
+        let digest = sha256(digest.to_owned())?;
+        let found = rows::same(tx, user, &digest).await?;
+        let Some(row) = found.filter(|row| row.size == rows::stored(size)) else {
+            return Ok(None);
+        };
+        let change = media::ActiveModel {
+            id: Set(row.id),
+            ready_at: Set(Some(self.inner.clock.now())),
+            updated_at: Set(self.inner.clock.now()),
+            ..Default::default()
+        };
+        Ok(Some(change.update(tx).await?.try_into()?))
+    }
+
+    /// The tenant's oldest ready file with the same bytes as `media`, if that is another one.
+    pub async fn original(&self, media: &Media) -> Result<Option<Media>, MediaError> {
+        let Some(digest) = &media.sha256 else {
+            return Ok(None);
+        };
+        let found = rows::same(self.inner.db.read(), media.user_id, digest).await?;
+        let found = found.filter(|row| row.id < media.id);
+        found.map(Media::try_from).transpose()
     }
 
     /// Refuses when `more` bytes would leave less than the low-water mark on the disk.

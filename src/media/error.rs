@@ -65,7 +65,7 @@ pub enum MediaError {
     },
     /// The tenant's bytes are used up.
     #[error(
-        "this upload needs {needed} bytes and {free} of the quota of {quota} are free; delete media that you no longer need"
+        "this upload needs {needed} bytes and {free} of the quota of {quota} are free; delete media that you no longer need, or ask for a larger plan"
     )]
     QuotaBytes {
         /// The announced size.

@@ -45,6 +45,12 @@ pub struct Media {
     pub expires_at: Option<Timestamp>,
     /// When it became ready.
     pub ready_at: Option<Timestamp>,
+    /// The folder that it lies in; empty at the top.
+    pub folder: String,
+    /// The tenant's note, to be taken as a caption.
+    pub caption: Option<String>,
+    /// The tenant's own reference.
+    pub reference: Option<String>,
 }
 
 impl Media {
@@ -111,6 +117,9 @@ impl TryFrom<media::Model> for Media {
             updated_at: row.updated_at,
             expires_at: row.expires_at,
             ready_at: row.ready_at,
+            folder: row.folder,
+            caption: row.caption,
+            reference: row.reference,
         })
     }
 }

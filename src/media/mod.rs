@@ -10,18 +10,24 @@
 //! files lose their bytes at once or, when the process dies in between, in the next
 //! [`MediaStore::sweep`].
 //!
+//! Beside the files lie small documents that must outlive the database: `keepsake`.
+//!
 //! Every selector takes the tenant. Nothing here knows posts, HTTP or TikTok's API; it knows TikTok's
 //! rules for files through `media_probe`.
 
 mod capability;
 mod create;
+mod erase;
 mod error;
 mod finish;
 mod hash;
 mod ingest;
+mod keepsake;
 mod lock;
 mod medium;
+mod parcel;
 mod reader;
+mod retire;
 mod rows;
 mod s3;
 mod segment;
@@ -32,20 +38,23 @@ use std::{sync::Arc, time::Duration};
 
 use clipqueue_entities::{MediaId, UserId};
 use media_probe::rules::{self, Limits};
+use sea_orm::ConnectionTrait;
 
 pub use capability::{Capabilities, CapabilityError};
 pub use clipqueue_entities::media::MediaState;
-pub use create::NewUpload;
+pub use create::{NewUpload, searchable};
 pub use error::MediaError;
 pub use hash::{Checksum, ChecksumAlgorithm};
 pub use ingest::{Appended, End};
 pub use medium::Media;
+pub use parcel::{Parcel, Part};
 pub use reader::Reader;
+pub use retire::Stored;
 pub use s3::S3Address;
 pub use storage::{Storage, StorageError};
 pub use sweep::Swept;
 
-use crate::{clock::Clock, db::Db};
+use crate::{clock::Clock, config::Plans, db::Db};
 use lock::Locks;
 
 /// What the operator decides about uploads.
@@ -57,6 +66,8 @@ pub struct MediaSettings {
     pub quota_bytes: u64,
     /// Unfinished and ready files that one tenant may have.
     pub quota_count: u64,
+    /// How many of the bytes the plan of a tenant allows.
+    pub plans: Plans,
     /// Free bytes on the storage's disk below which nothing more is taken in.
     pub low_water: u64,
     /// How long an upload may rest before it expires.
@@ -77,6 +88,7 @@ impl Default for MediaSettings {
             max_size: rules::MAX_SIZE,
             quota_bytes: 50_000_000_000,
             quota_count: 1_000,
+            plans: Plans::default(),
             low_water: 1_000_000_000,
             upload_ttl: Duration::from_secs(24 * 3600),
             idle_timeout: Duration::from_secs(60),
@@ -148,6 +160,26 @@ impl MediaStore {
             .into_iter()
             .map(Media::try_from)
             .collect()
+    }
+
+    /// Bytes and files that the tenant has reserved.
+    pub async fn usage(&self, user: UserId) -> Result<(u64, u64), MediaError> {
+        Ok(rows::usage(self.inner.db.read(), user).await?)
+    }
+
+    /// The bytes that the tenant may store.
+    pub async fn quota(&self, user: UserId) -> Result<u64, MediaError> {
+        self.quota_in(self.inner.db.read(), user).await
+    }
+
+    async fn quota_in(&self, db: &impl ConnectionTrait, user: UserId) -> Result<u64, MediaError> {
+        let settings = self.settings();
+        let given = rows::plan(db, user).await?;
+        let plan = settings.plans.in_force(given, self.inner.clock.now());
+        let allowed = settings.plans.limits(plan).storage_bytes;
+        Ok(allowed.map_or(settings.quota_bytes, |bytes| {
+            bytes.min(settings.quota_bytes)
+        }))
     }
 
     /// Where the bytes lie.

@@ -84,6 +84,19 @@ fn gap() -> MediaError {
 }
 
 impl Reader {
+    /// Of a single object.
+    pub(super) fn of_object(storage: Storage, key: String, size: u64) -> Self {
+        let piece = Piece {
+            range: 0..size,
+            key: Path::from(key),
+        };
+        Self {
+            storage,
+            segments: [piece].into(),
+            size,
+        }
+    }
+
     /// Bytes in all.
     pub fn size(&self) -> u64 {
         self.size

@@ -5,6 +5,7 @@ use clipqueue_entities::{
     MediaId, Timestamp, UserId,
     media::{self, MediaState},
     media_segment,
+    user_plan::{self, PlanName},
 };
 use sea_orm::{
     ActiveModelTrait,
@@ -68,8 +69,23 @@ pub(super) async fn page(
     Ok(found)
 }
 
+/// The tenant's oldest ready file with this SHA-256 in hex.
+pub(super) async fn same(
+    db: &impl ConnectionTrait,
+    user: UserId,
+    sha256: &str,
+) -> Result<Option<media::Model>, DbErr> {
+    media::Entity::find()
+        .filter(media::Column::UserId.eq(user))
+        .filter(media::Column::Sha256.eq(sha256))
+        .filter(media::Column::State.eq(MediaState::Ready))
+        .order_by_asc(media::Column::Id)
+        .one(db)
+        .await
+}
+
 /// Bytes and files that the tenant has reserved.
-pub(super) async fn usage(tx: &DatabaseTransaction, user: UserId) -> Result<(u64, u64), DbErr> {
+pub(super) async fn usage(db: &impl ConnectionTrait, user: UserId) -> Result<(u64, u64), DbErr> {
     let found: Option<(Option<i64>, i64)> = media::Entity::find()
         .select_only()
         // PostgreSQL sums big integers into a numeric.
@@ -81,10 +97,19 @@ pub(super) async fn usage(tx: &DatabaseTransaction, user: UserId) -> Result<(u64
         .filter(media::Column::UserId.eq(user))
         .filter(media::Column::State.is_in(COUNTED))
         .into_tuple()
-        .one(tx)
+        .one(db)
         .await?;
     let (bytes, files) = found.unwrap_or_default();
     Ok((bytes.unwrap_or(0).unsigned_abs(), files.unsigned_abs()))
+}
+
+/// The plan that the tenant was given, and until when.
+pub(super) async fn plan(
+    db: &impl ConnectionTrait,
+    user: UserId,
+) -> Result<Option<(PlanName, Option<Timestamp>)>, DbErr> {
+    let row = user_plan::Entity::find_by_id(user).one(db).await?;
+    Ok(row.map(|row| (row.plan, row.ends_at)))
 }
 
 pub(super) async fn segments(

@@ -177,6 +177,12 @@ impl Storage {
         }
     }
 
+    /// How many objects a file has.
+    pub(super) async fn count(&self, id: MediaId) -> Result<u64, StorageError> {
+        let listed: Vec<_> = self.store.list(Some(&prefix(id))).try_collect().await?;
+        Ok(listed.len() as u64)
+    }
+
     /// Free bytes, when the storage is a disk.
     pub(super) fn free_bytes(&self) -> Result<Option<u64>, StorageError> {
         let Some(root) = &self.root else {
@@ -223,11 +229,19 @@ impl Storage {
             }
         }
         drop(deleted);
+        self.clear_directory(&prefix(id), !keep.is_empty()).await
+    }
+
+    /// Removes what killed writers staged below a place and, if nothing is kept there, the directory.
+    pub(super) async fn clear_directory(
+        &self,
+        below: &Path,
+        keeps_some: bool,
+    ) -> Result<(), StorageError> {
         let Some(root) = &self.root else {
             return Ok(());
         };
-        let directory = root.join(prefix(id).as_ref());
-        let keeps_some = !keep.is_empty();
+        let directory = root.join(below.as_ref());
         tokio::task::spawn_blocking(move || remove_staged(&directory, keeps_some))
             .await
             .map_err(io::Error::other)??;

@@ -29,6 +29,9 @@ const CHUNK: usize = 500;
 
 /// How long a renewal waits for the connection of its own.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a renewal may take. A database that neither answers nor fails would otherwise keep from
+/// handlers that their leases have run out.
+const RENEWAL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Starts the thread. It ends when `stop` fires.
 pub(super) fn spawn(
@@ -44,10 +47,9 @@ pub(super) fn spawn(
         .name("clipqueue-lease".to_owned())
         .spawn(move || {
             runtime.block_on(async {
-                let connection = own_connection(&db);
                 tokio::select! {
                     () = stop.cancelled() => {}
-                    () = beat(&live, &connection, &clock) => {}
+                    () = beat(&live, &db, &clock) => {}
                 }
             });
         })
@@ -69,15 +71,23 @@ fn own_connection(db: &Db) -> DatabaseConnection {
     }
 }
 
-async fn beat(live: &LiveLeases, connection: &DatabaseConnection, clock: &Clock) {
+async fn beat(live: &LiveLeases, db: &Db, clock: &Clock) {
+    let mut connection = own_connection(db);
     loop {
         clock.sleep(BEAT).await;
-        renew(live, connection, clock).await;
+        if !renew(live, &connection, clock).await {
+            // A connection whose peer has vanished would keep its pool of one until TCP gives up.
+            connection = own_connection(db);
+        }
     }
 }
 
-/// Renews what has used a third of its length.
-pub(super) async fn renew(live: &LiveLeases, connection: &impl ConnectionTrait, clock: &Clock) {
+/// Renews what has used a third of its length. False when the database did not do it.
+pub(super) async fn renew(
+    live: &LiveLeases,
+    connection: &impl ConnectionTrait,
+    clock: &Clock,
+) -> bool {
     let now = clock.now();
     let old: Vec<Lease> = live
         .all()
@@ -87,19 +97,27 @@ pub(super) async fn renew(live: &LiveLeases, connection: &impl ConnectionTrait, 
         })
         .collect();
     for leases in old.chunks(CHUNK) {
-        match renew_batch(leases, connection, clock).await {
-            Ok(()) => {}
-            Err(error) => {
-                tracing::warn!(%error, leases = leases.len(), "leases could not be renewed");
+        let renewal = renew_batch(leases, connection, clock);
+        let error = match tokio::time::timeout(RENEWAL_TIMEOUT, renewal).await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => Some("the database does not answer".to_owned()),
+        };
+        match error {
+            None => {}
+            Some(error) => {
+                tracing::warn!(error, leases = leases.len(), "leases could not be renewed");
                 let now = clock.now();
-                for lease in leases {
+                for lease in &old {
                     if lease.believed_until() <= now {
                         lease.stop(StopReason::Lost);
                     }
                 }
+                return false;
             }
         }
     }
+    true
 }
 
 #[derive(Serialize)]

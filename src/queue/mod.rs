@@ -282,6 +282,39 @@ impl Queue {
         Ok(())
     }
 
+    /// Tells running handlers of stops that were committed by
+    /// [`cancel_lane`](ledger::cancel_lane).
+    pub async fn announce_stops(&self, jobs: &[JobId]) {
+        for job in jobs {
+            ledger::announce_cancel(&self.core, *job).await;
+        }
+    }
+
+    /// Forgets the pointers of deleted jobs of a lane. One that is missed is dropped when a worker
+    /// takes it.
+    pub async fn forget(&self, lane: &str, jobs: &[ledger::Erased]) {
+        for batch in jobs.chunks(transport::MAX_BATCH) {
+            let mut by_queue: HashMap<&str, Vec<transport::Delivery>> = HashMap::new();
+            for job in batch {
+                let delivery = transport::Delivery {
+                    job: job.job,
+                    nonce: job.fence,
+                    lane: lane.to_owned(),
+                };
+                by_queue.entry(&job.queue).or_default().push(delivery);
+            }
+            for (queue, deliveries) in by_queue {
+                let channel = transport::Channel {
+                    queue,
+                    lane_limit: 0,
+                };
+                if let Err(error) = self.core.transport.finish(channel, &deliveries).await {
+                    tracing::debug!(%error, "pointers of deleted jobs stay for a while");
+                }
+            }
+        }
+    }
+
     /// Stops workers from taking jobs of a queue, in every process, until it is resumed. What runs
     /// goes on.
     pub async fn pause(&self, queue: &str) -> Result<(), DbErr> {
@@ -340,6 +373,11 @@ impl Queue {
     /// How many jobs of the named queues are stuck.
     pub async fn stuck(&self, queues: &[String]) -> Result<Stuck, DbErr> {
         ledger::stuck(&self.core, queues).await
+    }
+
+    /// How many jobs finished before `before`, and when the first of them did.
+    pub async fn prunable(&self, before: Timestamp) -> Result<(u64, Option<Timestamp>), DbErr> {
+        ledger::prunable(&self.core, before).await
     }
 
     /// Deletes up to `limit` jobs that finished before `before`. Call it again until it gives zero.

@@ -8,13 +8,23 @@ mod apply_notice;
 mod audit_drift;
 mod bulk_act;
 mod canary;
+mod check_source;
+mod deliver_webhook;
+mod erase;
 mod expire_uploads;
+mod export_data;
 mod find_video;
+mod follow_events;
+mod import_media;
+mod plan_metrics;
 mod poll_post;
 mod prune;
 mod refresh_due_tokens;
+mod refresh_metrics;
 mod refresh_token;
+mod roll_up_metrics;
 mod stop_pull;
+mod sweep_outbound;
 mod sweep_posts;
 mod upload_post;
 
@@ -54,11 +64,29 @@ pub async fn run(app: App, run: Run) -> Ran {
         Job::AuditDrift {} => audit_drift::run(&app, &lease).await,
         Job::Canary { queue } => canary::run(&app, &queue, &run.job).await,
         Job::BulkAct { bulk_act_id } => bulk_act::run(&app, &lease, bulk_act_id).await,
+        Job::Erase { erasure_id } => Box::pin(erase::run(&app, &lease, erasure_id)).await,
+        Job::CheckSource { source_id, .. } => check_source::run(&app, source_id).await,
+        Job::DeliverWebhook { delivery_id, .. } => {
+            deliver_webhook::run(&app, &lease, delivery_id).await
+        }
+        Job::FollowEvents { user_id } => follow_events::run(&app, user_id).await,
+        Job::ImportMedia { import_id, .. } => {
+            Box::pin(import_media::run(&app, import_id, last_attempt)).await
+        }
+        Job::SweepOutbound {} => sweep_outbound::run(&app).await,
         Job::ExpireUploads {} => expire_uploads::run(&app).await,
+        Job::ExportData { export_id, .. } => {
+            export_data::run(&app, &lease, export_id, last_attempt).await
+        }
+        Job::PlanMetrics {} => plan_metrics::run(&app).await,
         Job::PollPost { post_id, .. } => Box::pin(poll_post::run(&app, &lease, post_id)).await,
         Job::Prune {} => prune::run(&app).await,
         Job::RefreshDueTokens {} => refresh_due_tokens::run(&app).await,
+        Job::RefreshMetrics { account_id } => {
+            Box::pin(refresh_metrics::run(&app, &lease, account_id)).await
+        }
         Job::RefreshToken { account_id } => refresh_token::run(&app, &lease, account_id).await,
+        Job::RollUpMetrics {} => roll_up_metrics::run(&app).await,
         Job::SweepPosts {} => sweep_posts::run(&app).await,
         Job::UploadPost { post_id, .. } => {
             upload_post::run(&app, &lease, post_id, last_attempt).await

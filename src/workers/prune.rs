@@ -1,16 +1,22 @@
 //! `Prune`: deletes what is kept no longer.
 
 use super::Step;
-use crate::{app::App, domain::retention};
+use crate::{
+    app::App,
+    domain::{erasure, exports, retention},
+    job::{OPS, PURGE},
+};
 
 pub(super) async fn run(app: &App) -> Step {
-    let pruned = retention::prune(app).await?;
-    tracing::info!(
-        jobs = pruned.jobs,
-        idempotency_keys = pruned.idempotency_keys,
-        oauth_states = pruned.oauth_states,
-        budget_marks = pruned.budget_marks,
-        "old rows were deleted"
-    );
+    // An erasure whose job was given up or lost goes on.
+    erasure::resume(app).await?;
+    app.nudge(PURGE);
+    exports::resume(app).await?;
+    app.nudge(OPS);
+    for (rule, removed) in retention::prune(app).await?.0 {
+        if removed > 0 {
+            tracing::info!(rule, removed, "what was kept long enough is gone");
+        }
+    }
     Ok(())
 }

@@ -13,6 +13,7 @@ const ORDER: &[&[&str]] = &[
         "config",
         "crash",
         "db",
+        "fetch",
         "migrate",
         "remote",
         "secrets",
@@ -201,13 +202,23 @@ fn each_library_stays_in_its_place() {
         ("apalis", &["src/queue/"]),
         ("apalis_core", &["src/queue/"]),
         ("redis", &["src/queue/transport/"]),
-        ("reqwest", &["src/demo/", "src/torture/"]),
+        ("reqwest", &["src/demo/", "src/torture/", "src/fetch/"]),
         ("async_graphql", &["src/graphql/", "src/http/graphql/"]),
+        ("hickory_resolver", &["src/fetch/"]),
         ("axum", &["src/http/"]),
-        ("askama", &["src/http/ui/"]),
+        ("askama", &["src/http/ui/", "src/http/erasure.rs"]),
+        (
+            "aho_corasick",
+            &["src/domain/erasure/", "src/domain/exports/named.rs"],
+        ),
+        ("zip", &["src/domain/exports/archive.rs"]),
+        ("ring", &["src/domain/erasure/receipt.rs"]),
         ("object_store", &["src/media/"]),
         ("toml", &["src/config/"]),
-        ("tiktok_sim", &["src/demo/", "src/torture/", "src/cli/"]),
+        (
+            "tiktok_sim",
+            &["src/demo/", "src/torture/", "src/cli/", "src/bench/"],
+        ),
         ("chacha20poly1305", &["src/secrets.rs"]),
         ("clipqueue_migration", &["src/migrate.rs"]),
     ];
@@ -324,6 +335,10 @@ const OTHER_WRITES: &[(&str, &str)] = &[
     ("src/domain/api_keys.rs", "keys and users"),
     ("src/domain/audit.rs", "acts that were refused"),
     (
+        "src/domain/audit/chain.rs",
+        "entries that the next start takes into the chain",
+    ),
+    (
         "src/domain/bulk/ended.rs",
         "acts whose job is over; the next sweep repeats it",
     ),
@@ -344,6 +359,18 @@ const OTHER_WRITES: &[(&str, &str)] = &[
         "the creator's consent, which a person repeats",
     ),
     (
+        "src/domain/counters/plans.rs",
+        "times that the next plan writes anew",
+    ),
+    (
+        "src/domain/counters/reading.rs",
+        "readings with their own place; repeated from there",
+    ),
+    (
+        "src/domain/counters/roll_up.rs",
+        "batches that the next run repeats",
+    ),
+    (
         "src/domain/drift/mod.rs",
         "a report, which the next run repeats",
     ),
@@ -351,13 +378,86 @@ const OTHER_WRITES: &[(&str, &str)] = &[
         "src/domain/console_sessions.rs",
         "operators' sessions, which a person repeats",
     ),
+    (
+        "src/domain/imports/mod.rs",
+        "a file to fetch, which a person asks for again",
+    ),
+    (
+        "src/domain/imports/steps.rs",
+        "steps of an import; its next try repeats them",
+    ),
+    (
+        "src/domain/exports/mod.rs",
+        "exports, which are begun anew; until the end is on record nothing counts",
+    ),
+    ("src/domain/imports/sweep.rs", "what the next sweep repeats"),
     ("src/domain/key_canary.rs", "the first start"),
+    (
+        "src/domain/key_rotation.rs",
+        "a key, which a person asks for again",
+    ),
+    (
+        "src/domain/library/folders.rs",
+        "folders, which a person moves again",
+    ),
+    (
+        "src/domain/library/mod.rs",
+        "what is kept about a file, which a person changes again",
+    ),
+    (
+        "src/domain/library/texts.rs",
+        "texts, which a person saves again",
+    ),
+    (
+        "src/domain/plans/mod.rs",
+        "a plan, which a person gives again",
+    ),
     (
         "src/domain/operators.rs",
         "operators' acts, which a person repeats",
     ),
-    ("src/domain/retention.rs", "deleting what is old"),
+    (
+        "src/domain/retention/evidence.rs",
+        "emptying what is old; the next run goes on",
+    ),
+    (
+        "src/domain/retention/media.rs",
+        "ending a file; the sweep removes its bytes",
+    ),
+    (
+        "src/domain/retention/rows.rs",
+        "deleting what is old; the next run goes on",
+    ),
+    ("src/domain/retention/tally.rs", "counts of what went"),
+    (
+        "src/domain/sources/check.rs",
+        "a look for a proof, which the next repeats",
+    ),
+    (
+        "src/domain/sources/mod.rs",
+        "sources, which a person names again",
+    ),
     ("src/domain/uploads.rs", "announcing a file"),
+    (
+        "src/domain/webhooks/deliver.rs",
+        "a try to deliver; one that was not written down is made again under the same id",
+    ),
+    (
+        "src/domain/webhooks/follow.rs",
+        "deliveries with the cursor that they move; repeated from there",
+    ),
+    (
+        "src/domain/webhooks/mod.rs",
+        "endpoints, which a person changes again",
+    ),
+    (
+        "src/domain/webhooks/replay.rs",
+        "deliveries that a person asks for again",
+    ),
+    (
+        "src/domain/webhooks/sweep.rs",
+        "what the next sweep repeats",
+    ),
 ];
 
 #[test]
@@ -407,6 +507,7 @@ const OTHER_COMMITS: &[(&str, &str)] = &[
         "src/media/ingest.rs",
         "bytes that the client sends again from the place it is told",
     ),
+    ("src/media/erase.rs", "a mark that the next try repeats"),
     ("src/media/sweep.rs", "a mark that the next sweep repeats"),
     (
         "src/queue/schedule.rs",

@@ -163,18 +163,23 @@ async fn create_from_entities(db: &Db) {
         db.write().execute(&statement).await.unwrap();
     }
     create(db, entities::account::Entity).await;
+    create(db, entities::account_day::Entity).await;
     create(db, entities::account_key::Entity).await;
     create(db, entities::account_token::Entity).await;
     create(db, entities::api_key::Entity).await;
     create(db, entities::attempt_photo::Entity).await;
     create(db, entities::audit_entry::Entity).await;
+    create(db, entities::audit_head::Entity).await;
     create(db, entities::budget_mark::Entity).await;
     create(db, entities::bulk_act::Entity).await;
     create(db, entities::canary::Entity).await;
     create(db, entities::console_session::Entity).await;
     create(db, entities::creator_snapshot::Entity).await;
     create(db, entities::cron_slot::Entity).await;
+    create(db, entities::data_export::Entity).await;
     create(db, entities::drift_report::Entity).await;
+    create(db, entities::erasure::Entity).await;
+    create(db, entities::erasure_step::Entity).await;
     create(db, entities::event::Entity).await;
     create(db, entities::evidence::Entity).await;
     create(db, entities::idempotency_key::Entity).await;
@@ -182,7 +187,11 @@ async fn create_from_entities(db: &Db) {
     create(db, entities::job_attempt::Entity).await;
     create(db, entities::master_key::Entity).await;
     create(db, entities::media::Entity).await;
+    create(db, entities::media_import::Entity).await;
+    create(db, entities::media_label::Entity).await;
     create(db, entities::media_segment::Entity).await;
+    create(db, entities::metric_plan::Entity).await;
+    create(db, entities::metric_sample::Entity).await;
     create(db, entities::notice::Entity).await;
     create(db, entities::oauth_state::Entity).await;
     create(db, entities::post::Entity).await;
@@ -190,7 +199,19 @@ async fn create_from_entities(db: &Db) {
     create(db, entities::post_video::Entity).await;
     create(db, entities::post_photo::Entity).await;
     create(db, entities::queue_control::Entity).await;
+    create(db, entities::receipt_key::Entity).await;
+    create(db, entities::retention_day::Entity).await;
+    create(db, entities::retention_walk::Entity).await;
+    create(db, entities::saved_text::Entity).await;
+    create(db, entities::tombstone::Entity).await;
+    create(db, entities::tracked_video::Entity).await;
+    create(db, entities::usage_day::Entity).await;
     create(db, entities::user::Entity).await;
+    create(db, entities::user_plan::Entity).await;
+    create(db, entities::verified_source::Entity).await;
+    create(db, entities::webhook_attempt::Entity).await;
+    create(db, entities::webhook_delivery::Entity).await;
+    create(db, entities::webhook_endpoint::Entity).await;
 }
 
 async fn up(url: &str) {

@@ -5,9 +5,10 @@ use serde_json::json;
 
 use crate::account::{PUBLIC, SELF_ONLY};
 use crate::error::SimError;
+use crate::ids;
 use crate::publish::Stage;
 use crate::state::State;
-use crate::video::Counters;
+use crate::video::{Counters, Video};
 
 impl State {
     /// The creator posts a draft from the inbox; may be done several times with one draft.
@@ -36,6 +37,26 @@ impl State {
         }
         publish.discarded = true;
         Ok(())
+    }
+
+    /// The creator posts a video without any app's help.
+    pub(crate) fn add_video(&mut self, account: &str, caption: &str, now: i64) -> u64 {
+        let id = ids::post_id(self.next_sequence());
+        self.videos.add(Video {
+            id,
+            account: account.to_owned(),
+            publish_id: String::new(),
+            created_ms: now,
+            privacy: PUBLIC.to_owned(),
+            visible: true,
+            deleted: false,
+            caption: caption.to_owned(),
+            photo: false,
+            is_aigc: false,
+            counters: Counters::default(),
+            counted_ms: now,
+        });
+        id
     }
 
     /// The creator makes a video public or private.

@@ -213,6 +213,13 @@ impl Sim {
             .look(|state, _| state.videos.all().filter(wanted).cloned().collect())
     }
 
+    /// The creator posts a video in TikTok's own app, at once visible to everybody; gives its id. No event is
+    /// sent: this app had nothing to do with it.
+    pub fn add_video(&self, username: &str, caption: &str) -> u64 {
+        self.core
+            .with(|state, now| state.add_video(username, caption, now))
+    }
+
     /// The creator makes a video public or private.
     pub fn set_public(&self, video: u64, public: bool) -> Result<(), SimError> {
         self.core

@@ -6,6 +6,7 @@ use clipqueue_entities::{
     AccountId, NoticeId, Timestamp,
     account::{self, AccountStatus},
     account_token,
+    erasure::{ErasureCause, ErasureScope},
     notice::{self, NoticeKind},
     post, post_attempt,
 };
@@ -15,15 +16,16 @@ use serde_json::json;
 use super::{apply, settle_in_tx, take::account_of, unanswered};
 use crate::{
     app::App,
+    config::WhenRemoved,
     crash::{self, Commit},
     domain::{
-        accounts, attempts,
+        accounts, attempts, erasure,
         error::{Error, Result},
         events::{self, NewEvent},
         post_change::{Evidence, insert_evidence},
         tokens,
     },
-    job::STATUS,
+    job::{PURGE, STATUS},
     queue::{Lease, ledger::Hastened},
 };
 
@@ -84,7 +86,7 @@ async fn find(app: &App, lease: &Lease, notice: &notice::Model) -> Result<Next> 
         if age < UNKNOWN_KEPT {
             return Ok(Next::Again(unknown_gap(age)));
         }
-        tracing::warn!(notice.id = %notice.id, publish_id, "no post has the publish id of a notice");
+        tracing::warn!(notice.id = %notice.id, "no post has the publish id of a notice");
         return settle(app, lease, notice.id, "unknown_publish").await;
     };
     let found = post::Entity::find_by_id(attempt.post_id)
@@ -231,6 +233,9 @@ async fn removed(app: &App, lease: &Lease, notice: &notice::Model) -> Result<Nex
         Some(at) if at + SECOND <= connected => "superseded",
         Some(at) if at > connected => {
             let reason = notice.facts["reason"].as_str().unwrap_or("unknown");
+            if app.config.erasure.when_removed == WhenRemoved::Delete {
+                return disconnect(app, lease, notice, &account).await;
+            }
             let reason = format!("authorization_removed:{reason}");
             accounts::require_reauth(app, account_id, tokens.generation, &reason).await?;
             tracing::warn!(account.id = %account_id, reason, "TikTok says that a creator's grant is over");
@@ -243,6 +248,29 @@ async fn removed(app: &App, lease: &Lease, notice: &notice::Model) -> Result<Nex
         }
     };
     settle(app, lease, notice.id, outcome).await
+}
+
+/// The creator left: the account is erased as if its owner had disconnected it.
+async fn disconnect(
+    app: &App,
+    lease: &Lease,
+    notice: &notice::Model,
+    account: &account::Model,
+) -> Result<Next> {
+    let tx = app.db.begin().await?;
+    let (scope, cause) = (ErasureScope::Account, ErasureCause::Tiktok);
+    let (user, id) = (account.user_id, Some(account.id));
+    erasure::begin_in_tx(app, &tx, scope, cause, user, id).await?;
+    lease
+        .prove_in_tx(&tx)
+        .await
+        .map_err(|error| Error::Internal(error.into()))?;
+    settle_in_tx(&tx, app.clock.now(), notice.id, "erased").await?;
+    crash::commit(tx, Commit::NoticeFollowed).await?;
+    tracing::warn!(account.id = %account.id, "TikTok says that a creator left: the account is erased");
+    app.nudge(PURGE);
+    app.announce(user).await;
+    Ok(Next::Done)
 }
 
 async fn settle(app: &App, lease: &Lease, id: NoticeId, outcome: &'static str) -> Result<Next> {

@@ -20,6 +20,7 @@ use tiktok::{
 use crate::{
     app::App,
     crash::{self, Commit},
+    domain::erasure,
     job::{Job, STATUS},
 };
 
@@ -86,6 +87,12 @@ async fn store(app: &App, now: Timestamp, notice: &Notice, told: Told) -> Result
     let open_id = notice.user_openid.as_ref().map(|id| id.as_str().to_owned());
     let id = NoticeId::new();
     let tx = app.db.begin().await?;
+    if let Some(open_id) = &open_id
+        && erasure::refuses_creator(app, &tx, open_id).await?
+    {
+        tx.rollback().await?;
+        return Ok(Taken::Ignored);
+    }
     let account_id = match &open_id {
         Some(open_id) => account_of(&tx, open_id).await?,
         None => None,

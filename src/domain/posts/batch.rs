@@ -31,6 +31,7 @@ use crate::{
         creator,
         error::{Code, Refusal, Result},
         idempotency::{Request, Seen},
+        plans,
         post_birth::Newborn,
     },
     job::UPLOADS,
@@ -79,7 +80,11 @@ pub async fn create_many(
     )?;
     if check_only {
         let total = rows.len();
-        let checked = check(app, user, rows.into_iter().enumerate().collect()).await?;
+        let mut checked = check(app, user, rows.into_iter().enumerate().collect()).await?;
+        let wanted = submitted(checked.good.iter().map(|(_, one)| one));
+        let room = plans::posts::room(app, user, wanted).await?;
+        let good = checked.good.into_iter().map(|(_, one)| one).collect();
+        within(&room, good, &mut checked.refused);
         return Ok(answer(checked.refused, HashMap::new(), total));
     }
     let mut seen = request.look_up(app.db.read()).await?;
@@ -98,7 +103,7 @@ pub async fn create_many(
             .enumerate()
             .filter(|(index, _)| !made.contains_key(index))
             .collect();
-        let checked = check(app, user, missing).await?;
+        let mut checked = check(app, user, missing).await?;
         if checked.good.is_empty() || (all_or_nothing && !checked.refused.is_empty()) {
             return Ok(answer(checked.refused, made, rows.len()));
         }
@@ -115,12 +120,18 @@ pub async fn create_many(
         request.lock_in_tx(&tx).await?;
         let mut made = made_before(&tx, user, batch).await?;
         let mut newborn = Vec::new();
-        for (index, mut one) in checked.good {
+        for (index, mut one) in std::mem::take(&mut checked.good) {
             if !made.contains_key(&index) {
                 one.post.batch_id = Some(batch);
-                one.post.batch_row = i32::try_from(index).ok();
                 newborn.push(one);
             }
+        }
+        let wanted = submitted(newborn.iter());
+        let taken = plans::posts::take_in_tx(app, &tx, user, wanted).await?;
+        let newborn = within(&taken, newborn, &mut checked.refused);
+        if all_or_nothing && taken.refusal.is_some() {
+            tx.rollback().await?;
+            return Ok(answer(checked.refused, made, rows.len()));
         }
         for post in make_in_tx(app, &tx, user, newborn, "createPosts").await? {
             made.extend(place(&post).map(|index| (index, post)));
@@ -184,7 +195,9 @@ async fn check(app: &App, user: UserId, rows: Vec<(usize, NewPost)>) -> Result<C
             refusals = against_tiktok(&new, &files, known.clone());
         }
         if refusals.is_empty() {
-            checked.good.push((index, row(app, user, new, &files)?));
+            let mut one = row(app, user, new, &files)?;
+            one.post.batch_row = i32::try_from(index).ok();
+            checked.good.push((index, one));
         } else {
             checked.refused.insert(index, refusals);
         }
@@ -265,6 +278,35 @@ async fn made_before(
         .into_iter()
         .filter_map(|post| Some((place(&post)?, post)))
         .collect())
+}
+
+/// How many of the rows are sent on their way, which a plan counts.
+fn submitted<'a>(rows: impl Iterator<Item = &'a Newborn>) -> usize {
+    rows.filter(|one| one.submit).count()
+}
+
+/// The rows that the plan has room for, first come first served; the others are refused.
+fn within(
+    taken: &plans::posts::Taken,
+    rows: Vec<Newborn>,
+    refused: &mut HashMap<usize, Vec<Refusal>>,
+) -> Vec<Newborn> {
+    let Some(refusal) = &taken.refusal else {
+        return rows;
+    };
+    let mut left = taken.posts;
+    let mut good = Vec::with_capacity(rows.len());
+    for one in rows {
+        if !one.submit {
+            good.push(one);
+        } else if left > 0 {
+            left -= 1;
+            good.push(one);
+        } else if let Some(index) = place(&one.post) {
+            refused.insert(index, vec![refusal.clone()]);
+        }
+    }
+    good
 }
 
 fn place(post: &post::Model) -> Option<usize> {

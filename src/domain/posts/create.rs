@@ -25,6 +25,7 @@ use crate::{
         idempotency::{Request, Seen},
         lateness::Late,
         local_time::LocalTime,
+        plans,
         post_birth::{self, Newborn},
         post_change::{Change, Evidence, apply_in_tx},
         post_settings::DirectSettings,
@@ -52,6 +53,9 @@ pub struct NewPost {
     pub creator_consent: bool,
     /// A label that joins posts of one experiment.
     pub experiment_label: Option<String>,
+    /// Which variant of the experiment it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub experiment_variant: Option<String>,
     /// The caller's own reference.
     pub upload_reference: Option<String>,
     /// When to post; at once, when absent.
@@ -97,12 +101,28 @@ pub async fn create(
         tx.rollback().await?;
         return get(app.db.read(), actor.user_id, PostId(id)).await;
     }
+    if newborn.submit {
+        plans::posts::take_one_in_tx(app, &tx, actor.user_id).await?;
+    }
     let mut made = make_in_tx(app, &tx, actor.user_id, vec![newborn], "createPost").await?;
     crash::commit(tx, Commit::PostAccepted).await?;
     app.announce(actor.user_id).await;
     app.nudge(UPLOADS);
     made.pop()
         .ok_or_else(|| anyhow::anyhow!("no post was made of one request").into())
+}
+
+/// What [`create`] would refuse, without writing anything.
+pub async fn check(app: &App, actor: &Actor, new: &NewPost) -> Result<()> {
+    validate(app, actor, new).await?;
+    let wanted = usize::from(!new.keep_draft);
+    match plans::posts::room(app, actor.user_id, wanted)
+        .await?
+        .refusal
+    {
+        Some(refusal) => Err(refusal.into()),
+        None => Ok(()),
+    }
 }
 
 /// The row of a request that was found good.
@@ -167,6 +187,7 @@ pub(super) fn row(app: &App, user: UserId, new: NewPost, files: &[Media]) -> Res
         late_within_s: new.late.and_then(|late| late.within_s),
         batch_id: None,
         batch_row: None,
+        experiment_variant: new.experiment_variant,
     };
     Ok(Newborn {
         post,
@@ -211,6 +232,7 @@ pub async fn submit(app: &App, actor: &Actor, id: PostId) -> Result<post::Model>
         tx.rollback().await?;
         return Ok(post);
     }
+    plans::posts::take_one_in_tx(app, &tx, actor.user_id).await?;
     let change = Change::new(PostEvent::Submitted, Evidence::creator("submitPost"))
         .edit(|row| row.publish_at = Set(publish_at));
     let post = apply_in_tx(app, &tx, post, change).await?;
@@ -232,6 +254,7 @@ pub(super) async fn as_request(db: &impl ConnectionTrait, post: &post::Model) ->
         direct: direct_settings(post)?,
         creator_consent: post.consent_at.is_some(),
         experiment_label: post.experiment_label.clone(),
+        experiment_variant: post.experiment_variant.clone(),
         upload_reference: post.upload_reference.clone(),
         // The instant of a local time is made anew.
         publish_at: post.publish_at.filter(|_| post.local_time.is_none()),

@@ -45,6 +45,8 @@ pub struct PostEdit {
     pub creator_consent: bool,
     /// A new label; `Some(None)` takes it away.
     pub experiment_label: Option<Option<String>>,
+    /// A new variant; `Some(None)` takes it away.
+    pub experiment_variant: Option<Option<String>>,
     /// A new reference; `Some(None)` takes it away.
     pub upload_reference: Option<Option<String>>,
     /// A new time; `Some(None)` means at once.
@@ -108,6 +110,7 @@ pub async fn update(
     row.media_id = Set(files.first().map_or(edited.media_id, |file| file.id));
     row.bytes_total = Set(total_bytes(&files));
     row.experiment_label = Set(edited.experiment_label);
+    row.experiment_variant = Set(edited.experiment_variant);
     row.upload_reference = Set(edited.upload_reference);
     row.publish_at = Set(edited.publish_at);
     row.local_time = Set(edited.local_time.clone());
@@ -221,6 +224,9 @@ fn apply_edit(post: &post::Model, edit: &PostEdit, now: Timestamp) -> Result<pos
     }
     if let Some(label) = &edit.experiment_label {
         edited.experiment_label.clone_from(label);
+    }
+    if let Some(variant) = &edit.experiment_variant {
+        edited.experiment_variant.clone_from(variant);
     }
     if let Some(reference) = &edit.upload_reference {
         edited.upload_reference.clone_from(reference);

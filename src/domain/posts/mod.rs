@@ -22,7 +22,7 @@ use sea_orm::{
 
 pub use batch::{MAX_ROWS, Row, create_many};
 pub use confirm::{NOT_POSTED, Word, confirm, settle};
-pub use create::{NewPost, create, submit};
+pub use create::{NewPost, check, create, submit};
 pub use edit::{PostEdit, caption_copied, update};
 pub use files::{check_files, duration_ms, files_of_plan, find_files, find_media, unreachable};
 pub use photos::{Photos, media_of, photos_of};
@@ -76,6 +76,8 @@ pub struct PostFilter {
     pub experiment_label: Option<String>,
     /// One reference.
     pub upload_reference: Option<String>,
+    /// Any of these accounts.
+    pub accounts: Option<Vec<AccountId>>,
 }
 
 /// One page of a list ordered by id.
@@ -101,6 +103,9 @@ pub async fn list(
     let mut condition = Condition::all().add(post::Column::UserId.eq(user));
     if let Some(account) = filter.account_id {
         condition = condition.add(post::Column::AccountId.eq(account));
+    }
+    if let Some(accounts) = &filter.accounts {
+        condition = condition.add(post::Column::AccountId.is_in(accounts.iter().copied()));
     }
     if let Some(states) = &filter.states {
         condition = condition.add(post::Column::State.is_in(states.iter().copied()));

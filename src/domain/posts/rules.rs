@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use clipqueue_entities::{MediaId, Timestamp, account, account::AccountStatus, post::PostKind};
+use clipqueue_entities::{MediaId, Timestamp, account, account::AccountStatus};
 
 use super::{
     NewPost,
@@ -73,13 +73,8 @@ pub(super) fn judge(
         found,
         &mut refusals,
     );
-    check_texts(
-        &new.caption,
-        new.kind(),
-        new.experiment_label.as_deref(),
-        new.upload_reference.as_deref(),
-        &mut refusals,
-    );
+    refusals.extend(caption_refusal(&new.caption, new.kind()));
+    check_labels(new, &mut refusals);
     check_time(app, new, &mut refusals);
     refusals.extend(new.late.and_then(Late::refusal));
     if let Some(direct) = &new.direct {
@@ -138,15 +133,12 @@ pub(super) fn due_at(
     })
 }
 
-fn check_texts(
-    caption: &str,
-    kind: PostKind,
-    label: Option<&str>,
-    reference: Option<&str>,
-    refusals: &mut Vec<Refusal>,
-) {
-    refusals.extend(caption_refusal(caption, kind));
-    for (field, text) in [("experimentLabel", label), ("uploadReference", reference)] {
+fn check_labels(new: &NewPost, refusals: &mut Vec<Refusal>) {
+    for (field, text) in [
+        ("experimentLabel", &new.experiment_label),
+        ("experimentVariant", &new.experiment_variant),
+        ("uploadReference", &new.upload_reference),
+    ] {
         if let Some(text) = text
             && (text.trim().is_empty() || text.chars().count() > MAX_LABEL || text.contains('\0'))
         {
@@ -156,6 +148,13 @@ fn check_texts(
                 "must have 1 to 200 characters; leave it out when there is none",
             ));
         }
+    }
+    if new.experiment_variant.is_some() && new.experiment_label.is_none() {
+        refusals.push(Refusal::new(
+            "experimentVariant",
+            Code::Invalid,
+            "is a variant of an experiment; give its experimentLabel too",
+        ));
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! A worker judges by the account that it read. When the creator connects between that and its verdict,
 //! the hold comes after the release: of the post, or of the job alone when the post was let go already.
+//! What is held long after the consent waits for something that the consent did not bring, such as a
+//! scope, and stays: nobody is let go twice for the same consent.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +21,7 @@ use crate::{
     app::App,
     crash::{self, Commit},
     domain::{
-        accounts::{self, REAUTH_REQUIRED, SCOPE_MISSING},
+        accounts::{REAUTH_REQUIRED, SCOPE_MISSING, release_in_tx, released},
         error::Result,
     },
     queue::ledger,
@@ -33,13 +35,13 @@ pub(super) async fn release(app: &App) -> Result<()> {
     let mut failed = Failed::default();
     for account in stranded {
         tracing::warn!(account.id = %account, "work for a connected account was still held");
-        let released = async {
+        let release = async {
             let tx = app.db.begin().await?;
-            accounts::release_in_tx(app, &tx, account).await?;
+            release_in_tx(app, &tx, account).await?;
             Ok(crash::commit(tx, Commit::PostsReleased).await?)
         };
-        match released.await {
-            Ok(()) => accounts::released(app).await,
+        match release.await {
+            Ok(()) => released(app).await,
             Err(error) => failed.note(&account, error),
         }
     }
@@ -56,7 +58,7 @@ async fn of_posts(app: &App, quiet_since: Timestamp) -> Result<BTreeSet<AccountI
             .column(post::Column::AccountId)
             .distinct()
             .filter(post::Column::State.eq(PostState::Held))
-            .filter(post::Column::HoldReason.is_in([REAUTH_REQUIRED, SCOPE_MISSING]))
+            .filter(post::Column::HoldReason.eq(REAUTH_REQUIRED))
             .filter(post::Column::UpdatedAt.lt(quiet_since));
         if let Some(cursor) = cursor {
             query = query.filter(post::Column::AccountId.gt(cursor));
@@ -71,11 +73,12 @@ async fn of_posts(app: &App, quiet_since: Timestamp) -> Result<BTreeSet<AccountI
             return Ok(found);
         };
         cursor = Some(*last);
-        found.extend(connected(app, &page).await?);
+        let connected = accounts(app, &page).await?;
+        found.extend(connected.iter().map(|account| account.id));
     }
 }
 
-/// Connected accounts of which jobs are held.
+/// Connected accounts of which jobs were held while they connected.
 async fn of_jobs(app: &App, quiet_since: Timestamp) -> Result<BTreeSet<AccountId>> {
     let mut found = BTreeSet::new();
     for reason in [REAUTH_REQUIRED, SCOPE_MISSING] {
@@ -83,26 +86,31 @@ async fn of_jobs(app: &App, quiet_since: Timestamp) -> Result<BTreeSet<AccountId
         loop {
             let lanes =
                 ledger::held_lanes(app.db.read(), reason, quiet_since, &cursor, PAGE).await?;
-            let Some(last) = lanes.last() else {
+            let Some((last, _)) = lanes.last() else {
                 break;
             };
             cursor.clone_from(last);
-            let accounts: Vec<AccountId> =
-                lanes.iter().filter_map(|lane| lane.parse().ok()).collect();
-            found.extend(connected(app, &accounts).await?);
+            let ids: Vec<AccountId> = lanes
+                .iter()
+                .filter_map(|(lane, _)| lane.parse().ok())
+                .collect();
+            for account in accounts(app, &ids).await? {
+                let lane = account.id.to_string();
+                let since = lanes.iter().find(|(of, _)| *of == lane).map(|(_, at)| *at);
+                if since.is_some_and(|at| at < account.connected_at + QUIET) {
+                    found.insert(account.id);
+                }
+            }
         }
     }
     Ok(found)
 }
 
 /// Those of the accounts that are connected.
-async fn connected(app: &App, accounts: &[AccountId]) -> Result<Vec<AccountId>> {
+async fn accounts(app: &App, ids: &[AccountId]) -> Result<Vec<account::Model>> {
     Ok(account::Entity::find()
-        .select_only()
-        .column(account::Column::Id)
-        .filter(account::Column::Id.is_in(accounts.iter().copied()))
+        .filter(account::Column::Id.is_in(ids.iter().copied()))
         .filter(account::Column::Status.eq(AccountStatus::Active))
-        .into_tuple()
         .all(app.db.read())
         .await?)
 }

@@ -29,6 +29,13 @@ pub(crate) struct CreateUploadInput {
     size: BigInt,
     /// The file's type, such as `video/mp4`; shown, never trusted.
     content_type: Option<String>,
+    /// The file's SHA-256 in hexadecimal. When a READY file of yours has it already, that file is given
+    /// and nothing needs to be sent; otherwise bytes with another one are refused.
+    sha256: Option<String>,
+    /// The folder that it shall lie in, such as `2027/may`.
+    folder: Option<String>,
+    /// Your own reference.
+    reference: Option<String>,
 }
 
 impl From<CreateUploadInput> for Announcement {
@@ -38,6 +45,9 @@ impl From<CreateUploadInput> for Announcement {
             // The store refuses an empty file, which says enough about a negative size.
             size: u64::try_from(input.size.0).unwrap_or_default(),
             content_type: input.content_type,
+            sha256: input.sha256,
+            folder: input.folder,
+            reference: input.reference,
         }
     }
 }
@@ -45,10 +55,10 @@ impl From<CreateUploadInput> for Announcement {
 /// Where to send a file's bytes.
 #[derive(Clone, Debug, SimpleObject)]
 pub(crate) struct CreateUploadPayload {
-    /// The file, still without its bytes.
+    /// The file, still without its bytes; or the one that has them already.
     media: Option<Media>,
     /// The address to send the bytes to by tus 1.0.0 (HEAD, then PATCH). It needs no API key and is as
-    /// good as one for this upload: give it to the uploader alone.
+    /// good as one for this upload: give it to the uploader alone. Null when no bytes are needed.
     upload_url: Option<Url>,
     /// Until when the address is good; ask again with the same key for a fresh one.
     expires_at: Option<DateTime>,
@@ -88,8 +98,14 @@ impl MediaMutations {
         let upload = uploads::begin(app(ctx), actor(ctx)?, input.into(), &key).await;
         let (upload, user_errors) = settle("idempotencyKey", upload)?;
         Ok(CreateUploadPayload {
-            upload_url: upload.as_ref().map(|upload| Url(upload.url.clone())),
-            expires_at: upload.as_ref().map(|upload| upload.expires_at.into()),
+            upload_url: upload
+                .as_ref()
+                .and_then(|upload| upload.url.clone())
+                .map(Url),
+            expires_at: upload
+                .as_ref()
+                .and_then(|upload| upload.expires_at)
+                .map(DateTime),
             media: upload.map(|upload| Media(upload.media)),
             user_errors,
         })

@@ -3,11 +3,16 @@
 
 mod bulk;
 mod connect;
+mod erasure;
+mod export;
 mod keys;
+mod library;
 mod media;
 mod ops;
 mod posts;
 mod posts_input;
+mod sources;
+mod webhooks;
 mod word;
 
 use async_graphql::MergedObject;
@@ -17,10 +22,15 @@ use async_graphql::MergedObject;
 #[derive(Debug, Default, MergedObject)]
 pub struct Mutation(
     connect::Connect,
+    erasure::Leaving,
     media::MediaMutations,
     posts::PostMutations,
     word::WordMutations,
     keys::Keys,
     ops::OperatorMutations,
     bulk::BulkMutations,
+    webhooks::WebhookMutations,
+    sources::SourceMutations,
+    export::ExportMutations,
+    library::LibraryMutations,
 );

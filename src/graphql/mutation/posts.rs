@@ -8,11 +8,15 @@ use super::posts_input::{
     PostPayload, ReleasePostInput, RetryPostInput, SubmitPostInput, UpdatePostInput,
 };
 use crate::{
-    domain::{actor::Scope, error::Error, posts},
+    domain::{
+        actor::Scope,
+        error::Error,
+        posts::{self, NewPost},
+    },
     graphql::{
         cost,
         guard::{Needs, actor, app},
-        ids::Global as _,
+        restricted,
         types::post::Post,
         user_error::settle,
     },
@@ -24,8 +28,18 @@ pub(super) async fn payload(
     id: PostId,
     result: Result<post::Model, Error>,
 ) -> Result<PostPayload> {
+    payload_of(ctx, "id", id, result).await
+}
+
+/// The same where another field than `id` names the post.
+pub(super) async fn payload_of(
+    ctx: &Context<'_>,
+    field: &'static str,
+    id: PostId,
+    result: Result<post::Model, Error>,
+) -> Result<PostPayload> {
     let refused = matches!(result, Err(Error::Refused(_)));
-    let mut payload = PostPayload::of("id", result)?;
+    let mut payload = PostPayload::of(field, result)?;
     if refused {
         let current = posts::get(app(ctx).db.read(), actor(ctx)?.user_id, id).await;
         payload.post = current.ok().map(Post);
@@ -51,15 +65,17 @@ impl PostMutations {
     ) -> Result<PostPayload> {
         let (app, actor) = (app(ctx), actor(ctx)?);
         let (key, validate_only) = (input.idempotency_key.clone(), input.validate_only);
+        let mut new: NewPost = input.post.into();
+        new.account_id = restricted::seen(actor, new.account_id);
         if validate_only {
-            let checked = posts::validate(app, actor, &input.post.into()).await;
+            let checked = posts::check(app, actor, &new).await;
             let (_, user_errors) = settle("idempotencyKey", checked)?;
             return Ok(PostPayload {
                 post: None,
                 user_errors,
             });
         }
-        let post = posts::create(app, actor, input.post.into(), &key).await;
+        let post = posts::create(app, actor, new, &key).await;
         PostPayload::of("idempotencyKey", post)
     }
 
@@ -75,9 +91,13 @@ impl PostMutations {
         #[graphql(desc = "The posts.")] input: CreatePostsInput,
     ) -> Result<CreatePostsPayload> {
         let (all, check_only) = (input.all_or_nothing, input.validate_only);
-        let rows = input.posts.into_iter().map(Into::into).collect();
+        let (app, actor) = (app(ctx), actor(ctx)?);
+        let mut rows: Vec<NewPost> = input.posts.into_iter().map(Into::into).collect();
+        for row in &mut rows {
+            row.account_id = restricted::seen(actor, row.account_id);
+        }
         let key = &input.idempotency_key;
-        let made = posts::create_many(app(ctx), actor(ctx)?, rows, all, check_only, key).await;
+        let made = posts::create_many(app, actor, rows, all, check_only, key).await;
         CreatePostsPayload::of(made, all)
     }
 
@@ -92,7 +112,7 @@ impl PostMutations {
         ctx: &Context<'_>,
         #[graphql(desc = "The post.")] input: SubmitPostInput,
     ) -> Result<PostPayload> {
-        let id = PostId::from_global(&input.id);
+        let id = restricted::post(ctx, &input.id).await?;
         payload(ctx, id, posts::submit(app(ctx), actor(ctx)?, id).await).await
     }
 
@@ -106,7 +126,8 @@ impl PostMutations {
         ctx: &Context<'_>,
         #[graphql(desc = "The edit.")] input: UpdatePostInput,
     ) -> Result<PostPayload> {
-        let (app, actor, id) = (app(ctx), actor(ctx)?, PostId::from_global(&input.id));
+        let id = restricted::post(ctx, &input.id).await?;
+        let (app, actor) = (app(ctx), actor(ctx)?);
         let changes = input.changes.into();
         let post = posts::update(app, actor, id, input.expected_version, changes).await;
         payload(ctx, id, post).await
@@ -121,7 +142,7 @@ impl PostMutations {
         ctx: &Context<'_>,
         #[graphql(desc = "The post.")] input: CancelPostInput,
     ) -> Result<PostPayload> {
-        let id = PostId::from_global(&input.id);
+        let id = restricted::post(ctx, &input.id).await?;
         payload(ctx, id, posts::cancel(app(ctx), actor(ctx)?, id).await).await
     }
 
@@ -136,7 +157,7 @@ impl PostMutations {
         ctx: &Context<'_>,
         #[graphql(desc = "The post.")] input: ReleasePostInput,
     ) -> Result<PostPayload> {
-        let id = PostId::from_global(&input.id);
+        let id = restricted::post(ctx, &input.id).await?;
         payload(ctx, id, posts::release(app(ctx), actor(ctx)?, id).await).await
     }
 
@@ -151,7 +172,8 @@ impl PostMutations {
         ctx: &Context<'_>,
         #[graphql(desc = "The post.")] input: RetryPostInput,
     ) -> Result<PostPayload> {
-        let (app, actor, id) = (app(ctx), actor(ctx)?, PostId::from_global(&input.id));
+        let id = restricted::post(ctx, &input.id).await?;
+        let (app, actor) = (app(ctx), actor(ctx)?);
         let post = posts::retry(app, actor, id, &input.idempotency_key).await;
         payload(ctx, id, post).await
     }
@@ -163,7 +185,7 @@ impl PostMutations {
         ctx: &Context<'_>,
         #[graphql(desc = "The post.")] input: MarkCaptionCopiedInput,
     ) -> Result<PostPayload> {
-        let id = PostId::from_global(&input.id);
+        let id = restricted::post(ctx, &input.id).await?;
         payload(
             ctx,
             id,

@@ -73,6 +73,8 @@ pub(crate) struct PostInput {
     creator_consent: bool,
     /// A label that joins posts of one experiment; 1 to 200 characters.
     experiment_label: Option<String>,
+    /// Which variant of that experiment it is; 1 to 200 characters.
+    experiment_variant: Option<String>,
     /// Your own reference; 1 to 200 characters.
     upload_reference: Option<String>,
     /// When to post; at once, when left out.
@@ -97,6 +99,7 @@ impl From<PostInput> for NewPost {
             direct: input.direct.map(Into::into),
             creator_consent: input.creator_consent,
             experiment_label: input.experiment_label,
+            experiment_variant: input.experiment_variant,
             upload_reference: input.upload_reference,
             publish_at: input.publish_at.map(|at| at.0),
             local: input.publish_at_local.map(Into::into),
@@ -131,6 +134,8 @@ pub(crate) struct PostChanges {
     creator_consent: bool,
     /// A new label; null takes it away.
     experiment_label: MaybeUndefined<String>,
+    /// A new variant; null takes it away.
+    experiment_variant: MaybeUndefined<String>,
     /// A new reference; null takes it away.
     upload_reference: MaybeUndefined<String>,
     /// A new time; null means at once.
@@ -159,6 +164,7 @@ impl From<PostChanges> for PostEdit {
             direct: changes.direct.map(Into::into),
             creator_consent: changes.creator_consent,
             experiment_label: edit(changes.experiment_label),
+            experiment_variant: edit(changes.experiment_variant),
             upload_reference: edit(changes.upload_reference),
             publish_at: edit(changes.publish_at).map(instant),
             local: changes.publish_at_local.map(Into::into),

@@ -12,6 +12,7 @@ use crate::{
     graphql::{
         guard::{Needs, actor, app},
         ids::Global as _,
+        restricted,
         scalars::Url,
         types::post_state::PostState,
         user_error::{UserError, settle},
@@ -76,7 +77,7 @@ impl WordMutations {
         ctx: &Context<'_>,
         #[graphql(desc = "What the creator says.")] input: ConfirmPostInput,
     ) -> Result<PostPayload> {
-        let id = PostId::from_global(&input.id);
+        let id = restricted::post(ctx, &input.id).await?;
         let word = Word {
             posted: input.posted,
             video_id: input.video_id,

@@ -2,8 +2,13 @@
 
 mod audit;
 mod bulk;
+mod export;
+mod library;
+mod metrics;
 mod node;
 mod ops;
+mod outbound;
+mod retention;
 mod tenant;
 mod watch;
 
@@ -20,4 +25,9 @@ pub struct Query(
     bulk::BulkQueries,
     audit::AuditQueries,
     watch::WatchQueries,
+    metrics::MetricQueries,
+    outbound::OutboundQueries,
+    retention::RetentionQueries,
+    export::ExportQueries,
+    library::LibraryQueries,
 );

@@ -7,21 +7,24 @@ use crate::{
     domain::{
         accounts,
         actor::Scope,
-        api_keys, creator, post_state, posting_budget,
+        api_keys, creator,
+        library::search,
+        post_state, posting_budget,
         posts::{self, Page, PostFilter as Filter},
-        preflight, uploads,
+        preflight,
     },
     graphql::{
         cost,
         guard::{Needs, actor, app},
         ids::Global as _,
         pagination::{Connection, Paging, connect},
+        restricted,
         types::{
             account::Account,
             api_key::ApiKey,
             creator::CreatorInfo,
             direct::DirectPostInput,
-            media::Media,
+            media::{Media, MediaState},
             photos::PhotosInput,
             post::Post,
             post_state::{PostPhase, PostState},
@@ -73,6 +76,39 @@ impl From<PostFilter> for Filter {
             },
             experiment_label: filter.experiment_label,
             upload_reference: filter.upload_reference,
+            accounts: None,
+        }
+    }
+}
+
+/// What a list of files is narrowed to. A field that is left out admits all.
+#[derive(Clone, Debug, Default, InputObject)]
+pub(crate) struct MediaFilter {
+    /// Only files in this folder; empty for the top.
+    folder: Option<String>,
+    /// With `folder`: the folders below it too.
+    #[graphql(default)]
+    below: bool,
+    /// Only files with this label.
+    label: Option<String>,
+    /// Only files with this reference of yours.
+    reference: Option<String>,
+    /// Only files in one of these states.
+    states: Option<Vec<MediaState>>,
+    /// Only files with all of these words in their name, note, labels, folder or reference, in any case.
+    search: Option<String>,
+}
+
+impl From<MediaFilter> for search::MediaFilter {
+    fn from(filter: MediaFilter) -> Self {
+        let states = filter.states;
+        Self {
+            folder: filter.folder,
+            below: filter.below,
+            label: filter.label,
+            reference: filter.reference,
+            states: states.map(|states| states.into_iter().map(Into::into).collect()),
+            words: filter.search,
         }
     }
 }
@@ -117,8 +153,10 @@ impl Tenant {
         complexity = "cost::list(SHORT_LIST, child_complexity)"
     )]
     async fn tiktok_accounts(&self, ctx: &Context<'_>) -> Result<Vec<Account>> {
-        let rows = accounts::list(app(ctx), actor(ctx)?.user_id).await;
+        let actor = actor(ctx)?;
+        let rows = accounts::list(app(ctx), actor.user_id).await;
         let rows = rows.map_err(|error| raise("TikTok account", error))?;
+        let rows = restricted::visible(actor, rows);
         Ok(rows.into_iter().map(Account).collect())
     }
 
@@ -133,7 +171,7 @@ impl Tenant {
         ctx: &Context<'_>,
         #[graphql(desc = "The creator's account.")] account_id: ID,
     ) -> Result<CreatorInfo> {
-        let account = AccountId::from_global(&account_id);
+        let account = restricted::account(ctx, &account_id)?;
         let view = creator::view(app(ctx), actor(ctx)?.user_id, account).await;
         view.map(CreatorInfo)
             .map_err(|error| raise("TikTok account", error))
@@ -150,14 +188,15 @@ impl Tenant {
         ctx: &Context<'_>,
         #[graphql(desc = "The creator's account.")] account_id: ID,
     ) -> Result<PostingBudget> {
-        let account = AccountId::from_global(&account_id);
+        let account = restricted::account(ctx, &account_id)?;
         let budget = posting_budget::of(app(ctx), actor(ctx)?.user_id, account).await;
         budget
             .map(PostingBudget)
             .map_err(|error| raise("TikTok account", error))
     }
 
-    /// Uploaded files, newest first; one of them comes by `node`. Needs the scope `media:read`.
+    /// Uploaded files, newest first, those that are over included; one of them comes by `node`. Needs
+    /// the scope `media:read`.
     #[graphql(
         guard = "Needs(Scope::MediaRead)",
         complexity = "cost::page(first, last, child_complexity)"
@@ -165,12 +204,14 @@ impl Tenant {
     async fn media(
         &self,
         ctx: &Context<'_>,
+        #[graphql(desc = "What the list is narrowed to.")] filter: Option<MediaFilter>,
         #[graphql(desc = "How many from the front; 1 to 100, 20 by default.")] first: Option<i32>,
         #[graphql(desc = "Only what comes behind this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end; 1 to 100.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Connection<Media>> {
         let (app, user) = (app(ctx), actor(ctx)?.user_id);
+        let filter = search::MediaFilter::from(filter.unwrap_or_default());
         connect(
             Paging {
                 first,
@@ -180,7 +221,7 @@ impl Tenant {
             },
             |row| row.id,
             Media,
-            |span| uploads::list(app, user, span.cursor, span.backward, span.limit),
+            |span| search::list(app, user, &filter, span.cursor, span.backward, span.limit),
             |error| raise("Media", error),
         )
         .await
@@ -200,7 +241,10 @@ impl Tenant {
         #[graphql(desc = "How many from the end; 1 to 100.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Connection<Post>> {
-        let filter = Filter::from(filter.unwrap_or_default());
+        let mut filter = Filter::from(filter.unwrap_or_default());
+        let actor = actor(ctx)?;
+        filter.accounts.clone_from(&actor.accounts);
+        filter.account_id = filter.account_id.map(|id| restricted::seen(actor, id));
         post_page(
             ctx,
             &filter,
@@ -225,7 +269,10 @@ impl Tenant {
         ctx: &Context<'_>,
         #[graphql(desc = "The post that is to be judged.")] input: PreflightInput,
     ) -> Result<Preflight> {
-        let checks = preflight::checks(app(ctx), actor(ctx)?, &input.into()).await;
+        let actor = actor(ctx)?;
+        let mut plan: preflight::Plan = input.into();
+        plan.account_id = restricted::seen(actor, plan.account_id);
+        let checks = preflight::checks(app(ctx), actor, &plan).await;
         let checks = checks.map_err(|error| raise("Preflight", error))?;
         Ok(checks.into())
     }

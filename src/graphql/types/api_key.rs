@@ -4,7 +4,10 @@ use async_graphql::{ID, Object};
 use clipqueue_entities::api_key;
 
 use super::scope::ApiScope;
-use crate::graphql::{ids::Global as _, scalars::DateTime};
+use crate::{
+    domain::key_accounts,
+    graphql::{ids::Global, scalars::DateTime},
+};
 
 #[derive(Clone, Debug)]
 pub(crate) struct ApiKey(pub(crate) api_key::Model);
@@ -54,5 +57,16 @@ impl ApiKey {
     /// When it was made.
     async fn created_at(&self) -> DateTime {
         self.0.created_at.into()
+    }
+
+    /// The TikTok accounts that it is restricted to; all of yours, when null.
+    async fn account_ids(&self) -> Option<Vec<ID>> {
+        let accounts = key_accounts::of(&self.0)?;
+        Some(accounts.iter().map(Global::to_global).collect())
+    }
+
+    /// The key that takes its place, when it was rotated.
+    async fn replaced_by_id(&self) -> Option<ID> {
+        self.0.replaced_by.map(|id| id.to_global())
     }
 }

@@ -1,12 +1,19 @@
 //! Uploaded files.
 
-use async_graphql::{Enum, ID, Object};
+use async_graphql::{Context, Enum, ID, Object, Result};
 
-use super::media_facts::{MediaFacts, MediaVerdict, PhotoFacts};
+use super::{
+    library::MediaLife,
+    media_facts::{MediaFacts, MediaVerdict, PhotoFacts},
+};
 use crate::{
+    domain::uploads,
     graphql::{
+        guard::app,
         ids::Global as _,
+        loaders::{LabelsOf, LifeOf, load},
         scalars::{BigInt, DateTime},
+        user_error::raise,
     },
     media,
 };
@@ -112,5 +119,40 @@ impl Media {
     /// When it became READY.
     async fn ready_at(&self) -> Option<DateTime> {
         self.0.ready_at.map(DateTime)
+    }
+
+    /// The folder that it lies in, such as `2027/may`; empty at the top.
+    async fn folder(&self) -> &str {
+        &self.0.folder
+    }
+
+    /// Its labels, in order.
+    async fn labels(&self, ctx: &Context<'_>) -> Result<Vec<String>> {
+        let labels = load(ctx, self.0.user_id, LabelsOf(self.0.id)).await?;
+        Ok(labels.unwrap_or_default())
+    }
+
+    /// Your note, to be taken as a caption.
+    async fn caption(&self) -> Option<&str> {
+        self.0.caption.as_deref()
+    }
+
+    /// Your own reference.
+    async fn reference(&self) -> Option<&str> {
+        self.0.reference.as_deref()
+    }
+
+    /// How long it is kept; null when it has no bytes, or not all of them.
+    async fn life(&self, ctx: &Context<'_>) -> Result<Option<MediaLife>> {
+        let life = load(ctx, self.0.user_id, LifeOf(self.0.id)).await?;
+        Ok(life.map(MediaLife::from))
+    }
+
+    /// An older READY file of yours with the same bytes, which serves as well; null when there is none.
+    #[graphql(complexity = "2 + child_complexity")]
+    async fn duplicate_of(&self, ctx: &Context<'_>) -> Result<Option<Media>> {
+        let original = uploads::original(app(ctx), &self.0).await;
+        let original = original.map_err(|error| raise("Media", error))?;
+        Ok(original.map(Media))
     }
 }

@@ -126,6 +126,11 @@ impl Post {
         self.0.experiment_label.as_deref()
     }
 
+    /// Which variant of that experiment it is.
+    async fn experiment_variant(&self) -> Option<&str> {
+        self.0.experiment_variant.as_deref()
+    }
+
     /// The caller's own reference.
     async fn upload_reference(&self) -> Option<&str> {
         self.0.upload_reference.as_deref()
@@ -252,7 +257,7 @@ impl Post {
             .collect()
     }
 
-    /// The videos at TikTok that it became, and, while it is UNCONFIRMED, those that it may have become.
+    /// The videos at TikTok that it became, and, while nobody knows which, those that it may have become.
     #[graphql(complexity = "cost::list(2, child_complexity)")]
     async fn videos(&self, ctx: &Context<'_>) -> Result<Vec<PostVideo>> {
         let rows = load(ctx, self.0.user_id, VideosOf(self.0.id)).await?;

@@ -6,6 +6,10 @@ use async_graphql::Enum;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(name = "Scope", remote = "crate::domain::actor::Scope")]
 pub(crate) enum ApiScope {
+    /// `account:delete`: delete the user with everything.
+    AccountDelete,
+    /// `account:export`: be given everything that is held about the user.
+    AccountExport,
     /// `accounts:connect`: connect TikTok accounts.
     AccountsConnect,
     /// `accounts:read`: see connected accounts.
@@ -24,4 +28,6 @@ pub(crate) enum ApiScope {
     PostsRead,
     /// `posts:write`: make, change and stop posts.
     PostsWrite,
+    /// `webhooks:admin`: name, change and see addresses that are told what happens.
+    WebhooksAdmin,
 }

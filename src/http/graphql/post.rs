@@ -18,7 +18,7 @@ use super::accept::{self, MediaType};
 use super::outcome::Outcome;
 use super::params::{Body, Params};
 use super::session::{self, Session};
-use super::{Endpoint, RequestId, admit, body, origin, ws};
+use super::{Endpoint, RequestId, admit, body, origin, rate, ws};
 use crate::graphql::error::{ApiError, Code};
 
 /// Everything at `/graphql`.
@@ -61,8 +61,16 @@ async fn post(
         Body::Batch(batch) => {
             let mut answers = Vec::with_capacity(batch.len());
             // One after the other: the client wrote them in an order.
-            for params in batch {
-                let outcome = execute(endpoint, request_id, &session, params).await;
+            for (place, params) in batch.into_iter().enumerate() {
+                // The first was counted when the caller was let in.
+                let counted = match place {
+                    0 => Ok(()),
+                    _ => rate::charge(&session, None).await,
+                };
+                let outcome = match counted {
+                    Ok(()) => execute(endpoint, request_id, &session, params).await,
+                    Err(error) => error.into(),
+                };
                 answers.push(outcome.to_json());
             }
             let json = format!("[{}]", answers.join(","));
@@ -80,6 +88,7 @@ async fn get(
     origin::check_request(&parts.headers, &endpoint.settings)?;
     let token = session::bearer(&parts.headers)?;
     let session = endpoint.authenticate(token.as_ref()).await?;
+    rate::charge(&session, Some(&parts.extensions)).await?;
     let params = Params::from_query_string(parts.uri.query().unwrap_or_default())?;
     let outcome = match admit::admit(params, &session, request_id, &endpoint.settings) {
         Ok(operation) if operation.kind != OperationType::Query => {
@@ -107,6 +116,7 @@ pub(super) async fn receive(
     origin::check_request(&parts.headers, &endpoint.settings)?;
     let token = session::bearer(&parts.headers)?;
     let session = endpoint.authenticate(token.as_ref()).await?;
+    rate::charge(&session, Some(&parts.extensions)).await?;
     let settings = &endpoint.settings;
     let bytes = body::read(body, settings.limits.body_bytes, settings.execution_timeout).await?;
     Ok((session, bytes))

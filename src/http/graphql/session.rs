@@ -12,6 +12,7 @@ use http::{HeaderMap, header};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::Endpoint;
+use super::rate::{Charge, Meter};
 use crate::graphql::error::{ApiError, Code};
 
 /// What a caller presents: a bearer token, from the `Authorization` header or from `connection_init`.
@@ -81,6 +82,7 @@ type Attach = Arc<dyn Fn(&mut Data) + Send + Sync>;
 #[derive(Clone, Default)]
 pub struct Session {
     attach: Vec<Attach>,
+    meter: Option<Meter>,
     expires_at: Option<Timestamp>,
     introspection: bool,
 }
@@ -103,6 +105,16 @@ impl Session {
         self
     }
 
+    /// Counts each operation by `meter`.
+    #[must_use]
+    pub fn metered(
+        mut self,
+        meter: impl Fn() -> BoxFuture<'static, Charge> + Send + Sync + 'static,
+    ) -> Self {
+        self.meter = Some(Arc::new(meter));
+        self
+    }
+
     /// The session ends at `instant`: sockets and streams are closed then.
     #[must_use]
     pub fn expires_at(mut self, instant: Option<Timestamp>) -> Self {
@@ -115,6 +127,14 @@ impl Session {
     pub fn introspection(mut self, allowed: bool) -> Self {
         self.introspection = allowed;
         self
+    }
+
+    /// Counts one operation.
+    pub(super) async fn charge(&self) -> Charge {
+        match &self.meter {
+            Some(meter) => meter().await,
+            None => Charge::Unlimited,
+        }
     }
 
     pub(super) fn may_introspect(&self) -> bool {

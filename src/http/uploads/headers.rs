@@ -141,3 +141,74 @@ fn number(headers: &HeaderMap, name: &HeaderName) -> Option<u64> {
         .all(|byte| byte.is_ascii_digit())
         .then(|| text.parse().ok())?
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Every header that is read, with a value that may be anything a connection lets through.
+    fn headers(values: &[(usize, Vec<u8>)]) -> HeaderMap {
+        const NAMES: [HeaderName; 8] = [
+            TUS_RESUMABLE,
+            UPLOAD_OFFSET,
+            UPLOAD_LENGTH,
+            UPLOAD_METADATA,
+            UPLOAD_DEFER_LENGTH,
+            UPLOAD_CHECKSUM,
+            header::CONTENT_TYPE,
+            header::CONTENT_LENGTH,
+        ];
+        let mut headers = HeaderMap::new();
+        for (name, value) in values {
+            if let Ok(value) = HeaderValue::from_bytes(value) {
+                headers.append(NAMES[name % NAMES.len()].clone(), value);
+            }
+        }
+        headers
+    }
+
+    fn read(headers: &HeaderMap) {
+        let _ = version(headers);
+        let _ = announcement(headers);
+        let _ = offset(headers);
+        let _ = is_offset_stream(headers);
+        let _ = content_length(headers);
+        if let Ok(Some(sum)) = checksum(headers) {
+            assert!(matches!(sum.digest.len(), 20 | 32));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_headers_are_read_without_panic(
+            values in prop::collection::vec((any::<usize>(), prop::collection::vec(any::<u8>(), 0..80)), 0..10),
+            at in any::<i64>(),
+        ) {
+            read(&headers(&values));
+            let _ = http_date(Timestamp::from_millis(at));
+        }
+
+        #[test]
+        fn headers_that_are_nearly_right_are_read_without_panic(
+            length in "[+-]?[0-9]{0,25}",
+            metadata in "((filename|name|filetype|sha256|x) ?[A-Za-z0-9+/=]{0,12},? ?){0,6}",
+            sum in "(sha1|sha256|md5) [A-Za-z0-9+/=]{0,48}",
+        ) {
+            let values = [
+                (1, length.clone().into_bytes()),
+                (2, length.clone().into_bytes()),
+                (3, metadata.into_bytes()),
+                (5, sum.into_bytes()),
+                (7, length.clone().into_bytes()),
+            ];
+            let headers = headers(&values);
+            read(&headers);
+            if let Ok(new) = announcement(&headers) {
+                prop_assert_eq!(Some(new.size), length.parse().ok());
+                prop_assert!(!length.starts_with('+'));
+            }
+        }
+    }
+}

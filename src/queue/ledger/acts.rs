@@ -296,18 +296,19 @@ pub async fn release_held(
 }
 
 /// The lanes after `cursor` of which jobs have been held for `reason` since before `quiet_since`, in
-/// order.
+/// order, and since when the first of each is.
 pub async fn held_lanes(
     connection: &impl ConnectionTrait,
     reason: &str,
     quiet_since: Timestamp,
     cursor: &str,
     limit: u64,
-) -> Result<Vec<String>, DbErr> {
-    job::Entity::find()
+) -> Result<Vec<(String, Timestamp)>, DbErr> {
+    let lanes: Vec<(String, i64)> = job::Entity::find()
         .select_only()
         .column(job::Column::Lane)
-        .distinct()
+        .column_as(job::Column::UpdatedAt.min(), "since")
+        .group_by(job::Column::Lane)
         .filter(job::Column::State.eq(JobState::Held))
         .filter(job::Column::HoldReason.eq(reason))
         .filter(job::Column::Lane.gt(cursor))
@@ -316,7 +317,11 @@ pub async fn held_lanes(
         .limit(limit)
         .into_tuple()
         .all(connection)
-        .await
+        .await?;
+    Ok(lanes
+        .into_iter()
+        .map(|(lane, since)| (lane, Timestamp::from_millis(since)))
+        .collect())
 }
 
 #[derive(Serialize)]

@@ -5,6 +5,7 @@
 
 mod acts;
 mod crons;
+mod erase;
 mod keys;
 mod list;
 mod matching;
@@ -18,6 +19,7 @@ pub use acts::{
     held_lanes, hold_lane, release_held, release_in, retry_in,
 };
 pub use crons::{CronStatus, Slot};
+pub use erase::{Erased, delete_lane, running_in_lane};
 pub use keys::live;
 pub use list::{JobFilter, JobPage, PageRequest};
 pub use matching::{Matching, count, pick};
@@ -26,7 +28,7 @@ pub use stuck::Stuck;
 
 pub(super) use crons::crons;
 pub(super) use list::{attempts, get, list, queues};
-pub(super) use prune::prune;
+pub(super) use prune::{prunable, prune};
 pub(super) use release::{release_known_kinds, release_readable};
 pub(super) use stats::stats;
 pub(super) use stuck::stuck;

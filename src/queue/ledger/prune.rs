@@ -26,6 +26,28 @@ pub(in crate::queue) async fn prune(
     Ok(deleted)
 }
 
+/// How many jobs finished before `before`, and when the first of them did.
+pub(in crate::queue) async fn prunable(
+    core: &Core,
+    before: Timestamp,
+) -> Result<(u64, Option<Timestamp>), DbErr> {
+    let over: Vec<String> = JobState::iter()
+        .filter(|state| state.is_final())
+        .map(|state| format!("'{}'", state.as_str()))
+        .collect();
+    let sql = format!(
+        "SELECT count(*) AS n, min(finished_at) AS oldest FROM jobs \
+         WHERE state IN ({}) AND finished_at < $1",
+        over.join(", ")
+    );
+    let rows = batch::all(core.db.read(), sql, vec![batch::millis(before)]).await?;
+    let Some(row) = rows.first() else {
+        return Ok((0, None));
+    };
+    let (count, oldest): (i64, Option<i64>) = (row.try_get("", "n")?, row.try_get("", "oldest")?);
+    Ok((count.unsigned_abs(), oldest.map(Timestamp::from_millis)))
+}
+
 async fn prune_jobs(
     core: &Core,
     queue: &str,

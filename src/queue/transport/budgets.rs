@@ -106,4 +106,7 @@ pub trait Budgets {
         new: Option<&str>,
         life: Duration,
     ) -> Result<bool, TransportError>;
+
+    /// Forgets the uses of the budgets with these keys.
+    async fn forget_budgets(&self, keys: &[String]) -> Result<(), TransportError>;
 }

@@ -136,6 +136,9 @@ pub struct Depth {
     pub lanes: Vec<u64>,
 }
 
+/// Is shown what is kept: the name of a place, and what lies there.
+pub type See<'a> = dyn Fn(&str, &[u8]) + Send + Sync + 'a;
+
 /// Something that happened, here or in another process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Signal {
@@ -223,6 +226,10 @@ pub trait Transport: Budgets + Send + Sync + fmt::Debug {
 
     /// A word that changes when the queue's pointers were lost as a whole.
     async fn epoch(&self, queue: &str) -> Result<String, TransportError>;
+
+    /// Shows everything that is kept, piece by piece: the name of the place, and what lies there. For
+    /// searches; what comes or goes meanwhile may be missed.
+    async fn survey(&self, see: &See<'_>) -> Result<(), TransportError>;
 
     /// Sends a message to every process that listens. It may be lost; the receiver must be able to
     /// find out by other means what it said.

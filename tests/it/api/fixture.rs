@@ -101,6 +101,7 @@ impl World {
             key_id: ApiKeyId::new(),
             scopes: Scope::ALL.to_vec(),
             expires_at: None,
+            accounts: None,
         };
         let page = connect::begin(&self.app, &actor, None).await.unwrap();
         self.sim.account(name, Default::default());

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use clipqueue::domain::events::{self, NewEvent};
+use clipqueue::{
+    domain::events::{self, NewEvent},
+    job::Jobs,
+};
 use clipqueue_entities::{PostId, event};
 use futures::StreamExt as _;
 use sea_orm::EntityTrait as _;
@@ -245,7 +248,10 @@ async fn every_watcher_sees_the_queues_change() {
     let mut two = world.watch(Some(&tenant.actor), document, json!({}));
     let first = next(&mut one).await;
     assert_eq!(first, next(&mut two).await);
-    assert_eq!(first["data"]["queueStats"].as_array().unwrap().len(), 5);
+    assert_eq!(
+        first["data"]["queueStats"].as_array().unwrap().len(),
+        Jobs::QUEUES.len()
+    );
     let pause = "mutation { pauseQueue(input: { queue: \"status\" }) { userErrors { code } } }";
     world.ask(&tenant, pause, json!({})).await;
     let changed = next_by(&world.clock, Duration::from_secs(2), &mut one).await;

@@ -1,5 +1,6 @@
 //! Jobs and queues, as operators see and steer them.
 
+use clipqueue::job::Jobs;
 use serde_json::{Value, json};
 
 use super::{
@@ -93,7 +94,7 @@ async fn a_queue_is_paused_and_resumed() {
         .ask(&tenant, "{ queues { name paused running depth { state jobs capped } oldestWaitingAt oldestWaitingSeconds } }", json!({}))
         .await;
     let queues = queues["queues"].as_array().unwrap();
-    assert_eq!(queues.len(), 5);
+    assert_eq!(queues.len(), Jobs::QUEUES.len());
     let uploads = queues
         .iter()
         .find(|queue| queue["name"] == "uploads")
@@ -172,7 +173,10 @@ async fn an_act_on_many_jobs_is_previewed_carried_out_and_on_record() {
     assert_eq!(actions, ["queue.drain", "bulk.completed", "bulk.start"]);
     assert_eq!(entries[0]["node"]["subject"], "queue:status");
     assert_eq!(entries[0]["node"]["userName"], "alice");
-    assert_eq!(log["canaries"].as_array().unwrap().len(), 5);
+    assert_eq!(
+        log["canaries"].as_array().unwrap().len(),
+        Jobs::QUEUES.len()
+    );
     assert_eq!(
         log["overdue"],
         json!({ "posts": 0, "jobs": 0, "leases": 0, "tokens": 0 })

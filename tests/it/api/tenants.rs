@@ -2,7 +2,13 @@
 
 use async_graphql::ID;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use clipqueue::domain::api_keys;
+use clipqueue::domain::{
+    api_keys, exports,
+    library::texts,
+    sources,
+    webhooks::{self, replay},
+};
+use clipqueue_entities::saved_text::TextKind;
 use futures::StreamExt as _;
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 use serde_json::{Value, json};
@@ -34,18 +40,46 @@ async fn belongings(world: &World, tenant: &Tenant) -> Vec<Value> {
     )
     .await
     .unwrap();
+    let new = webhooks::NewEndpoint {
+        url: "https://hooks.example.com/".to_owned(),
+        description: None,
+        kinds: Vec::new(),
+    };
+    let endpoint = webhooks::create(&world.app, &tenant.actor, new, "hook").await;
+    let endpoint = endpoint.unwrap().0.id;
+    let delivery = replay::test(&world.app, &tenant.actor, endpoint, "test").await;
+    let source = sources::add(
+        &world.app,
+        &tenant.actor,
+        "https://media.example.com/",
+        "source",
+    );
+    let export = exports::begin(&world.app, &tenant.actor, "export").await;
+    let text = texts::save(
+        &world.app,
+        &tenant.actor,
+        TextKind::Caption,
+        "theirs".to_owned(),
+        "a caption",
+    )
+    .await;
     vec![
         global("TikTokAccount", tenant.account.id),
         global("Media", media.id),
         json!(post),
         global("ApiKey", key.key.id),
         json!(photo_draft(world, tenant).await),
+        global("WebhookEndpoint", endpoint),
+        global("WebhookDelivery", delivery.unwrap().id),
+        global("VerifiedSource", source.await.unwrap().id),
+        global("DataExport", export.unwrap().id),
+        global("SavedText", text.unwrap().id),
     ]
 }
 
 /// Whether an answer says that the id names nothing: null, NOT_FOUND, or a refusal or check with
 /// that code about the field.
-fn names_nothing(answer: &Value, field: &str, path: &str) -> bool {
+pub(super) fn names_nothing(answer: &Value, field: &str, path: &str) -> bool {
     if codes(answer) == ["NOT_FOUND"] {
         return true;
     }
@@ -153,6 +187,21 @@ async fn every_id_of_another_tenant_is_not_found_everywhere() {
         "deleteMedia.input.id",
         "postUpdated.accountId",
         "postEvents.postId",
+        "webhookDeliveries.endpointId",
+        "updateWebhookEndpoint.input.id",
+        "rotateWebhookSecret.input.id",
+        "deleteWebhookEndpoint.input.id",
+        "sendTestWebhook.input.id",
+        "replayWebhookDelivery.input.id",
+        "replayFailedWebhooks.input.id",
+        "checkVerifiedSource.input.id",
+        "removeVerifiedSource.input.id",
+        "updateMedia.input.id",
+        "deleteSavedText.input.id",
+        "applySavedTexts.input.captionId",
+        "composeCaption.input.hashtagSetIds",
+        "rotateApiKey.input.id",
+        "createApiKey.input.accountIds",
     ] {
         assert!(
             places.iter().any(|place| place == expected),
@@ -163,13 +212,26 @@ async fn every_id_of_another_tenant_is_not_found_everywhere() {
 
 /// Everything of `tenant` that a mutation could have touched.
 async fn rows(world: &World, tenant: &Tenant) -> Vec<String> {
-    use clipqueue_entities::{account, api_key, media, post};
+    use clipqueue_entities::{
+        account, api_key, media, post, saved_text, verified_source, webhook_delivery,
+        webhook_endpoint,
+    };
     let (db, user) = (world.app.db.read(), tenant.actor.user_id);
     let posts = post::Entity::find().filter(post::Column::UserId.eq(user));
     let files = media::Entity::find().filter(media::Column::UserId.eq(user));
     let keys = api_key::Entity::find().filter(api_key::Column::UserId.eq(user));
     let accounts = account::Entity::find().filter(account::Column::UserId.eq(user));
+    let endpoints =
+        webhook_endpoint::Entity::find().filter(webhook_endpoint::Column::UserId.eq(user));
+    let deliveries =
+        webhook_delivery::Entity::find().filter(webhook_delivery::Column::UserId.eq(user));
+    let sources = verified_source::Entity::find().filter(verified_source::Column::UserId.eq(user));
+    let texts = saved_text::Entity::find().filter(saved_text::Column::UserId.eq(user));
     vec![
+        format!("{:?}", texts.all(db).await.unwrap()),
+        format!("{:?}", endpoints.all(db).await.unwrap()),
+        format!("{:?}", deliveries.all(db).await.unwrap()),
+        format!("{:?}", sources.all(db).await.unwrap()),
         format!("{:?}", posts.all(db).await.unwrap()),
         format!("{:?}", files.all(db).await.unwrap()),
         format!("{:?}", keys.all(db).await.unwrap()),
@@ -186,12 +248,15 @@ async fn lists_and_streams_hold_nothing_of_another_tenant() {
     let answer = world
         .ask(
             &alice,
-            "{ posts { edges { cursor } } media { edges { cursor } } apiKeys { id } tiktokAccounts { username displayName } }",
+            "{ posts { edges { cursor } } media { edges { cursor } } apiKeys { id } webhookEndpoints { id } verifiedSources { id } mediaImports { edges { cursor } } tiktokAccounts { username displayName } }",
             json!({}),
         )
         .await;
     assert_eq!(answer["posts"]["edges"], json!([]));
     assert_eq!(answer["media"]["edges"], json!([]));
     assert_eq!(answer["apiKeys"], json!([]));
+    assert_eq!(answer["webhookEndpoints"], json!([]));
+    assert_eq!(answer["verifiedSources"], json!([]));
+    assert_eq!(answer["mediaImports"]["edges"], json!([]));
     assert_eq!(answer["tiktokAccounts"].as_array().unwrap().len(), 1);
 }

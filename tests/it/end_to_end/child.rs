@@ -148,6 +148,10 @@ pub(super) fn output(arguments: &[&str], environment: &[(String, String)]) -> St
         .output()
         .unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{arguments:?} failed: {errors}");
+    let says = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success(),
+        "{arguments:?} failed: {errors}{says}"
+    );
     String::from_utf8(output.stdout).unwrap()
 }

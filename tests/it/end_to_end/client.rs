@@ -254,6 +254,25 @@ impl Client {
         edges.iter().map(|edge| edge["node"].clone()).collect()
     }
 
+    /// Deletes the user whom the key acts for, on a daemon that may die.
+    pub(super) async fn try_delete_account(&self, key: &str) -> Result<(), String> {
+        let query = "mutation($key: String!) {
+            deleteAccount(input: { confirmName: \"ada\", idempotencyKey: $key }) {
+            erasure { code } userErrors { field code message } } }";
+        self.try_run(query, json!({ "key": key })).await.map(drop)
+    }
+
+    /// Whether the daemon knows the key.
+    pub(super) async fn is_known(&self) -> bool {
+        let asked = self.http.post(format!("{}/graphql", self.base));
+        let asked = asked.bearer_auth(&self.key);
+        let answer = asked
+            .json(&json!({ "query": "{ viewer { id } }" }))
+            .send()
+            .await;
+        answer.unwrap().status().is_success()
+    }
+
     /// Lets no more jobs of a queue begin.
     pub(super) async fn pause(&self, queue: &str) {
         let query = "mutation($queue: String!) { pauseQueue(input: { queue: $queue }) {

@@ -11,6 +11,7 @@ mod client;
 mod copy;
 mod crashes;
 mod demo;
+mod erasure;
 mod kill;
 mod movie;
 mod outage;

@@ -142,6 +142,14 @@ impl Simulator {
         self.read(&format!("ledger?account={username}")).await
     }
 
+    /// Whether a grant was ended at our asking.
+    pub(super) async fn has_revoked(&self) -> bool {
+        let calls: Vec<Entry> = self.read("ledger").await;
+        calls
+            .iter()
+            .any(|call| call.endpoint == Endpoint::OauthRevoke && call.code == "ok")
+    }
+
     /// The chunks that the simulator took from the creator, by their first byte.
     pub(super) async fn chunks_taken(&self, username: &str) -> Vec<u64> {
         let calls = self.calls(username).await;

@@ -43,6 +43,8 @@ impl World {
             ("tiktok.api_base", sim.base.clone()),
             ("tiktok.authorize_base", sim.base.clone()),
             ("tiktok.audited", "true".to_owned()),
+            // Each call to TikTok is a story's own.
+            ("metrics.calls_per_minute", "0".to_owned()),
         ];
         match stack {
             Stack::Embedded => all.push(("database.url", format!("sqlite:{}", path("sqlite")))),
@@ -107,6 +109,11 @@ impl World {
             process: Child::start(name, self.dir.path(), &["serve"], &environment),
             client: Client::new(&base, &self.key),
         }
+    }
+
+    /// Runs the program with `arguments` on the world's data to its end; gives what it printed.
+    pub(super) fn output(&self, arguments: &[&str]) -> String {
+        child::output(arguments, &self.environment)
     }
 
     /// Where everything is kept.

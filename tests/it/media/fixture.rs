@@ -122,6 +122,7 @@ impl Fixture {
             id: Set(id),
             name: Set(id.to_string()),
             created_at: Set(self.clock.now()),
+            leaving_at: Set(None),
         }
         .insert(self.db.write())
         .await

@@ -2,6 +2,7 @@
 
 mod batch;
 mod cancel;
+mod counts;
 mod crashes;
 mod deadlines;
 mod disclosure;

@@ -30,6 +30,7 @@ crate::on_both_stacks!(
     a_post_held_too_long_is_missed,
     posts_that_were_held_while_the_creator_connected_go_on,
     a_job_that_was_held_after_its_post_was_let_go_goes_on,
+    a_job_that_waits_for_a_scope_is_let_go_at_most_once,
     a_deadline_that_moved_meanwhile_is_kept,
     one_broken_post_does_not_stop_the_sweep,
     a_post_whose_job_kills_workers_is_not_adopted_at_once,
@@ -229,6 +230,29 @@ async fn a_job_that_was_held_after_its_post_was_let_go_goes_on(mut t: TestApp) {
     sweep_once(&t).await;
     t.run_until(post.id, PostState::Published).await;
     t.assert_published_once(post.id).await;
+}
+
+async fn a_job_that_waits_for_a_scope_is_let_go_at_most_once(t: TestApp) {
+    let post = t.direct_post().await;
+    for round in 0..3 {
+        let held = job::Entity::update_many()
+            .col_expr(job::Column::State, Expr::value(JobState::Held))
+            .col_expr(
+                job::Column::HoldReason,
+                Expr::value(accounts::SCOPE_MISSING),
+            )
+            .col_expr(job::Column::UpdatedAt, Expr::value(t.clock.now()))
+            .filter(job::Column::UniqueKey.eq(upload_of(&post).unique_key()))
+            .exec(t.app.db.write())
+            .await
+            .unwrap();
+        assert_eq!(held.rows_affected, 1);
+        t.advance(MINUTE * 2);
+        sweep_once(&t).await;
+        let state = t.upload_job(post.id).await.state;
+        let is_held = state == JobState::Held;
+        assert_eq!(is_held, round > 0, "{round}: {state:?}");
+    }
 }
 
 async fn a_deadline_that_moved_meanwhile_is_kept(t: TestApp) {

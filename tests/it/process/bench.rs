@@ -86,3 +86,36 @@ fn a_measure_that_cannot_be_made_fails_the_command_when_asked() {
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["errors"].as_array().unwrap().len(), 1);
 }
+
+fn counters(db: &str) {
+    let output = Command::new(env!("CARGO_BIN_EXE_clipqueue"))
+        .args(["bench", "metrics", "--json", "--accounts", "3"])
+        .args(["--videos", "25", "--db", db])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let report = report(&output);
+    let read = &report["read"];
+    // Two pages of each account, and each video once.
+    assert_eq!(read["calls"], 6);
+    assert_eq!(read["videos"], 75);
+    assert_eq!(read["samples"], 75);
+    assert!(read["bytes"].as_i64().unwrap() > 0, "{report}");
+    let rows: Vec<i64> = report["series"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|size| size["rows"].as_i64().unwrap())
+        .collect();
+    assert_eq!(rows, [75, 750, 2250]);
+}
+
+#[test]
+fn reading_counters_is_measured_with_counts_on_sqlite() {
+    counters("sqlite");
+}
+
+#[test]
+fn reading_counters_is_measured_with_counts_on_postgresql() {
+    counters("postgres");
+}

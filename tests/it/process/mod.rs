@@ -2,6 +2,7 @@
 
 mod bench;
 mod commands;
+mod keep;
 mod logs;
 mod migrations;
 mod refusals;

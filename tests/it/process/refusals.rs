@@ -20,7 +20,10 @@ async fn a_queue_that_does_not_exist_is_refused() {
     let home = Installation::new();
     home.run(&["worker", "--queues", "uploads,dreams"])
         .await
-        .refused(&["no queue `dreams`", "uploads, status, tokens, purge"]);
+        .refused(&[
+            "no queue `dreams`",
+            "uploads, status, tokens, metrics, purge, ops, outbound, imports",
+        ]);
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ use clipqueue::{
 use clipqueue_entities::{JobId, Timestamp, job, job::JobState};
 use clipqueue_migration::{Migrator, MigratorTrait};
 use futures::future::BoxFuture;
+use sea_orm::{Database, DatabaseConnection};
 use sea_orm_migration::MigrationTrait;
 use serde_json::json;
 use tempfile::TempDir;
@@ -162,6 +163,11 @@ impl Stack {
     /// As [`Stack::other_process`], with connections that belong to the runtime that calls it.
     pub async fn separate_process(&self) -> Queue {
         self.process_on(Db::connect(&self.url, 5).await.unwrap())
+    }
+
+    /// A connection of somebody else, on the runtime that calls it.
+    pub async fn stranger(&self) -> DatabaseConnection {
+        Database::connect(&self.url).await.unwrap()
     }
 
     fn process_on(&self, db: Db) -> Queue {

@@ -10,6 +10,7 @@ mod fence;
 mod fixture;
 mod group;
 mod lanes;
+mod leases;
 mod ledger;
 mod model;
 mod transport;

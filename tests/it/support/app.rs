@@ -98,6 +98,7 @@ impl TestApp {
             ("tiktok.audited", "true".to_owned()),
             // A test that steers TikTok's answers wants them for its own questions.
             ("operations.drift_sample", "0".to_owned()),
+            ("metrics.calls_per_minute", "0".to_owned()),
         ]
         .into_iter()
         .map(|(key, value)| (key.to_owned(), value))
@@ -220,6 +221,7 @@ impl TestApp {
             direct: Some(Self::choices()),
             creator_consent: true,
             experiment_label: None,
+            experiment_variant: None,
             upload_reference: None,
             publish_at: None,
             local: None,

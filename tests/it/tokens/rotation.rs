@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use clipqueue::domain::{accounts, tokens};
+use clipqueue::{
+    domain::{accounts, tokens},
+    job::{Jobs, TOKENS},
+};
 use clipqueue_entities::{account::AccountStatus, account_token::TokenState, post::PostState};
 use futures::future::join_all;
 use tiktok_sim::Endpoint;
@@ -43,6 +46,12 @@ async fn a_week_of_crons_keeps_every_account_alive(mut t: TestApp) {
     let mut ids = Vec::new();
     for number in 0..5 {
         ids.push(t.connect(&format!("creator{number}")).await.id);
+    }
+    // What other crons enqueue meanwhile is for other tests.
+    for queue in Jobs::QUEUES {
+        if queue != TOKENS {
+            t.app.queue.pause(queue).await.unwrap();
+        }
     }
     let steps = 7 * 24 * 6;
     for _ in 0..steps {

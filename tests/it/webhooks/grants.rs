@@ -1,8 +1,12 @@
-//! `authorization.removed`: the account waits for its creator at once, and no later consent is undone.
+//! `authorization.removed` where it holds an account: it waits for its creator at once, and no later
+//! consent is undone. Where it erases the account, see `erasure::removed`.
 
 use std::time::Duration;
 
-use clipqueue::domain::accounts::{self, REAUTH_REQUIRED};
+use clipqueue::{
+    config::WhenRemoved,
+    domain::accounts::{self, REAUTH_REQUIRED},
+};
 use clipqueue_entities::{account::AccountStatus, job::JobState, post::PostState};
 use tiktok_sim::{Endpoint, LedgerFilter};
 
@@ -18,7 +22,13 @@ crate::on_both_stacks!(
     a_post_that_tiktok_dropped_with_the_grant_is_failed_without_asking,
 );
 
+/// An installation that keeps what a creator had when TikTok says that they left.
+fn hold(t: &mut TestApp) {
+    t.reconfigure(|config| config.erasure.when_removed = WhenRemoved::Hold);
+}
+
 async fn an_ended_grant_holds_everything_before_anybody_asks(mut t: TestApp) {
+    hold(&mut t);
     t.open_door().await;
     let (account, media) = t.ready().await;
     t.advance(MINUTE);
@@ -103,6 +113,7 @@ async fn a_removal_in_the_second_of_the_consent_is_verified(mut t: TestApp) {
 }
 
 async fn a_post_that_tiktok_dropped_with_the_grant_is_failed_without_asking(mut t: TestApp) {
+    hold(&mut t);
     t.open_door().await;
     let id = t.begin_three_chunks("dropped").await.id;
     // Its bytes wait meanwhile.

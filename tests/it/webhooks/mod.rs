@@ -23,7 +23,7 @@ const MOMENT: Duration = Duration::from_secs(2);
 
 impl TestApp {
     /// Serves the product's routes and lets the simulator send its webhooks there.
-    async fn open_door(&self) {
+    pub(crate) async fn open_door(&self) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let token = CancellationToken::new;

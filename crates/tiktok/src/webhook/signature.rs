@@ -116,6 +116,16 @@ mod tests {
 
     proptest! {
         #[test]
+        fn no_header_panics_or_passes(
+            header in ".{0,120}",
+            near in "t=-?[0-9]{0,25},s=[0-9a-fg]{0,70}(,s=[0-9a-f]{64})?",
+            body in any::<Vec<u8>>(),
+        ) {
+            prop_assert!(check(&header, &body).is_err());
+            prop_assert!(check(&near, &body).is_err());
+        }
+
+        #[test]
         fn any_flipped_bit_is_noticed(at in any::<prop::sample::Index>(), bit in 0u8..8) {
             let mut body = BODY.to_vec();
             body[at.index(BODY.len())] ^= 1 << bit;

@@ -8,11 +8,22 @@ use std::{future::pending, sync::Arc};
 
 use async_graphql::parser::types::OperationType;
 use axum::extract::ws::{Message, WebSocket};
-use futures::{FutureExt, StreamExt, future::BoxFuture, stream::SplitStream};
+use futures::{
+    FutureExt, StreamExt,
+    future::BoxFuture,
+    stream::{self, BoxStream, SplitStream},
+};
 use secrecy::SecretString;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::super::{Endpoint, RequestId, admit, params::Params, session::Session};
+use super::super::{
+    Endpoint, RequestId,
+    admit::{self, Admitted},
+    outcome::Outcome,
+    params::Params,
+    rate,
+    session::Session,
+};
 use super::operation::{Operations, Refused};
 use super::outbox::Outbox;
 use super::protocol::{self, ClientMessage, Close};
@@ -190,11 +201,7 @@ impl Connection {
         match admitted {
             Ok(operation) => {
                 let streams = operation.kind == OperationType::Subscription;
-                let outcomes = self.endpoint.engine.any(
-                    operation,
-                    self.request_id.clone(),
-                    settings.execution_timeout,
-                );
+                let outcomes = self.counted(session.clone(), operation);
                 self.operations.start(id, outcomes, streams);
             }
             Err(error) => self
@@ -202,5 +209,20 @@ impl Connection {
                 .control(protocol::error(&id, &[error.to_server_error()])),
         }
         Ok(())
+    }
+
+    /// Runs an operation once it was counted.
+    fn counted(&self, session: Session, operation: Admitted) -> BoxStream<'static, Outcome> {
+        let engine = self.endpoint.engine.clone();
+        let request_id = self.request_id.clone();
+        let timeout = self.endpoint.settings.execution_timeout;
+        stream::once(async move {
+            match rate::charge(&session, None).await {
+                Ok(()) => engine.any(operation, request_id, timeout),
+                Err(error) => stream::once(async move { error.into() }).boxed(),
+            }
+        })
+        .flatten()
+        .boxed()
     }
 }

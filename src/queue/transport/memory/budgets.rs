@@ -84,4 +84,9 @@ impl Budgets for MemoryTransport {
         }
         Ok(true)
     }
+
+    async fn forget_budgets(&self, keys: &[String]) -> Result<(), TransportError> {
+        self.state().windows.forget(keys);
+        Ok(())
+    }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use clipqueue_entities::{JobId, Timestamp};
 use uuid::Uuid;
 
-use crate::queue::transport::{Delivery, FIRST, MAX_EXPIRED, Pointer};
+use crate::queue::transport::{Delivery, FIRST, MAX_EXPIRED, Pointer, See};
 
 #[derive(Debug)]
 pub(super) struct Lanes {
@@ -44,6 +44,22 @@ impl Lanes {
             ringed: BTreeSet::new(),
             running: BTreeSet::new(),
             busy: HashMap::new(),
+        }
+    }
+
+    /// Shows the lanes and jobs that are known.
+    pub(super) fn show(&self, queue: &str, see: &See<'_>) {
+        for (job, held) in &self.pointers {
+            see(queue, job.0.as_bytes());
+            see(queue, held.lane.as_bytes());
+        }
+        for lane in self
+            .waiting
+            .keys()
+            .chain(&self.ringed)
+            .chain(self.busy.keys())
+        {
+            see(queue, lane.as_bytes());
         }
     }
 

@@ -20,8 +20,8 @@ use self::{
     windows::Windows,
 };
 use super::{
-    Channel, Delivery, Depth, FIRST, MAX_BATCH, Pointer, RedisReport, SIGNAL_BUFFER, Signal, Taken,
-    Transport, TransportError,
+    Channel, Delivery, Depth, FIRST, MAX_BATCH, Pointer, RedisReport, SIGNAL_BUFFER, See, Signal,
+    Taken, Transport, TransportError,
 };
 use crate::clock::Clock;
 
@@ -266,6 +266,21 @@ impl Transport for MemoryTransport {
 
     async fn epoch(&self, queue: &str) -> Result<String, TransportError> {
         Ok(self.with(queue, |lanes| lanes.epoch.clone()))
+    }
+
+    async fn survey(&self, see: &See<'_>) -> Result<(), TransportError> {
+        let state = self.state();
+        for (queue, lanes) in &state.queues {
+            lanes.show(queue, see);
+        }
+        for key in state.windows.keys() {
+            see("budget", key.as_bytes());
+        }
+        for (name, (text, _)) in &state.notes {
+            see("note", name.as_bytes());
+            see("note", text.as_bytes());
+        }
+        Ok(())
     }
 
     async fn publish(&self, topic: &str, payload: &str) -> Result<(), TransportError> {

@@ -18,6 +18,18 @@ impl Windows {
         uses
     }
 
+    /// Forgets the uses of some budgets.
+    pub(super) fn forget(&mut self, keys: &[String]) {
+        for key in keys {
+            self.0.remove(key);
+        }
+    }
+
+    /// The keys of the budgets that were ever used.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &String> {
+        self.0.keys()
+    }
+
     pub(super) fn acquire(&mut self, budgets: &[Budget], now: Timestamp) -> Acquired {
         let mut wait = Duration::ZERO;
         for budget in budgets {

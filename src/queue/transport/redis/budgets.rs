@@ -111,6 +111,18 @@ impl Budgets for RedisTransport {
         call.arg(millis(life));
         self.invoke::<bool>("write a note", &call).await
     }
+
+    async fn forget_budgets(&self, keys: &[String]) -> Result<(), TransportError> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        // A cluster holds them all in one place: they share their hash tag.
+        let mut command = redis::cmd("DEL");
+        for key in keys {
+            command.arg(self.key("budget", key));
+        }
+        self.query("forget budgets", &command).await
+    }
 }
 
 /// The caller's time as a script reads it; nothing stands for the server's own.

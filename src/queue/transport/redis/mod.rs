@@ -25,6 +25,7 @@ mod link;
 mod listen;
 mod report;
 mod scripts;
+mod survey;
 
 use std::{fmt, time::Duration};
 
@@ -38,8 +39,8 @@ use uuid::Uuid;
 pub use self::report::RedisReport;
 use self::{link::Link, listen::listen, scripts::Scripts};
 use super::{
-    Channel, Delivery, Depth, FIRST, MAX_BATCH, MAX_EXPIRED, Pointer, SIGNAL_BUFFER, Signal, Taken,
-    Transport, TransportError,
+    Channel, Delivery, Depth, FIRST, MAX_BATCH, MAX_EXPIRED, Pointer, SIGNAL_BUFFER, See, Signal,
+    Taken, Transport, TransportError,
 };
 
 /// How long a connection attempt may take.
@@ -336,6 +337,10 @@ impl Transport for RedisTransport {
         let mut call = self.on(&self.scripts.epoch, queue, &["epoch"]);
         call.arg(Uuid::new_v4().simple().to_string());
         self.invoke("read the epoch", &call).await
+    }
+
+    async fn survey(&self, see: &See<'_>) -> Result<(), TransportError> {
+        survey::survey(&self.link, &self.prefix, see).await
     }
 
     async fn publish(&self, topic: &str, payload: &str) -> Result<(), TransportError> {

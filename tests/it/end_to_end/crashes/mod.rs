@@ -31,7 +31,7 @@ enum Met {
     By(Story, &'static [u32]),
     /// By two stories, in which it is passed with different things at stake.
     ByBoth([Story; 2], &'static [u32]),
-    /// No call and no commit of this program.
+    /// No call and no commit of a post's way.
     Nowhere,
 }
 
@@ -50,8 +50,10 @@ fn met(step: Step) -> Met {
             Endpoint::Cancel => By(Story::Stopped, &[1]),
             Endpoint::VideoList => By(Story::Doubted, &[1]),
             Endpoint::UserInfo => By(Story::Connecting, &[1]),
-            // The client has them, and nothing in the program calls them.
-            Endpoint::Revoke | Endpoint::VideoQuery => Nowhere,
+            // By `super::erasure`, which is no way of a post.
+            Endpoint::Revoke => Nowhere,
+            // The client has it, and nothing in the program calls it.
+            Endpoint::VideoQuery => Nowhere,
         },
         Step::Commit(commit) => match commit {
             Commit::PostAccepted
@@ -96,6 +98,11 @@ fn met(step: Step) -> Met {
             // Before anything was sent, and while TikTok fetches photos.
             Commit::PostStopped => ByBoth([Story::ChangedMind, Story::Stopped], &[1]),
             Commit::SendingGivenUp => By(Story::GivenUp, &[1]),
+            // By `super::erasure`, which is no way of a post.
+            Commit::ErasureAccepted
+            | Commit::ErasureStepDone
+            | Commit::RowsErased
+            | Commit::ErasureCompleted => Nowhere,
             Commit::OrphanAdopted => By(Story::Orphan, &[1]),
             // A question is let go when its deadline passes; a post that nobody let go is found.
             Commit::PostsReleased => ByBoth([Story::Stuck, Story::Stranded], &[1]),

@@ -1,0 +1,42 @@
+//! How long things are kept that have no setting of their own elsewhere.
+
+use std::time::Duration;
+
+use super::reader::Reader;
+
+/// `[retention]`
+#[derive(Clone, Debug)]
+pub struct Retention {
+    /// What is known of a file, after its bytes were removed.
+    pub media_records: Duration,
+    /// Events.
+    pub events: Duration,
+    /// What TikTok and others said word by word, after the post ended.
+    pub evidence: Duration,
+    /// Answers to repeated requests.
+    pub idempotency_keys: Duration,
+    /// TikTok's notices.
+    pub notices: Duration,
+    /// Deliveries to webhooks, after their end.
+    pub webhook_deliveries: Duration,
+    /// Imports, after their end.
+    pub imports: Duration,
+    /// Exports.
+    pub exports: Duration,
+    /// How old an object must be to count as forgotten.
+    pub strays: Duration,
+}
+
+pub(super) fn retention(r: &mut Reader<'_>) -> Retention {
+    Retention {
+        media_records: r.duration("retention.media_records"),
+        events: r.duration("retention.events"),
+        evidence: r.duration("retention.evidence"),
+        idempotency_keys: r.duration("retention.idempotency_keys"),
+        notices: r.duration("retention.notices"),
+        webhook_deliveries: r.duration("retention.webhook_deliveries"),
+        imports: r.duration("retention.imports"),
+        exports: r.duration("retention.exports"),
+        strays: r.duration("retention.strays"),
+    }
+}

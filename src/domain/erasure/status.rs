@@ -1,0 +1,95 @@
+//! How an erasure stands, for anybody who has its code, and the keys by which receipts are verified.
+
+use clipqueue_entities::{
+    Timestamp,
+    erasure::{self, ErasureScope, ErasureState},
+    erasure_step, receipt_key,
+};
+use sea_orm::{
+    ActiveEnum as _, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+};
+use serde_json::{Value, json};
+
+use super::{receipt, request::code_hash, steps};
+use crate::{
+    app::App,
+    domain::error::{Error, Result},
+};
+
+/// What anybody with the code may know.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// Whether it is about a user with everything; one account otherwise.
+    pub of_user: bool,
+    /// Whether it is complete.
+    pub is_complete: bool,
+    /// When it was asked for.
+    pub requested_at: Timestamp,
+    /// When everything was gone.
+    pub completed_at: Option<Timestamp>,
+    /// The steps that are done.
+    pub steps: Vec<erasure_step::Model>,
+    /// The signed receipt, once it is complete.
+    pub receipt: Option<Value>,
+}
+
+/// The erasure with this code.
+pub async fn by_code(app: &App, code: &str) -> Result<Status> {
+    let row = erasure::Entity::find()
+        .filter(erasure::Column::CodeHash.eq(code_hash(code)))
+        .one(app.db.read())
+        .await?
+        .ok_or(Error::NotFound)?;
+    let receipt = row.receipt.as_deref().map(serde_json::from_str);
+    Ok(Status {
+        of_user: row.scope == ErasureScope::User,
+        is_complete: row.state == ErasureState::Completed,
+        requested_at: row.requested_at,
+        completed_at: row.completed_at,
+        steps: steps(app, row.id).await?,
+        receipt: receipt.transpose().map_err(anyhow::Error::from)?,
+    })
+}
+
+impl Status {
+    /// The same as JSON.
+    pub fn to_json(&self) -> Value {
+        let steps: Vec<Value> = self.steps.iter().map(receipt::step).collect();
+        json!({
+            "scope": if self.of_user { "user" } else { "account" },
+            "state": if self.is_complete { "completed" } else { "running" },
+            "requested_at": receipt::instant(self.requested_at),
+            "completed_at": self.completed_at.map(receipt::instant),
+            "steps": steps,
+            "receipt": self.receipt,
+        })
+    }
+}
+
+/// Every erasure with its code, newest first, for operators.
+pub async fn all(app: &App) -> Result<Vec<(String, String, erasure::Model)>> {
+    let rows = erasure::Entity::find()
+        .order_by_desc(erasure::Column::Id)
+        .all(app.db.read())
+        .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (app.vault.erasure_code(row.id), row.state.to_value(), row))
+        .collect())
+}
+
+/// The public keys of receipts, as a JSON Web Key Set: the present one, and those of older receipts.
+pub async fn public_keys(app: &App) -> Result<Value> {
+    let mut keys: Vec<(String, String)> = receipt_key::Entity::find()
+        .order_by_asc(receipt_key::Column::CreatedAt)
+        .all(app.db.read())
+        .await?
+        .into_iter()
+        .map(|row| (row.id, row.public_key))
+        .collect();
+    let signer = receipt::Signer::of(app);
+    if !keys.iter().any(|(id, _)| id == signer.id()) {
+        keys.push((signer.id().to_owned(), signer.public_key()));
+    }
+    Ok(receipt::key_set(&keys))
+}

@@ -1,0 +1,152 @@
+//! By what somebody can be known here: the ids and names that a search looks for. Texts that many people
+//! may share, such as captions and names of files, are given to a search by hand.
+
+use clipqueue_entities::{
+    AccountId, UserId, account, api_key, data_export, media, media_import, notice, post,
+    post_attempt, post_video, tracked_video, user, verified_source, webhook_endpoint,
+};
+use sea_orm::{
+    ColumnTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _, QueryTrait as _,
+    sea_query::SelectStatement,
+};
+
+use crate::{app::App, domain::error::Result};
+
+/// The identifiers of a user, or of one account of theirs.
+pub async fn identifiers(
+    app: &App,
+    user: UserId,
+    account: Option<AccountId>,
+) -> Result<Vec<String>> {
+    let db = app.db.read();
+    let mut found = Vec::new();
+    let mut accounts = account::Entity::find().filter(account::Column::UserId.eq(user));
+    if let Some(id) = account {
+        accounts = accounts.filter(account::Column::Id.eq(id));
+    } else {
+        found.push(user.to_string());
+        let row = user::Entity::find_by_id(user).one(db).await?;
+        found.extend(row.map(|row| row.name));
+        for key in api_key::Entity::find()
+            .filter(api_key::Column::UserId.eq(user))
+            .all(db)
+            .await?
+        {
+            found.push(key.id.to_string());
+        }
+        for export in data_export::Entity::find()
+            .filter(data_export::Column::UserId.eq(user))
+            .all(db)
+            .await?
+        {
+            found.push(export.id.to_string());
+        }
+        for endpoint in webhook_endpoint::Entity::find()
+            .filter(webhook_endpoint::Column::UserId.eq(user))
+            .all(db)
+            .await?
+        {
+            found.push(endpoint.id.to_string());
+            found.push(endpoint.url);
+        }
+        for import in media_import::Entity::find()
+            .filter(media_import::Column::UserId.eq(user))
+            .all(db)
+            .await?
+        {
+            found.push(import.id.to_string());
+            found.push(import.shown_url);
+        }
+        for source in verified_source::Entity::find()
+            .filter(verified_source::Column::UserId.eq(user))
+            .all(db)
+            .await?
+        {
+            found.push(source.id.to_string());
+            found.push(source.token);
+        }
+        for id in app.media.all_of(user).await.map_err(anyhow::Error::from)? {
+            found.push(id.to_string());
+        }
+    }
+    let mut ids = Vec::new();
+    for row in accounts.all(db).await? {
+        ids.push(row.id);
+        found.push(row.id.to_string());
+        found.push(row.open_id);
+        found.extend(row.union_id);
+        found.extend(row.username);
+        found.extend(row.display_name);
+        found.extend(row.avatar_url);
+    }
+    let posts = posts(&ids);
+    for row in post::Entity::find()
+        .filter(post::Column::Id.in_subquery(posts.clone()))
+        .all(db)
+        .await?
+    {
+        found.push(row.id.to_string());
+        found.extend(row.share_url);
+        if account.is_some() && is_of_one_account(app, row.media_id, &ids).await? {
+            found.push(row.media_id.to_string());
+        }
+    }
+    for row in post_attempt::Entity::find()
+        .filter(post_attempt::Column::PostId.in_subquery(posts.clone()))
+        .all(db)
+        .await?
+    {
+        found.push(row.id.to_string());
+        found.extend(row.publish_id);
+    }
+    for row in post_video::Entity::find()
+        .filter(post_video::Column::PostId.in_subquery(posts))
+        .all(db)
+        .await?
+    {
+        found.push(row.video_id);
+        found.extend(row.share_url);
+    }
+    for row in tracked_video::Entity::find()
+        .filter(tracked_video::Column::AccountId.is_in(ids.iter().copied()))
+        .all(db)
+        .await?
+    {
+        found.push(row.id.to_string());
+        found.push(row.video_id);
+        found.extend(row.share_url);
+    }
+    for row in notice::Entity::find()
+        .filter(notice::Column::AccountId.is_in(ids))
+        .all(db)
+        .await?
+    {
+        found.push(row.id.to_string());
+    }
+    found.retain(|text| !text.is_empty());
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
+}
+
+fn posts(accounts: &[AccountId]) -> SelectStatement {
+    post::Entity::find()
+        .select_only()
+        .column(post::Column::Id)
+        .filter(post::Column::AccountId.is_in(accounts.iter().copied()))
+        .into_query()
+}
+
+async fn is_of_one_account(
+    app: &App,
+    id: clipqueue_entities::MediaId,
+    accounts: &[AccountId],
+) -> Result<bool> {
+    let elsewhere = post::Entity::find()
+        .filter(post::Column::MediaId.eq(id))
+        .filter(post::Column::AccountId.is_not_in(accounts.iter().copied()))
+        .one(app.db.read())
+        .await?;
+    let row = media::Entity::find_by_id(id).one(app.db.read()).await?;
+    Ok(elsewhere.is_none() && row.is_some())
+}

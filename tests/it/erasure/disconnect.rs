@@ -1,0 +1,163 @@
+//! `disconnectTikTok`: the grant ends at TikTok, the account goes, and nothing else does.
+
+use clipqueue::domain::{
+    connect::ConnectError,
+    erasure,
+    error::{Code, Error},
+    posts,
+};
+use clipqueue_entities::{account, media, post, post::PostState};
+use sea_orm::EntityTrait as _;
+use tiktok_sim::{Consent, Endpoint, FaultKind};
+
+use super::{CAPTION, CREATOR, OTHER, counts, receipt};
+use crate::support::{
+    app::TestApp,
+    flows::{DAY, HOUR, refusals},
+};
+
+crate::on_both_stacks!(
+    a_disconnected_account_leaves_nothing_and_takes_nothing_else_along,
+    a_stale_token_is_refreshed_before_it_is_revoked,
+    a_grant_that_is_over_needs_no_end,
+    tiktok_is_asked_again_until_it_answers_and_not_for_ever,
+    the_same_request_is_one_erasure,
+    a_creator_who_comes_back_is_somebody_new,
+);
+
+async fn a_disconnected_account_leaves_nothing_and_takes_nothing_else_along(mut t: TestApp) {
+    let (own, other) = (t.connect(CREATOR).await, t.connect(OTHER).await);
+    t.busy_account(&own).await;
+    let shared = t.upload().await;
+    let unused = t.upload().await;
+    t.post(TestApp::captioned(own.id, shared, "Quixotic shared"))
+        .await;
+    let kept = posts::NewPost {
+        publish_at: Some(t.clock.now() + DAY),
+        ..TestApp::captioned(other.id, shared, "Wanderlust")
+    };
+    let kept = t.post(kept).await;
+    let user = t.actor.user_id;
+    let identifiers = t.known_by(user, Some(own.id), &[CAPTION, "Quixotic"]).await;
+
+    let accepted = erasure::disconnect(&t.app, &t.actor, own.id, "leave")
+        .await
+        .unwrap();
+    assert!(t.sim.is_connected(CREATOR), "the worker does it");
+    let status = t.erased(&accepted).await;
+
+    assert!(!t.sim.is_connected(CREATOR));
+    assert!(t.sim.is_connected(OTHER));
+    assert_eq!(counts(&status, "revoke")["revoked"], 1);
+    t.assert_gone(&identifiers, &status).await;
+    let handed = &receipt(&status)["handed_to_tiktok_before"];
+    assert_eq!(handed.as_array().unwrap().len(), 2, "{handed}");
+
+    let accounts = account::Entity::find().all(t.app.db.read()).await.unwrap();
+    assert_eq!(accounts.len(), 1);
+    assert_eq!(t.reload(kept.id).await.state, PostState::Scheduled);
+    for file in [shared, unused] {
+        assert!(t.app.media.get(user, file).await.is_ok());
+        assert!(t.app.media.stored_objects(file).await.unwrap() > 0);
+    }
+    t.advance(DAY);
+    t.run_until(kept.id, PostState::Published).await;
+}
+
+async fn a_stale_token_is_refreshed_before_it_is_revoked(mut t: TestApp) {
+    let own = t.connect(CREATOR).await;
+    t.advance(HOUR * 3);
+    let accepted = erasure::disconnect(&t.app, &t.actor, own.id, "leave")
+        .await
+        .unwrap();
+    let status = t.erased(&accepted).await;
+    assert_eq!(counts(&status, "revoke")["revoked"], 1);
+    assert_eq!(t.calls(Endpoint::OauthRefresh).len(), 1);
+    assert!(!t.sim.is_connected(CREATOR));
+}
+
+async fn a_grant_that_is_over_needs_no_end(mut t: TestApp) {
+    let own = t.connect(CREATOR).await;
+    t.sim.disconnect(CREATOR, 1).unwrap();
+    t.sim.expect_refusal("invalid_grant");
+    t.sim.expect_broken(tiktok_sim::Rule::DeadRefreshTokenUsed);
+    let accepted = erasure::disconnect(&t.app, &t.actor, own.id, "leave")
+        .await
+        .unwrap();
+    let status = t.erased(&accepted).await;
+    assert_eq!(counts(&status, "revoke")["over_before"], 1);
+}
+
+async fn tiktok_is_asked_again_until_it_answers_and_not_for_ever(mut t: TestApp) {
+    let (own, other) = (t.connect(CREATOR).await, t.connect(OTHER).await);
+    t.fault(Endpoint::OauthRevoke, FaultKind::Status { status: 503 });
+    let accepted = erasure::disconnect(&t.app, &t.actor, own.id, "first")
+        .await
+        .unwrap();
+    let status = t.erased(&accepted).await;
+    assert_eq!(counts(&status, "revoke")["revoked"], 1);
+
+    t.fault_always(Endpoint::OauthRevoke, FaultKind::Status { status: 503 });
+    let accepted = erasure::disconnect(&t.app, &t.actor, other.id, "second")
+        .await
+        .unwrap();
+    t.drain().await;
+    assert!(
+        !erasure::by_code(&t.app, &accepted.code)
+            .await
+            .unwrap()
+            .is_complete
+    );
+    for _ in 0..30 {
+        t.advance(HOUR);
+        t.drain().await;
+    }
+    let status = t.erased(&accepted).await;
+    assert_eq!(counts(&status, "revoke")["left_at_tiktok"], 1);
+}
+
+async fn the_same_request_is_one_erasure(mut t: TestApp) {
+    let own = t.connect(CREATOR).await;
+    let first = erasure::disconnect(&t.app, &t.actor, own.id, "leave")
+        .await
+        .unwrap();
+    let again = erasure::disconnect(&t.app, &t.actor, own.id, "leave")
+        .await
+        .unwrap();
+    assert_eq!(first.code, again.code);
+    let other = erasure::disconnect(&t.app, &t.actor, own.id, "another").await;
+    assert!(matches!(other, Err(Error::NotFound)), "it is gone already");
+    t.erased(&first).await;
+    let late = erasure::disconnect(&t.app, &t.actor, own.id, "leave")
+        .await
+        .unwrap();
+    assert_eq!(first.code, late.code);
+    let wrong = erasure::delete_user(&t.app, &t.actor, "somebody", "key").await;
+    assert_eq!(refusals(wrong)[0].code, Code::Invalid);
+}
+
+async fn a_creator_who_comes_back_is_somebody_new(mut t: TestApp) {
+    let own = t.connect(CREATOR).await;
+    t.busy_account(&own).await;
+    let accepted = erasure::disconnect(&t.app, &t.actor, own.id, "leave")
+        .await
+        .unwrap();
+    // The grant of the early consent is ended at once, and with it the one that was there.
+    t.sim.expect_refusal("invalid_grant");
+    t.sim.expect_broken(tiktok_sim::Rule::DeadRefreshTokenUsed);
+    let early = t.connect_with(CREATOR, &Consent::All).await;
+    assert!(matches!(early, Err(ConnectError::Leaving)), "{early:?}");
+    t.erased(&accepted).await;
+    assert!(!t.sim.is_connected(CREATOR));
+    let back = t.connect(CREATOR).await;
+    assert_ne!(back.id, own.id);
+    let posts = post::Entity::find().all(t.app.db.read()).await.unwrap();
+    assert!(posts.is_empty());
+    let files = media::Entity::find().all(t.app.db.read()).await.unwrap();
+    assert!(files.is_empty(), "{files:?}");
+    let media = t.upload().await;
+    let post = t
+        .post(TestApp::captioned(back.id, media, "Back again"))
+        .await;
+    t.run_until(post.id, PostState::Published).await;
+}

@@ -1,0 +1,102 @@
+//! What anybody may see with a code, and verifying a receipt without asking anybody.
+
+use axum::{
+    Router,
+    body::Body,
+    http::{Request, header},
+};
+use clipqueue::domain::erasure;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+
+use super::CREATOR;
+use crate::support::app::{Stack, TestApp};
+
+fn router(t: &TestApp) -> Router {
+    let token = CancellationToken::new;
+    clipqueue::http::router(&t.app, None, token(), token())
+}
+
+async fn get(t: &TestApp, path: &str, accept: &str) -> (u16, String, String) {
+    let request = Request::get(path).header(header::ACCEPT, accept);
+    let request = request.body(Body::empty()).unwrap();
+    let answer = router(t).oneshot(request).await.unwrap();
+    let (parts, body) = answer.into_parts();
+    let kept = parts.headers.get(header::CACHE_CONTROL);
+    let kept = kept.map_or("", |value| value.to_str().unwrap()).to_owned();
+    let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
+    let body = String::from_utf8(body.to_vec()).unwrap();
+    (parts.status.as_u16(), kept, body)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_code_shows_how_the_erasure_stands_and_then_the_receipt() {
+    let mut t = TestApp::start(Stack::Embedded).await;
+    let own = t.connect(CREATOR).await;
+    let accepted = erasure::disconnect(&t.app, &t.actor, own.id, "leave")
+        .await
+        .unwrap();
+    let path = format!("/erasure/{}", accepted.code);
+    assert!(t.app.erasure_url(&accepted.code).as_str().ends_with(&path));
+    let (status, kept, page) = get(&t, &path, "text/html").await;
+    assert_eq!((status, kept.as_str()), (200, "no-store"));
+    assert!(
+        page.contains("being deleted") && page.contains("not yet"),
+        "{page}"
+    );
+    let (_, _, json) = get(&t, &path, "application/json").await;
+    let running: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(running["state"], "running");
+    assert_eq!(running["receipt"], Value::Null);
+
+    t.erased(&accepted).await;
+    let (_, _, page) = get(&t, &path, "text/html").await;
+    assert!(page.contains("<h1>Deleted</h1>"), "{page}");
+    assert!(page.contains(&format!("{path}.json")) && !page.contains("not yet"));
+    let (_, _, saved) = get(&t, &format!("{path}.json"), "*/*").await;
+    let (_, _, keys) = get(&t, clipqueue::http::erasure::KEYS_PATH, "*/*").await;
+    assert!(
+        !saved.contains(&accepted.code),
+        "the receipt is no key to itself"
+    );
+
+    for (wrong, accept) in [
+        ("/erasure/nothing", "text/html"),
+        ("/erasure/x.json", "*/*"),
+    ] {
+        let (status, kept, _) = get(&t, wrong, accept).await;
+        assert_eq!((status, kept.as_str()), (404, "no-store"), "{wrong}");
+    }
+
+    // On another machine, with the two files alone.
+    let dir = tempfile::tempdir().unwrap();
+    let (file, key_file) = (
+        dir.path().join("receipt.json"),
+        dir.path().join("keys.json"),
+    );
+    std::fs::write(&key_file, &keys).unwrap();
+    let verify = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        std::process::Command::new(env!("CARGO_BIN_EXE_clipqueue"))
+            .env_clear()
+            .current_dir(dir.path())
+            .args(["receipt", "verify"])
+            .arg(&file)
+            .arg("--keys")
+            .arg(&key_file)
+            .output()
+            .unwrap()
+    };
+    let good = verify(&saved);
+    let says = String::from_utf8_lossy(&good.stdout).into_owned();
+    assert!(good.status.success(), "{says}");
+    assert!(
+        says.contains("genuine") && says.contains("revoke"),
+        "{says}"
+    );
+    let forged = verify(&saved.replace("\"revoked\":1", "\"revoked\":2"));
+    assert!(!forged.status.success());
+    let says = String::from_utf8_lossy(&forged.stderr).into_owned();
+    assert!(says.contains("changed"), "{says}");
+}
