@@ -20,7 +20,7 @@ const CLIP: &[u8] = include_bytes!("../../tests/media/clip.mp4");
 /// The photo that the repository ships: a JPEG of 540x720.
 const PHOTO: &[u8] = include_bytes!("../../tests/media/photo.jpg");
 /// How far ahead the scheduled post is.
-const AHEAD_S: i64 = 5;
+const AHEAD_S: i64 = 3;
 
 /// One of the posts.
 struct Plan {

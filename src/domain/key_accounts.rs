@@ -74,23 +74,24 @@ pub(super) async fn check(
     Ok(())
 }
 
-/// Takes an account that is erased out of the lists of its user's keys.
+/// Takes an account that is erased out of the lists of its user's keys. Gives of how many.
 pub(super) async fn forget_in_tx(
     tx: &impl ConnectionTrait,
     user: UserId,
     account: AccountId,
-) -> Result<()> {
+) -> Result<u64> {
     let keys = api_key::Entity::find()
         .filter(api_key::Column::UserId.eq(user))
         .filter(api_key::Column::Accounts.contains(account.to_string()))
         .all(tx)
         .await?;
+    let found = keys.len() as u64;
     for key in keys {
         let mut left = of(&key).unwrap_or_default();
         left.retain(|id| *id != account);
         set(tx, key.id, &left).await?;
     }
-    Ok(())
+    Ok(found)
 }
 
 async fn set(tx: &impl ConnectionTrait, key: ApiKeyId, accounts: &[AccountId]) -> Result<()> {

@@ -51,6 +51,7 @@ pub mod key_rotation;
 pub mod lateness;
 pub mod library;
 pub mod line;
+mod link_token;
 pub mod local_time;
 pub mod next_action;
 pub mod notices;

@@ -149,12 +149,15 @@ impl MediaStore {
             return Ok(None);
         };
         let change = media::ActiveModel {
-            id: Set(row.id),
             ready_at: Set(Some(self.inner.clock.now())),
             updated_at: Set(self.inner.clock.now()),
             ..Default::default()
         };
-        Ok(Some(change.update(tx).await?.try_into()?))
+        // One that is ended at this moment is sent anew.
+        if !rows::change_state(tx, user, row.id, MediaState::Ready, change).await? {
+            return Ok(None);
+        }
+        Ok(Some(rows::find(tx, user, row.id).await?.try_into()?))
     }
 
     /// The tenant's oldest ready file with the same bytes as `media`, if that is another one.

@@ -13,6 +13,7 @@ mod budgets;
 mod configuration;
 mod connect;
 mod console;
+mod crash_points;
 mod database;
 mod docs;
 mod end_to_end;

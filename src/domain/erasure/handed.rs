@@ -156,7 +156,11 @@ async fn media(app: &App, erasure: &erasure::Model, posts: &[post::Model]) -> Re
 }
 
 /// Whether a post of another account has the file.
-async fn is_needed_elsewhere(app: &App, id: MediaId, account: Option<AccountId>) -> Result<bool> {
+pub(super) async fn is_needed_elsewhere(
+    app: &App,
+    id: MediaId,
+    account: Option<AccountId>,
+) -> Result<bool> {
     let Some(account) = account else {
         return Ok(false);
     };

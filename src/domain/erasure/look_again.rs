@@ -14,7 +14,7 @@ use super::{Step, Watched, rows, steps};
 use crate::{
     app::App,
     crash::{self, Commit},
-    domain::error::Result,
+    domain::{error::Result, key_accounts},
     queue::ledger,
 };
 
@@ -47,6 +47,11 @@ pub async fn look_again(app: &App, erasure: &erasure::Model) -> Result<Again> {
     }
     for account in &watched.accounts {
         found += rows::delete_marks(app, *account).await?;
+        if let Some(user) = watched.user {
+            let tx = app.db.begin().await?;
+            found += key_accounts::forget_in_tx(&tx, user, *account).await?;
+            crash::commit(tx, Commit::RowsErased).await?;
+        }
         let deliveries = webhook_delivery::Entity::delete_many()
             .filter(webhook_delivery::Column::AccountId.eq(*account))
             .exec(app.db.write());

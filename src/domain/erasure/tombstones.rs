@@ -7,8 +7,10 @@ use clipqueue_entities::{
     tombstone::{self, TombstoneKind},
 };
 use sea_orm::{
-    ActiveEnum as _, ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _,
-    QueryFilter as _, sea_query::OnConflict,
+    ActiveEnum as _,
+    ActiveValue::Set,
+    ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _,
+    sea_query::{Expr, OnConflict},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -54,8 +56,10 @@ pub(super) async fn lay_in_tx(
             created_at: Set(now),
         })
         .on_conflict(
+            // Who came back and was erased again lies here for as long as the newer erasure says.
             OnConflict::column(tombstone::Column::Digest)
-                .do_nothing()
+                .update_columns([tombstone::Column::ErasureId, tombstone::Column::CreatedAt])
+                .action_and_where(Expr::cust("excluded.created_at > tombstones.created_at"))
                 .to_owned(),
         )
         .exec_without_returning(tx)

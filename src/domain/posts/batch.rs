@@ -126,6 +126,14 @@ pub async fn create_many(
                 newborn.push(one);
             }
         }
+        let named = newborn
+            .iter()
+            .flat_map(|one| one.photos.iter().copied().chain([one.post.media_id]));
+        if !files::hold_in_tx(&tx, &named.collect::<Vec<_>>()).await? {
+            // One was ended since it was looked at: the next look says so.
+            tx.rollback().await?;
+            continue;
+        }
         let wanted = submitted(newborn.iter());
         let taken = plans::posts::take_in_tx(app, &tx, user, wanted).await?;
         let newborn = within(&taken, newborn, &mut checked.refused);

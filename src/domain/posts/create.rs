@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{
-    direct_settings, get, get_locked, local_time,
+    direct_settings, files, get, get_locked, local_time,
     photos::{Photos, photos_of},
     rules::{due, validate},
     upload_job,
@@ -101,6 +101,7 @@ pub async fn create(
         tx.rollback().await?;
         return get(app.db.read(), actor.user_id, PostId(id)).await;
     }
+    files::hold_all_in_tx(&tx, &files).await?;
     if newborn.submit {
         plans::posts::take_one_in_tx(app, &tx, actor.user_id).await?;
     }
@@ -222,7 +223,7 @@ pub(super) async fn make_in_tx(
 pub async fn submit(app: &App, actor: &Actor, id: PostId) -> Result<post::Model> {
     let post = get(app.db.read(), actor.user_id, id).await?;
     let asked = as_request(app.db.read(), &post).await?;
-    validate(app, actor, &asked).await?;
+    let (_, files) = validate(app, actor, &asked).await?;
     // By the zone's rules of today, which may have changed since the draft was written.
     let publish_at = due(&asked)?;
     let tx = app.db.begin().await?;
@@ -232,6 +233,7 @@ pub async fn submit(app: &App, actor: &Actor, id: PostId) -> Result<post::Model>
         tx.rollback().await?;
         return Ok(post);
     }
+    files::hold_all_in_tx(&tx, &files).await?;
     plans::posts::take_one_in_tx(app, &tx, actor.user_id).await?;
     let change = Change::new(PostEvent::Submitted, Evidence::creator("submitPost"))
         .edit(|row| row.publish_at = Set(publish_at));

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::{
     create::{as_request, total_bytes},
-    get, local_time,
+    files, get, local_time,
     photos::{self, Photos},
     rules::{due_at, validate},
     upload_job,
@@ -83,6 +83,7 @@ pub async fn update(
 
     let now = app.clock.now();
     let tx = app.db.begin().await?;
+    files::hold_all_in_tx(&tx, &files).await?;
     let post = get(&tx, actor.user_id, id).await?;
     check_editable(&post, expected_version)?;
     if edited.publish_at != post.publish_at && post.state != PostState::Draft {

@@ -3,7 +3,11 @@
 
 use std::collections::HashMap;
 
-use clipqueue_entities::{MediaId, UserId, post::PostKind};
+use clipqueue_entities::{MediaId, UserId, media, post::PostKind};
+use sea_orm::{
+    ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _,
+};
 use tiktok::limits::PHOTO_MAX_IMAGES;
 
 use super::photos::{self, Photos};
@@ -16,6 +20,8 @@ use crate::{
     },
     media::{Media, MediaError, MediaState},
 };
+
+const GONE: &str = "is no longer stored; upload it again";
 
 /// A file of `user`, if it is there.
 pub async fn find_media(app: &App, user: UserId, id: MediaId) -> Result<Option<Media>> {
@@ -52,6 +58,31 @@ pub(super) async fn by_id(
     let found = app.media.get_many(user, ids).await;
     let found = found.map_err(|error| Error::Internal(error.into()))?;
     Ok(found.into_iter().map(|media| (media.id, media)).collect())
+}
+
+/// Holds files of posts that are accepted in this transaction, and says whether each is still there:
+/// whatever ends files by itself waits until the posts can be seen, or was quicker.
+pub(super) async fn hold_in_tx(tx: &impl ConnectionTrait, ids: &[MediaId]) -> Result<bool> {
+    let mut wanted = ids.to_vec();
+    wanted.sort_unstable();
+    wanted.dedup();
+    let held = media::Entity::find()
+        .filter(media::Column::Id.is_in(wanted.iter().copied()))
+        .order_by_asc(media::Column::Id)
+        .lock_shared()
+        .all(tx)
+        .await?;
+    let ready = held.iter().filter(|row| row.state == MediaState::Ready);
+    Ok(ready.count() == wanted.len())
+}
+
+/// The same for one post, whose request is refused when one is gone.
+pub(super) async fn hold_all_in_tx(tx: &impl ConnectionTrait, files: &[Media]) -> Result<()> {
+    let ids: Vec<MediaId> = files.iter().map(|file| file.id).collect();
+    if hold_in_tx(tx, &ids).await? {
+        return Ok(());
+    }
+    Err(Refusal::new("mediaId", Code::MediaNotReady, GONE).into())
 }
 
 /// The files that a request names, in order, with every reason against them.
@@ -157,9 +188,7 @@ fn unfit(media: &Media, kind: PostKind) -> Option<(Code, &'static str)> {
             Code::MediaUnfit,
             "breaks a rule of TikTok's; see the verdicts of the media",
         )),
-        MediaState::Expired | MediaState::Deleted => {
-            Some((Code::MediaNotReady, "is no longer stored; upload it again"))
-        }
+        MediaState::Expired | MediaState::Deleted => Some((Code::MediaNotReady, GONE)),
     }
 }
 

@@ -9,7 +9,7 @@ use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, DatabaseTransaction, EntityTrait as _, QueryFilter as _,
 };
 
-use super::{create::as_request, get, get_locked, rules::validate, upload_job};
+use super::{create::as_request, files, get, get_locked, rules::validate, upload_job};
 use crate::{
     app::App,
     crash::{self, Commit},
@@ -224,12 +224,13 @@ pub async fn retry(
     let mut asked = as_request(app.db.read(), &post).await?;
     asked.publish_at = None;
     asked.local = None;
-    validate(app, actor, &asked).await?;
+    let (_, files) = validate(app, actor, &asked).await?;
     let tx = app.db.begin().await?;
     if let Seen::Before(id) = request.record_in_tx(&tx, app.clock.now(), id.0).await? {
         tx.rollback().await?;
         return get(app.db.read(), actor.user_id, PostId(id)).await;
     }
+    files::hold_all_in_tx(&tx, &files).await?;
     let post = get(&tx, actor.user_id, id).await?;
     let change = Change::new(PostEvent::Retried, Evidence::creator("retryPost")).edit(|row| {
         row.publish_at = Set(None);

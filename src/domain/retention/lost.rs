@@ -1,6 +1,6 @@
 //! Files that the database knows as whole and whose objects are gone. One that no post needs is ended;
-//! one that a post needs stays, and the log names it. When most of what was looked at is gone, the store
-//! is another one than before, and nothing is ended.
+//! one that a post needs stays, and the log names it. When most of what was looked at is gone, or all of
+//! a few, the store is another one than before, and nothing is ended.
 
 use clipqueue_entities::{
     MediaId, Timestamp,
@@ -28,7 +28,8 @@ const FEW: usize = 10;
 pub(super) async fn settle(app: &App, rule: &'static str, before: Timestamp) -> Result<u64> {
     let cursor = tally::cursor(app, rule).await?;
     let (looked, lost) = look(app, cursor.map(MediaId), before).await?;
-    if lost.len() > FEW && lost.len() * 2 > looked.len() {
+    let most = lost.len() > FEW && lost.len() * 2 > looked.len();
+    if most || (!lost.is_empty() && lost.len() == looked.len()) {
         return Err(Error::Internal(anyhow::anyhow!(
             "{} of {} files have no objects: media.url seems to name another store than before",
             lost.len(),

@@ -1,6 +1,5 @@
-//! Pictures of every page for people to look at: wide and narrow, light and dark.
-//!
-//! `cargo test --test it -- --ignored console::pictures` writes them to `target/tmp/console`.
+//! Every page, wide and narrow, light and dark: nothing is wider than the window. The pictures are kept in
+//! `target/tmp/console` for people to look at.
 
 use std::{fs, path::Path};
 
@@ -21,7 +20,6 @@ use super::{
 use crate::support::app::{Stack, TestApp};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "writes pictures for people to look at"]
 async fn every_page_wide_and_narrow_light_and_dark() {
     let mut t = TestApp::start(Stack::Embedded).await;
     let (account, media) = t.ready().await;
@@ -30,6 +28,7 @@ async fn every_page_wide_and_narrow_light_and_dark() {
     t.advance(std::time::Duration::from_secs(130));
     t.fire_crons().await;
     let waiting = t.post(TestApp::captioned(account, media, "another")).await;
+    t.expect_discarded("expire_uploads");
     let failed = job_in(&t, JobState::Discarded, |row| {
         row.attempt = Set(5);
         row.last_error = Set(Some(

@@ -6,7 +6,11 @@ use clipqueue::domain::{
     error::{Code, Error},
     posts,
 };
-use clipqueue_entities::{account, media, post, post::PostState};
+use clipqueue_entities::{
+    account, media, post,
+    post::PostState,
+    tombstone::{self, TombstoneKind},
+};
 use sea_orm::EntityTrait as _;
 use tiktok_sim::{Consent, Endpoint, FaultKind};
 
@@ -23,6 +27,7 @@ crate::on_both_stacks!(
     tiktok_is_asked_again_until_it_answers_and_not_for_ever,
     the_same_request_is_one_erasure,
     a_creator_who_comes_back_is_somebody_new,
+    a_file_that_another_account_came_to_need_is_spared,
 );
 
 async fn a_disconnected_account_leaves_nothing_and_takes_nothing_else_along(mut t: TestApp) {
@@ -160,4 +165,48 @@ async fn a_creator_who_comes_back_is_somebody_new(mut t: TestApp) {
         .post(TestApp::captioned(back.id, media, "Back again"))
         .await;
     t.run_until(post.id, PostState::Published).await;
+
+    // Erased again, the creator is known for as long as the newer erasure is.
+    let again = erasure::disconnect(&t.app, &t.actor, back.id, "leave again")
+        .await
+        .unwrap();
+    t.erased(&again).await;
+    let tombstones = tombstone::Entity::find().all(t.app.db.read()).await;
+    let creators: Vec<_> = tombstones
+        .unwrap()
+        .into_iter()
+        .filter(|row| row.kind == TombstoneKind::Creator)
+        .collect();
+    assert_eq!(creators.len(), 1, "{creators:?}");
+    assert_eq!(creators[0].erasure_id, again.erasure.id);
+}
+
+async fn a_file_that_another_account_came_to_need_is_spared(mut t: TestApp) {
+    let (own, other) = (t.connect(CREATOR).await, t.connect(OTHER).await);
+    let (file, free) = (t.upload().await, t.upload().await);
+    for (media, text) in [(file, "Quixotic one"), (free, "Quixotic two")] {
+        let later = posts::NewPost {
+            publish_at: Some(t.clock.now() + DAY),
+            ..TestApp::captioned(own.id, media, text)
+        };
+        t.post(later).await;
+    }
+    let accepted = erasure::disconnect(&t.app, &t.actor, own.id, "leave")
+        .await
+        .unwrap();
+    let mut steps = t.steps();
+    let (held, run) = t.claim_kind(&mut steps, "erase").await;
+    erasure::list_handed(&t.app, &run.lease, &accepted.erasure)
+        .await
+        .unwrap();
+    // Both are on the list, and now another account's post is accepted with one of them.
+    let kept = t
+        .post(TestApp::captioned(other.id, file, "Wanderlust"))
+        .await;
+    let snoozed = Ok(clipqueue::queue::Outcome::Snooze(std::time::Duration::ZERO));
+    steps.end(held, snoozed).await;
+    let status = t.erased(&accepted).await;
+    assert_eq!(counts(&status, "delete_media")["files"], 1);
+    assert_eq!(t.app.media.stored_objects(free).await.unwrap(), 0);
+    t.run_until(kept.id, PostState::Published).await;
 }

@@ -1,6 +1,6 @@
 //! The eraser dies at every await in turn: each erasure ends, and the search finds nothing.
 
-use std::{future::poll_fn, task::Poll, time::Duration};
+use std::time::Duration;
 
 use clipqueue::domain::{actor::Scope, erasure};
 use tiktok_sim::Rule;
@@ -12,6 +12,8 @@ crate::on_both_stacks_by_hand!(an_eraser_that_dies_anywhere_is_followed_by_one_t
 
 /// Deaths lie the farther apart the later they come, so that the way has an end.
 const ROUNDS: u32 = 36;
+/// Between the two looks at a lost lease.
+const REST: Duration = Duration::from_secs(4);
 
 async fn an_eraser_that_dies_anywhere_is_followed_by_one_that_ends_it(stack: Stack) {
     let settings = [
@@ -41,7 +43,7 @@ async fn an_eraser_that_dies_anywhere_is_followed_by_one_that_ends_it(stack: Sta
         let accepted = erasure::delete_user(&t.app, &t.actor, &name, "bye")
             .await
             .unwrap();
-        ended = die_at(&t, 1 + round * round).await;
+        ended = t.die_at("erase", 1 + round * round, REST).await;
         let status = t.erased(&accepted).await;
         t.assert_gone(&identifiers, &status).await;
         assert!(!t.sim.is_connected(CREATOR), "{round}");
@@ -50,35 +52,4 @@ async fn an_eraser_that_dies_anywhere_is_followed_by_one_that_ends_it(stack: Sta
         }
     }
     assert!(ended, "the eraser never comes to its end");
-}
-
-/// Runs the erase job until it was polled `polls` times, and rescues it. True when it ended before.
-async fn die_at(t: &TestApp, polls: u32) -> bool {
-    let mut steps = t.steps();
-    let (held, run) = t.claim_kind(&mut steps, "erase").await;
-    let mut worker = (t.runner())(run);
-    let mut left = polls;
-    let ran = poll_fn(|context| {
-        if let Poll::Ready(output) = worker.as_mut().poll(context) {
-            return Poll::Ready(Some(output));
-        }
-        left -= 1;
-        if left == 0 {
-            Poll::Ready(None)
-        } else {
-            Poll::Pending
-        }
-    })
-    .await;
-    if let Some(ran) = ran {
-        steps.end(held, ran).await;
-        return true;
-    }
-    drop(worker);
-    drop(held);
-    t.advance(Duration::from_secs(16));
-    steps.rescue().await.unwrap();
-    t.advance(Duration::from_secs(4));
-    steps.rescue().await.unwrap();
-    false
 }

@@ -3,10 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    future::poll_fn,
     io::{Cursor, Read as _},
-    task::Poll,
-    time::Duration,
 };
 
 use axum::{body::Body, http::Request};
@@ -258,37 +255,6 @@ async fn one_export_is_written_at_a_time(mut t: TestApp) {
     assert_eq!(row(&t, &lost).await.state, ExportState::Ready);
 }
 
-/// Runs the export's job until it was polled `polls` times, and rescues it. True when it ended before.
-async fn die_at(t: &TestApp, polls: u32) -> bool {
-    let mut steps = t.steps();
-    let (held, run) = t.claim_kind(&mut steps, "export_data").await;
-    let mut worker = (t.runner())(run);
-    let mut left = polls;
-    let ran = poll_fn(|context| {
-        if let Poll::Ready(output) = worker.as_mut().poll(context) {
-            return Poll::Ready(Some(output));
-        }
-        left -= 1;
-        if left == 0 {
-            Poll::Ready(None)
-        } else {
-            Poll::Pending
-        }
-    })
-    .await;
-    if let Some(ran) = ran {
-        steps.end(held, ran).await;
-        return true;
-    }
-    drop(worker);
-    drop(held);
-    t.advance(Duration::from_secs(16));
-    steps.rescue().await.unwrap();
-    t.advance(Duration::from_secs(60));
-    steps.rescue().await.unwrap();
-    false
-}
-
 async fn a_writer_that_dies_anywhere_is_followed_by_one_that_ends(mut t: TestApp) {
     t.upload().await;
     let mut ended = false;
@@ -296,7 +262,7 @@ async fn a_writer_that_dies_anywhere_is_followed_by_one_that_ends(mut t: TestApp
         // Not more than a few a day.
         t.advance(DAY);
         let begun = request(&t, &format!("round-{round}")).await;
-        ended = die_at(&t, 1 + round * round).await;
+        ended = t.die_at("export_data", 1 + round * round, MINUTE).await;
         t.drain().await;
         let ready = row(&t, &begun).await;
         assert_eq!(ready.state, ExportState::Ready, "{round}: {ready:?}");

@@ -5,7 +5,11 @@ use std::time::Duration;
 
 use clipqueue::{
     clock::Clock,
-    domain::retention::{self, Count, Depth},
+    domain::{
+        error::Code,
+        posts,
+        retention::{self, Count, Depth},
+    },
     media::{MediaState, NewUpload},
 };
 use clipqueue_entities::{
@@ -14,10 +18,12 @@ use clipqueue_entities::{
     post_attempt,
 };
 use sea_orm::{ActiveModelTrait as _, ActiveValue::Set, EntityTrait as _, IntoActiveModel as _};
+use tiktok_sim::Endpoint;
 
 use crate::support::{
     app::TestApp,
-    flows::{DAY, HOUR, MINUTE},
+    eventually,
+    flows::{DAY, HOUR, MINUTE, codes},
 };
 
 crate::on_both_stacks!(
@@ -27,6 +33,8 @@ crate::on_both_stacks!(
     unfinished_uploads_go_and_young_ones_stay,
     objects_that_no_row_knows_go_when_they_are_old,
     files_without_objects_are_ended_unless_the_store_is_another,
+    a_store_in_which_nothing_of_a_few_files_is_there_is_another_one,
+    a_file_that_ends_while_a_post_is_accepted_refuses_the_post,
 );
 
 async fn state(t: &TestApp, id: MediaId) -> MediaState {
@@ -211,9 +219,7 @@ async fn files_without_objects_are_ended_unless_the_store_is_another(mut t: Test
         "its post will say what is wrong"
     );
     assert_eq!(state(&t, whole).await, MediaState::Ready);
-    clipqueue::domain::posts::cancel(&t.app, &t.actor, post.id)
-        .await
-        .unwrap();
+    posts::cancel(&t.app, &t.actor, post.id).await.unwrap();
 
     // An empty bucket under a full database ends nothing.
     let mut many = Vec::new();
@@ -229,4 +235,33 @@ async fn files_without_objects_are_ended_unless_the_store_is_another(mut t: Test
         assert_eq!(state(&t, id).await, MediaState::Ready);
     }
     t.drain().await;
+}
+
+async fn a_store_in_which_nothing_of_a_few_files_is_there_is_another_one(t: TestApp) {
+    let only = t.upload().await;
+    t.app.media.wipe(only).await.unwrap();
+    t.advance(DAY * 3);
+    assert!(retention::prune(&t.app).await.is_err(), "it says so");
+    assert_eq!(state(&t, only).await, MediaState::Ready);
+}
+
+async fn a_file_that_ends_while_a_post_is_accepted_refuses_the_post(t: TestApp) {
+    let (account, id) = (t.connect("creator").await.id, t.upload().await);
+    let asked = t.calls(Endpoint::CreatorInfo).len();
+    let tx = t.app.db.begin().await.unwrap();
+    let retired = t.app.media.retire_in_tx(&tx, t.actor.user_id, id).await;
+    assert!(retired.unwrap());
+    let accepting = posts::create(&t.app, &t.actor, TestApp::direct(account, id), "key");
+    let ending = async {
+        // TikTok is asked last: by then the file was seen as it was before.
+        eventually(MINUTE, "TikTok is asked", async || {
+            (t.calls(Endpoint::CreatorInfo).len() > asked).then_some(())
+        })
+        .await;
+        tx.commit().await.unwrap();
+    };
+    let (accepted, ()) = tokio::join!(accepting, ending);
+    assert_eq!(codes(accepted), [Code::MediaNotReady]);
+    let posts = post::Entity::find().all(t.app.db.read()).await.unwrap();
+    assert!(posts.is_empty(), "{posts:?}");
 }

@@ -12,8 +12,9 @@ use sea_orm::{ActiveValue::Set, EntityTrait as _, IntoActiveModel as _};
 
 use crate::support::{
     app::{Stack, TestApp},
+    chunks::three_chunks,
     dying::Death,
-    flows::{MINUTE, three_chunks},
+    flows::MINUTE,
 };
 
 crate::on_both_stacks_by_hand!(

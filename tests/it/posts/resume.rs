@@ -6,7 +6,7 @@ use tiktok_sim::{Endpoint, Fault, FaultKind};
 
 use crate::support::{
     app::{Stack, TestApp},
-    flows::{SMALL_CHUNK, three_chunks},
+    chunks::{SMALL_CHUNK, three_chunks},
 };
 
 crate::on_both_stacks_by_hand!(a_dead_worker_proves_its_lease_before_each_call_that_can_publish,);

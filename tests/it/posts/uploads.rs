@@ -9,7 +9,8 @@ use tiktok_sim::{Endpoint, Fault, FaultKind};
 
 use crate::support::{
     app::TestApp,
-    flows::{HOUR, SMALL_CHUNK, long_clip, three_chunks},
+    chunks::{SMALL_CHUNK, three_chunks},
+    flows::{HOUR, long_clip},
 };
 
 crate::on_both_stacks!(

@@ -52,6 +52,23 @@ impl TestApp {
         false
     }
 
+    /// Runs the worker of the due job of `kind` until it was polled `polls` times, lets `until_found` pass
+    /// between the two looks at its lease, and rescues it. True when the worker came to its end before.
+    pub(crate) async fn die_at(&self, kind: &str, polls: u32, until_found: Duration) -> bool {
+        let mut steps = self.steps();
+        let (held, run) = self.claim_kind(&mut steps, kind).await;
+        if let Some(ran) = until_poll((self.runner())(run), polls).await {
+            steps.end(held, ran).await;
+            return true;
+        }
+        drop(held);
+        self.advance(Duration::from_secs(16));
+        steps.rescue().await.unwrap();
+        self.advance(until_found);
+        steps.rescue().await.unwrap();
+        false
+    }
+
     /// What `worker` came to, if it was not dead before.
     async fn until_death<T>(
         &self,
@@ -60,21 +77,7 @@ impl TestApp {
         death: Death,
     ) -> Option<T> {
         match death {
-            Death::AtPoll(polls) => {
-                let mut left = polls;
-                poll_fn(|context| {
-                    if let Poll::Ready(output) = worker.as_mut().poll(context) {
-                        return Poll::Ready(Some(output));
-                    }
-                    left -= 1;
-                    if left == 0 {
-                        Poll::Ready(None)
-                    } else {
-                        Poll::Pending
-                    }
-                })
-                .await
-            }
+            Death::AtPoll(polls) => until_poll(worker, polls).await,
             // The state is read after each single poll, so none is too short to be seen.
             Death::In(state) => loop {
                 let polled = poll_fn(|context| Poll::Ready(worker.as_mut().poll(context))).await;
@@ -87,4 +90,24 @@ impl TestApp {
             },
         }
     }
+}
+
+/// What a worker came to before it was polled so often; it is dropped then.
+async fn until_poll<T>(
+    mut worker: Pin<Box<dyn Future<Output = T> + Send>>,
+    polls: u32,
+) -> Option<T> {
+    let mut left = polls;
+    poll_fn(|context| {
+        if let Poll::Ready(output) = worker.as_mut().poll(context) {
+            return Poll::Ready(Some(output));
+        }
+        left -= 1;
+        if left == 0 {
+            Poll::Ready(None)
+        } else {
+            Poll::Pending
+        }
+    })
+    .await
 }

@@ -1,6 +1,6 @@
 //! What the tests of posting, connecting and tokens share: reading the record, and time in small steps.
 
-use std::{sync::OnceLock, time::Duration};
+use std::time::Duration;
 
 use clipqueue::{
     domain::{
@@ -14,8 +14,7 @@ use clipqueue::{
     service,
 };
 use clipqueue_entities::{
-    AccountId, MediaId, PostId, account_token, event, evidence,
-    job::{self, JobState},
+    AccountId, MediaId, PostId, account_token, event, evidence, job,
     post::{self, PostState},
     post_attempt,
 };
@@ -67,15 +66,6 @@ pub(crate) fn long_clip(size: usize) -> Vec<u8> {
     bytes.resize(size, 0);
     bytes
 }
-
-/// A file of three chunks of the smallest size that TikTok takes.
-pub(crate) fn three_chunks() -> &'static [u8] {
-    static BYTES: OnceLock<Vec<u8>> = OnceLock::new();
-    BYTES.get_or_init(|| long_clip(3 * SMALL_CHUNK + 1_000))
-}
-
-/// TikTok's smallest chunk.
-pub(crate) const SMALL_CHUNK: usize = 5_242_880;
 
 /// The refusals of a request that was refused.
 pub(crate) fn refusals<T: std::fmt::Debug>(result: Result<T, Error>) -> Vec<Refusal> {
@@ -269,76 +259,6 @@ impl TestApp {
             &self.app.queue,
             std::sync::Arc::new(Jobs::new(&self.app.config.queue)),
         )
-    }
-
-    /// Uploads a file of three chunks and begins its post with small chunks, as a worker that then died
-    /// would leave it: UPLOADING, with an open attempt, and a job that is due.
-    pub(crate) async fn begin_three_chunks(&mut self, caption: &str) -> post::Model {
-        let account = self.connect("creator").await;
-        let media = self.upload_bytes(three_chunks()).await;
-        let post = self.post(Self::captioned(account.id, media, caption)).await;
-        self.begin_small_chunks(post).await
-    }
-
-    async fn begin_small_chunks(&mut self, post: post::Model) -> post::Model {
-        use clipqueue::domain::{
-            post_change::{Change, Evidence},
-            post_state::PostEvent,
-            tokens,
-        };
-        let app = self.app.clone();
-        let mut steps = self.steps();
-        steps.relay().await.unwrap();
-        let mut held = steps.fetch(10).await.unwrap();
-        let held = held.remove(0);
-        assert_eq!(held.job().kind, "upload_post");
-        let lease = held.lease();
-        let tx = attempts::fenced(&app, &lease).await.unwrap();
-        let started = Change::new(PostEvent::Started, Evidence::own("test"));
-        let post = attempts::close(&app, tx, post, "test", None, started)
-            .await
-            .unwrap();
-        let chunk = SMALL_CHUNK as u64;
-        let plan = tiktok::ChunkPlan::restore(three_chunks().len() as u64, chunk, 3).unwrap();
-        let (post, attempt) = attempts::begin(&app, &lease, post, &plan).await.unwrap();
-        let account = clipqueue::domain::accounts::for_worker(&app, post.account_id)
-            .await
-            .unwrap();
-        let usable = tokens::usable(&app, &account, Duration::ZERO)
-            .await
-            .unwrap();
-        app.tiktok.creator_info(&usable.token).await.unwrap();
-        let answer = app
-            .tiktok
-            .init_video(
-                &usable.token,
-                &tiktok::publish::VideoPost {
-                    title: Some(post.caption.clone()),
-                    privacy_level: tiktok::PrivacyLevel::PublicToEveryone,
-                    disable_duet: true,
-                    disable_stitch: true,
-                    disable_comment: false,
-                    cover_timestamp_ms: None,
-                    disclosure: tiktok::publish::Disclosure {
-                        branded_content: false,
-                        own_brand: false,
-                    },
-                    is_aigc: false,
-                },
-                &tiktok::publish::VideoSource::FileUpload(plan),
-            )
-            .await
-            .unwrap();
-        let evidence = Evidence::answer("publish.init", &answer, serde_json::json!({}));
-        let url = answer.value.upload_url.unwrap();
-        let publish_id = answer.value.publish_id;
-        let (post, _) =
-            attempts::accepted(&app, &lease, post, &attempt, &publish_id, &url, evidence)
-                .await
-                .unwrap();
-        let snoozed = Ok(clipqueue::queue::Outcome::Snooze(Duration::ZERO));
-        assert_eq!(steps.end(held, snoozed).await, Some(JobState::Scheduled));
-        post
     }
 
     /// Changes a row behind everybody's back, as only a test may.

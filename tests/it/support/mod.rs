@@ -1,6 +1,7 @@
 //! What the integration tests stand on.
 
 pub mod app;
+pub mod chunks;
 pub mod dying;
 pub mod flows;
 pub mod s3;

@@ -1,0 +1,241 @@
+//! Each call to TikTok and each commit on the way of a post is a point at which a test lets the process
+//! die; what is no such point is listed with the reason.
+
+use std::collections::BTreeSet;
+
+use crate::architecture::{none, sources};
+
+/// Files of the domain and the workers that write for something other than a post, a poll or a token,
+/// each with what that is.
+const OTHER_WRITES: &[(&str, &str)] = &[
+    ("src/domain/api_keys.rs", "keys and users"),
+    ("src/domain/audit.rs", "acts that were refused"),
+    (
+        "src/domain/audit/chain.rs",
+        "entries that the next start takes into the chain",
+    ),
+    (
+        "src/domain/bulk/ended.rs",
+        "acts whose job is over; the next sweep repeats it",
+    ),
+    (
+        "src/domain/bulk/mod.rs",
+        "operators' acts, which a person repeats",
+    ),
+    (
+        "src/domain/bulk/run.rs",
+        "batches with their own place; repeated from there",
+    ),
+    (
+        "src/domain/canaries.rs",
+        "a reading, which the next replaces",
+    ),
+    (
+        "src/domain/connect.rs",
+        "the creator's consent, which a person repeats",
+    ),
+    (
+        "src/domain/counters/plans.rs",
+        "times that the next plan writes anew",
+    ),
+    (
+        "src/domain/counters/reading.rs",
+        "readings with their own place; repeated from there",
+    ),
+    (
+        "src/domain/counters/roll_up.rs",
+        "batches that the next run repeats",
+    ),
+    (
+        "src/domain/drift/mod.rs",
+        "a report, which the next run repeats",
+    ),
+    (
+        "src/domain/console_sessions.rs",
+        "operators' sessions, which a person repeats",
+    ),
+    (
+        "src/domain/imports/mod.rs",
+        "a file to fetch, which a person asks for again",
+    ),
+    (
+        "src/domain/imports/steps.rs",
+        "steps of an import; its next try repeats them",
+    ),
+    (
+        "src/domain/exports/mod.rs",
+        "exports, which are begun anew; until the end is on record nothing counts",
+    ),
+    ("src/domain/imports/sweep.rs", "what the next sweep repeats"),
+    ("src/domain/key_canary.rs", "the first start"),
+    (
+        "src/domain/key_rotation.rs",
+        "a key, which a person asks for again",
+    ),
+    (
+        "src/domain/library/folders.rs",
+        "folders, which a person moves again",
+    ),
+    (
+        "src/domain/library/mod.rs",
+        "what is kept about a file, which a person changes again",
+    ),
+    (
+        "src/domain/library/texts.rs",
+        "texts, which a person saves again",
+    ),
+    (
+        "src/domain/plans/mod.rs",
+        "a plan, which a person gives again",
+    ),
+    (
+        "src/domain/operators.rs",
+        "operators' acts, which a person repeats",
+    ),
+    (
+        "src/domain/retention/evidence.rs",
+        "emptying what is old; the next run goes on",
+    ),
+    (
+        "src/domain/retention/media.rs",
+        "ending a file; the sweep removes its bytes",
+    ),
+    (
+        "src/domain/retention/rows.rs",
+        "deleting what is old; the next run goes on",
+    ),
+    ("src/domain/retention/tally.rs", "counts of what went"),
+    (
+        "src/domain/sources/check.rs",
+        "a look for a proof, which the next repeats",
+    ),
+    (
+        "src/domain/sources/mod.rs",
+        "sources, which a person names again",
+    ),
+    ("src/domain/uploads.rs", "announcing a file"),
+    (
+        "src/domain/webhooks/deliver.rs",
+        "a try to deliver; one that was not written down is made again under the same id",
+    ),
+    (
+        "src/domain/webhooks/follow.rs",
+        "deliveries with the cursor that they move; repeated from there",
+    ),
+    (
+        "src/domain/webhooks/mod.rs",
+        "endpoints, which a person changes again",
+    ),
+    (
+        "src/domain/webhooks/replay.rs",
+        "deliveries that a person asks for again",
+    ),
+    (
+        "src/domain/webhooks/sweep.rs",
+        "what the next sweep repeats",
+    ),
+];
+
+#[test]
+fn every_commit_on_the_way_of_a_post_has_its_crash_points() {
+    let mut broken = Vec::new();
+    let mut excused = BTreeSet::new();
+    for source in sources(&["src/domain", "src/workers"]) {
+        let code = source.code();
+        let lines: Vec<&str> = code.lines().collect();
+        for (at, line) in lines.iter().enumerate() {
+            let bare_commit = line.contains(".commit()");
+            // A statement without a transaction is a commit: it is handed to `crash::write`, here or
+            // within the statements that follow it.
+            let bare_write = line.contains(".write()")
+                && !lines[at..lines.len().min(at + 8)]
+                    .iter()
+                    .any(|line| line.contains("crash::write("));
+            if !bare_commit && !bare_write {
+                continue;
+            }
+            if OTHER_WRITES.iter().any(|(path, _)| *path == source.path) {
+                excused.insert(source.path.clone());
+                continue;
+            }
+            broken.push(format!("{}:{}: {}", source.path, at + 1, line.trim()));
+        }
+    }
+    none(
+        "a commit has no crash points: name it in crash::Commit, go through crash::commit or \
+         crash::write, and say in tests/it/end_to_end/crashes which run meets it",
+        &broken,
+    );
+    let listed: BTreeSet<String> = OTHER_WRITES.iter().map(|(p, _)| (*p).to_owned()).collect();
+    assert_eq!(
+        excused, listed,
+        "OTHER_WRITES names a file that needs no excuse"
+    );
+}
+
+/// Transactions of the queue and of the media store whose crash is met by something simpler than a point.
+const OTHER_COMMITS: &[(&str, &str)] = &[
+    (
+        "src/media/create.rs",
+        "a reservation, which its client asks for again",
+    ),
+    (
+        "src/media/ingest.rs",
+        "bytes that the client sends again from the place it is told",
+    ),
+    ("src/media/erase.rs", "a mark that the next try repeats"),
+    ("src/media/sweep.rs", "a mark that the next sweep repeats"),
+    (
+        "src/queue/schedule.rs",
+        "a slot with its job, together or not at all; the next look fires it",
+    ),
+];
+
+#[test]
+fn every_transaction_below_the_domain_has_its_crash_points() {
+    let mut broken = Vec::new();
+    let mut excused = BTreeSet::new();
+    for source in sources(&["src/queue", "src/media"]) {
+        for (at, line) in source.code().lines().enumerate() {
+            if !line.contains(".commit()") {
+                continue;
+            }
+            if OTHER_COMMITS.iter().any(|(path, _)| *path == source.path) {
+                excused.insert(source.path.clone());
+                continue;
+            }
+            broken.push(format!("{}:{}: {}", source.path, at + 1, line.trim()));
+        }
+    }
+    none(
+        "a transaction has no crash points: go through crash::commit, or say in OTHER_COMMITS why a \
+         crash there needs none",
+        &broken,
+    );
+    let listed: BTreeSet<String> = OTHER_COMMITS
+        .iter()
+        .map(|(path, _)| (*path).to_owned())
+        .collect();
+    assert_eq!(
+        excused, listed,
+        "OTHER_COMMITS names a file that needs no excuse"
+    );
+}
+
+#[test]
+fn every_call_to_tiktok_has_its_crash_points() {
+    let mut broken = Vec::new();
+    for source in sources(&["src"]) {
+        let code = source.code();
+        if code.contains("tiktok::Client") && source.path != "src/remote.rs" {
+            broken.push(format!("{} names tiktok::Client", source.path));
+        }
+    }
+    none("calls to TikTok go through crate::remote", &broken);
+    // Within it, each method that waits for the client goes between two points.
+    let remote = sources(&["src/remote.rs"]).remove(0).code();
+    let calls = remote.matches("self.client.").count();
+    let points = remote.matches("around(Step::Call(").count();
+    // The address of the consent page is no call.
+    assert_eq!(calls, points + 1, "a call in src/remote.rs has no points");
+}
