@@ -167,7 +167,7 @@ async fn a_creator_who_comes_back_is_somebody_new(mut t: TestApp) {
     t.run_until(post.id, PostState::Published).await;
 
     // Erased again, the creator is known for as long as the newer erasure is.
-    let again = erasure::disconnect(&t.app, &t.actor, back.id, "leave again")
+    let again = erasure::disconnect(&t.app, &t.actor, back.id, "leave-again")
         .await
         .unwrap();
     t.erased(&again).await;
