@@ -116,8 +116,17 @@ impl Db {
         self.read.begin_with_options(options).await
     }
 
-    /// Runs one writing statement that a power cut may undo, as long as that also undoes whatever
-    /// relied on it, and gives what it returns. SQLite does not wait for the disk; PostgreSQL does.
+    /// A `WITH` query, `unsynced`, that a statement of [`Db::write_unsynced`] must have and read from.
+    pub fn unsynced(&self) -> &'static str {
+        match self.backend() {
+            DatabaseBackend::Postgres => unsynced::ON_POSTGRES,
+            _ => unsynced::ON_SQLITE,
+        }
+    }
+
+    /// Runs one writing statement without waiting for the disk, and gives what it returns. A power cut
+    /// may undo it, together with what relied on it and did not wait either. The statement reads from
+    /// [`Db::unsynced`].
     pub async fn write_unsynced(
         &self,
         sql: String,

@@ -1,17 +1,25 @@
-//! Statements of SQLite that do not wait for the disk.
+//! Statements that do not wait for the disk.
 //!
 //! A commit that waits for the disk survives a power cut. One that does not may be undone by it, as
 //! if it had never been made, together with everything that came after it and did not wait either:
 //! the write-ahead log is one sequence, so that the next commit that waits makes all earlier ones
 //! durable too. The death of a process undoes neither.
 //!
-//! PostgreSQL has the same switch and it is not used there: its server may lose power while our
-//! processes live on and believe what it forgot.
+//! The server of PostgreSQL may lose power while our processes live on and believe what it forgot:
+//! what is written so must tell the forgotten from the new.
 
 use sea_orm::{
     DbErr, QueryResult, RuntimeErr, Value,
     sqlx::{AssertSqlSafe, Error, SqlitePool, query},
 };
+
+/// PostgreSQL asks its setting when it commits, so that one statement can change it for itself: the
+/// change ends with the statement's own transaction.
+pub(super) const ON_POSTGRES: &str =
+    "unsynced AS (SELECT set_config('synchronous_commit', 'off', true))";
+
+/// SQLite is told by a pragma before the statement: see [`all`].
+pub(super) const ON_SQLITE: &str = "unsynced AS (SELECT 1)";
 
 /// What every other statement of the connection relies on.
 const WAIT: &str = "PRAGMA synchronous = FULL";

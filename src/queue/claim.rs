@@ -2,6 +2,10 @@
 //!
 //! A row is claimed with the nonce of its pointer. The claim counts the attempt and issues the
 //! fencing token, so that the same pointer, delivered again, changes no row.
+//!
+//! A claim does not wait for the disk. A power cut of the database may undo it while whoever made it
+//! lives on, so that the same pointer is claimed a second time. The low bits of a fencing token are
+//! therefore drawn: the two claims have different ones, and the first can prove nothing.
 
 use std::collections::HashMap;
 
@@ -17,6 +21,10 @@ use super::{
     work::Claimed,
 };
 use crate::crash::{self, Commit};
+
+/// How many of a fencing token's bits are drawn. The bits above them count the claims of the job: 2^35
+/// of them fit. A dispatch adds one, which is far from the next claim's.
+pub(super) const DRAWN_BITS: u32 = 28;
 
 #[derive(Serialize)]
 struct Row {
@@ -52,22 +60,25 @@ pub(super) async fn claim(
         .collect();
     let v = batch::unfold(core.db.backend(), &[("id", Type::Id), ("nonce", Type::Int)]);
     let sql = format!(
-        "WITH {v} UPDATE jobs SET state = 'running', attempt = attempt + 1, fence = fence + 1, \
+        "WITH {v}, {} UPDATE jobs SET state = 'running', attempt = attempt + 1, \
+         fence = (((fence >> {DRAWN_BITS}) + 1) << {DRAWN_BITS}) + $5, \
          lease_owner = $2, lease_until = $3, started_at = $4, hold_reason = NULL, progress = NULL, \
-         updated_at = $4 FROM v \
+         updated_at = $4 FROM v, unsynced \
          WHERE jobs.id = v.id AND jobs.fence = v.nonce AND jobs.state = 'available' \
          AND jobs.run_at <= $4 AND jobs.attempt < jobs.max_attempts \
          RETURNING jobs.id, kind, args, lane, attempt, max_attempts, snoozes, fence, run_at, \
-         created_at"
+         created_at",
+        core.db.unsynced()
     );
     let values = vec![
         batch::json(&rows)?,
         Value::from(core.node.as_ref()),
         batch::millis(until),
         batch::millis(now),
+        Value::from(drawn()),
     ];
-    // A power cut that undoes a claim ends its holder as well, and nothing that the holder committed
-    // with a wait can survive it.
+    // Whatever the holder commits later waits for the disk and takes the claim along, since the log is
+    // one sequence: a claim that a power cut undoes is one of which nothing came.
     let claim = core.db.write_unsynced(sql, values);
     let mut claimed: HashMap<JobId, Claimed> = crash::write(Commit::JobsClaimed, claim)
         .await?
@@ -85,6 +96,13 @@ pub(super) async fn claim(
         }
     }
     Ok(claims)
+}
+
+/// The part of a fencing token that no other claim of the same row has.
+fn drawn() -> i64 {
+    let mut bytes = [0; 4];
+    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+    i64::from(u32::from_le_bytes(bytes) >> (u32::BITS - DRAWN_BITS))
 }
 
 fn read(row: &QueryResult, queue: &str, now: Timestamp) -> Result<Claimed, DbErr> {

@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::{
     audit,
     batch::{self, Type},
+    claim::DRAWN_BITS,
     core::Core,
     policy::QueueSpec,
     relay::RelayError,
@@ -115,7 +116,7 @@ impl Row {
     fn stands_behind(&self, nonce: i64, settled: Timestamp) -> bool {
         match self.state {
             JobState::Available if self.fence == nonce => true,
-            JobState::Running if self.fence == nonce + 1 => true,
+            JobState::Running if self.fence >> DRAWN_BITS == (nonce >> DRAWN_BITS) + 1 => true,
             _ => self.updated_at > settled,
         }
     }

@@ -38,8 +38,9 @@ const LANE_WINDOW: u64 = 64;
 /// is full: it is then full of lanes that are at their limit.
 const FEW_LANES: u64 = 32;
 
-/// Rows promoted by one statement.
-const PROMOTE: u64 = 1000;
+/// Rows promoted by one statement: few, so that the first of many that are due together start while the
+/// others are promoted.
+const PROMOTE: u64 = 250;
 
 /// What a pass did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -209,20 +210,18 @@ async fn promote(core: &Core, queue: &str, now: Timestamp) -> Result<u64, DbErr>
     let skip = batch::skip_locked(core.db.backend());
     let sql = format!(
         "WITH p AS MATERIALIZED (SELECT id FROM jobs WHERE queue = $2 \
-           AND state IN ('scheduled', 'retryable') AND run_at <= $1 ORDER BY run_at LIMIT $3 {skip}) \
-         UPDATE jobs SET state = 'available', dispatched_at = NULL, updated_at = $1 \
-         FROM p WHERE jobs.id = p.id"
+           AND state IN ('scheduled', 'retryable') AND run_at <= $1 ORDER BY run_at LIMIT $3 {skip}), \
+         {} UPDATE jobs SET state = 'available', dispatched_at = NULL, updated_at = $1 \
+         FROM p, unsynced WHERE jobs.id = p.id RETURNING jobs.id",
+        core.db.unsynced()
     );
-    batch::run(
-        core.db.write(),
-        sql,
-        vec![
-            batch::millis(now),
-            Value::from(queue),
-            Value::from(PROMOTE as i64),
-        ],
-    )
-    .await
+    let values = vec![
+        batch::millis(now),
+        Value::from(queue),
+        Value::from(PROMOTE as i64),
+    ];
+    // What a power cut undoes is due again.
+    Ok(core.db.write_unsynced(sql, values).await?.len() as u64)
 }
 
 /// The lanes that have due rows without a pointer, in order, after `cursor`. Each costs one step in
@@ -286,9 +285,10 @@ async fn dispatch(
         ),
     };
     let sql = format!(
-        "WITH {v}, p AS MATERIALIZED ({picked}) \
+        "WITH {v}, p AS MATERIALIZED ({picked}), {} \
          UPDATE jobs SET fence = fence + 1, dispatched_at = $2 \
-         FROM p WHERE jobs.id = p.id RETURNING jobs.id, lane, priority, run_at, fence"
+         FROM p, unsynced WHERE jobs.id = p.id RETURNING jobs.id, lane, priority, run_at, fence",
+        core.db.unsynced()
     );
     let values = vec![
         batch::json(&rows)?,
@@ -296,7 +296,9 @@ async fn dispatch(
         Value::from(queue),
         Value::from(i64::try_from(share).unwrap_or(i64::MAX)),
     ];
-    let dispatch = batch::all(core.db.write(), sql, values);
+    // What a power cut undoes is dispatched again, with the same nonce: the two pointers are one, and
+    // of two claims only the later one can prove anything.
+    let dispatch = core.db.write_unsynced(sql, values);
     crash::write(Commit::JobsDispatched, dispatch)
         .await?
         .iter()

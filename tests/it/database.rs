@@ -43,3 +43,25 @@ async fn a_begin_that_is_dropped_leaves_no_transaction_behind() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_need_not_wait_for_the_disk_leaves_the_connection_as_it_was() {
+    let t = TestApp::start(Stack::Servers).await;
+    let db = &t.app.db;
+    let answer = |row: sea_orm::QueryResult| row.try_get_by_index::<String>(0).unwrap();
+    let setting = "current_setting('synchronous_commit')";
+    let made = "CREATE TABLE unsynced_rows (n text)";
+    db.write().execute_unprepared(made).await.unwrap();
+    let insert = format!(
+        "WITH {} INSERT INTO unsynced_rows SELECT $1 FROM unsynced RETURNING {setting}",
+        db.unsynced()
+    );
+    let ask = Statement::from_string(DatabaseBackend::Postgres, format!("SELECT {setting}"));
+    // More often than the pool has connections.
+    for _ in 0..30 {
+        let rows = db.write_unsynced(insert.clone(), vec!["x".into()]).await;
+        assert_eq!(answer(rows.unwrap().remove(0)), "off");
+        let row = db.write().query_one_raw(ask.clone()).await.unwrap();
+        assert_eq!(answer(row.unwrap()), "on");
+    }
+}

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use clipqueue::queue::{DEFAULT_LEASE, LeaseError, NewJob, Outcome, StopReason};
+use clipqueue::queue::{
+    DEFAULT_LEASE, LeaseError, NewJob, Outcome, StopReason,
+    transport::{Channel, Delivery, Pointer},
+};
 use clipqueue_entities::job::JobState;
-use sea_orm::TransactionTrait;
+use sea_orm::{ActiveModelTrait, IntoActiveModel, TransactionTrait};
 use serde_json::json;
 
 use super::fixture::{Stack, Toys, for_each_stack};
@@ -55,6 +58,55 @@ async fn a_zombie_can_neither_prove_nor_settle() {
         assert_eq!(state, Some(JobState::Completed));
         let depth = stack.transport.depth("toys", &[]).await.unwrap();
         assert_eq!((depth.waiting, depth.in_flight), (0, 0));
+    })
+    .await;
+}
+
+/// A claim does not wait for the disk, so that a power cut of the database server may undo it while
+/// the process that made it lives on.
+#[tokio::test]
+async fn a_claim_that_the_database_forgot_proves_nothing() {
+    for_each_stack(async |stack: Stack| {
+        let toys = toys();
+        let mut steps = stack.steps(&toys);
+        let id = stack.add("done").await;
+        steps.relay().await.unwrap();
+        let before = stack.row(id).await;
+        let forgotten = steps.fetch(1).await.unwrap().remove(0);
+        let row = before.clone().into_active_model().reset_all();
+        row.update(stack.db.write()).await.unwrap();
+        assert!(forgotten.lease().prove(&stack.db).await.is_err());
+
+        // The same pointer comes once more.
+        let channel = Channel {
+            queue: "toys",
+            lane_limit: 0,
+        };
+        let delivery = Delivery {
+            job: id,
+            nonce: before.fence,
+            lane: before.lane.clone(),
+        };
+        let pointer = Pointer {
+            job: id,
+            nonce: before.fence,
+            lane: before.lane,
+            rank: 0,
+        };
+        let transport = &stack.transport;
+        transport.finish(channel, &[delivery]).await.unwrap();
+        transport.deliver(channel, &[pointer]).await.unwrap();
+        let second = steps.fetch(1).await.unwrap().remove(0);
+        assert_eq!(second.job().attempt, forgotten.job().attempt);
+        assert_ne!(second.job().fence, forgotten.job().fence);
+        second.lease().prove(&stack.db).await.unwrap();
+
+        let lease = forgotten.lease();
+        let proof = lease.prove(&stack.db).await;
+        assert!(matches!(proof, Err(LeaseError::Lost)));
+        assert_eq!(steps.end(forgotten, Ok(Outcome::Done)).await, None);
+        let state = steps.end(second, Ok(Outcome::Done)).await;
+        assert_eq!(state, Some(JobState::Completed));
     })
     .await;
 }
