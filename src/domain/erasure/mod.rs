@@ -51,7 +51,7 @@ pub use request::{
     Accepted, begin_in_tx, by_operator, delete_user, disconnect, is_leaving, refuses_creator,
 };
 pub use rows::{OWNED, Owned, delete_rows};
-pub use status::{Status, all, by_code, public_keys};
+pub use status::{Status, all, by_code, page, public_keys};
 pub use tombstones::{Tombstone, export, keep_outside};
 pub use wipe::wipe_media;
 

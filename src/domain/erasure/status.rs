@@ -1,12 +1,13 @@
 //! How an erasure stands, for anybody who has its code, and the keys by which receipts are verified.
 
 use clipqueue_entities::{
-    Timestamp,
+    ErasureId, Timestamp,
     erasure::{self, ErasureScope, ErasureState},
     erasure_step, receipt_key,
 };
 use sea_orm::{
     ActiveEnum as _, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _,
 };
 use serde_json::{Value, json};
 
@@ -76,6 +77,31 @@ pub async fn all(app: &App) -> Result<Vec<(String, String, erasure::Model)>> {
         .into_iter()
         .map(|row| (app.vault.erasure_code(row.id), row.state.to_value(), row))
         .collect())
+}
+
+/// Erasures without their codes, newest first: at most `limit` behind `cursor`, or before it when `backward`.
+pub async fn page(
+    app: &App,
+    cursor: Option<ErasureId>,
+    backward: bool,
+    limit: u64,
+) -> Result<Vec<erasure::Model>> {
+    let mut query = erasure::Entity::find().limit(limit);
+    query = match (cursor, backward) {
+        (Some(cursor), true) => query.filter(erasure::Column::Id.gt(cursor)),
+        (Some(cursor), false) => query.filter(erasure::Column::Id.lt(cursor)),
+        (None, _) => query,
+    };
+    query = if backward {
+        query.order_by_asc(erasure::Column::Id)
+    } else {
+        query.order_by_desc(erasure::Column::Id)
+    };
+    let mut rows = query.all(app.db.read()).await?;
+    if backward {
+        rows.reverse();
+    }
+    Ok(rows)
 }
 
 /// The public keys of receipts, as a JSON Web Key Set: the present one, and those of older receipts.

@@ -10,6 +10,7 @@ mod assets;
 mod audit;
 mod bulk;
 mod crons;
+mod erasures;
 mod filter;
 mod job;
 mod jobs;
@@ -18,9 +19,11 @@ mod overview;
 mod page;
 mod post;
 mod posts;
+mod retention;
 mod same_origin;
 mod session;
 mod show;
+mod word;
 
 use std::sync::Arc;
 
@@ -74,11 +77,15 @@ pub fn router(app: &App, shutdown: CancellationToken) -> Router {
         .route("/ops/jobs/{id}/{act}", on_post(job::act))
         .route("/ops/posts", get(posts::show))
         .route("/ops/posts/{id}", get(post::show))
+        .route("/ops/posts/{id}/settle", on_post(word::settle))
         .route("/ops/crons", get(crons::show))
         .route("/ops/bulk", get(bulk::show).post(bulk::start))
         .route("/ops/bulk/new", get(bulk::form))
         .route("/ops/bulk/{id}", get(bulk::one))
         .route("/ops/bulk/{id}/stop", on_post(bulk::stop))
+        .route("/ops/erasures", get(erasures::show))
+        .route("/ops/erasures/{id}", get(erasures::one))
+        .route("/ops/retention", get(retention::show))
         .route("/ops/audit", get(audit::show))
         .route("/ops/sign-out", on_post(session::sign_out))
         .route("/ops/{*rest}", get(page::nothing_here))

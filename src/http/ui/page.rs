@@ -52,6 +52,8 @@ pub(super) enum Place {
     Posts,
     Crons,
     Bulk,
+    Erasures,
+    Retention,
     Audit,
     Elsewhere,
 }
@@ -111,6 +113,8 @@ impl Frame {
             (Place::Posts, "/posts", "Posts"),
             (Place::Crons, "/crons", "Crons"),
             (Place::Bulk, "/bulk", "Bulk"),
+            (Place::Erasures, "/erasures", "Erasures"),
+            (Place::Retention, "/retention", "Retention"),
             (Place::Audit, "/audit", "Audit"),
         ]
         .into_iter()

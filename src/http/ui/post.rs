@@ -10,12 +10,14 @@ use clipqueue_entities::{
     post_attempt::{self, AttemptPhase},
 };
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::{
     jobs,
     page::{self, Frame, Place},
     session::Visit,
     show::{Bytes, Chip, When, cut},
+    word,
 };
 use crate::domain::{
     error::{Error, Result},
@@ -226,6 +228,9 @@ struct PostPage {
     sent: Bytes,
     size: Bytes,
     next: Option<Next>,
+    /// Makes the form to say what became of it one act, however often it is sent; none, when nobody's
+    /// word is wanted.
+    word_key: Option<String>,
     attempts: Vec<Attempt>,
     entries: Vec<Entry>,
     is_cut: bool,
@@ -281,6 +286,7 @@ fn described(visit: &Visit, record: PostRecord) -> PostPage {
         sent: Bytes(post.bytes_sent),
         size: Bytes(post.bytes_total),
         next,
+        word_key: word::is_wanted(&post).then(|| Uuid::new_v4().to_string()),
         is_cut: is_long(record.events.len()) || is_long(record.evidence.len()),
         entries: timeline(&record.events, &record.evidence, now),
         attempts: record

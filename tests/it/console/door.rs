@@ -26,7 +26,7 @@ on_both_stacks!(
     tries_to_sign_in_are_counted,
 );
 
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 10] = [
     "/ops",
     "/ops/jobs",
     "/ops/jobs?state=held",
@@ -34,11 +34,14 @@ const PAGES: [&str; 8] = [
     "/ops/crons",
     "/ops/bulk",
     "/ops/bulk/new",
+    "/ops/erasures",
+    "/ops/retention",
     "/ops/audit",
 ];
-const BUTTONS: [&str; 5] = [
+const BUTTONS: [&str; 6] = [
     "/ops/queues/uploads/pause",
     "/ops/jobs/019390aa-0000-7000-8000-000000000000/retry",
+    "/ops/posts/019390aa-0000-7000-8000-000000000000/settle",
     "/ops/bulk",
     "/ops/bulk/019390aa-0000-7000-8000-000000000000/stop",
     "/ops/sign-out",
@@ -330,6 +333,10 @@ async fn a_key_that_may_only_look_gets_no_buttons() {
         (format!("/ops/jobs/{id}/cancel"), ""),
         (format!("/ops/jobs/{id}/release"), ""),
         ("/ops/queues/uploads/pause".to_owned(), ""),
+        (
+            format!("/ops/posts/{id}/settle"),
+            "posted=yes&reason=x&key=k",
+        ),
         ("/ops/bulk".to_owned(), form),
     ] {
         let answer = desk.press(&path, form).await;

@@ -1,6 +1,7 @@
 //! The operators' console: its door, its pages, and a browser that uses it.
 
 mod browser;
+mod care;
 mod devtools;
 mod door;
 mod jobs;

@@ -70,6 +70,9 @@ async fn every_page_wide_and_narrow_light_and_dark() {
     )
     .await
     .unwrap();
+    let other = t.connect("grace").await;
+    let leaving = clipqueue::domain::erasure::disconnect(&t.app, &t.actor, other.id, "leave");
+    let leaving = leaving.await.unwrap();
     let site = serve(&t).await;
     let mut browser = Browser::start().await;
     let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("console");
@@ -94,6 +97,9 @@ async fn every_page_wide_and_narrow_light_and_dark() {
                 "/ops/bulk/new?action=cancel&state=held&reason=test".to_owned(),
             ),
             ("bulk", "/ops/bulk".to_owned()),
+            ("erasures", "/ops/erasures".to_owned()),
+            ("erasure", format!("/ops/erasures/{}", leaving.erasure.id)),
+            ("retention", "/ops/retention".to_owned()),
             ("audit", "/ops/audit".to_owned()),
             ("missing", "/ops/jobs/none".to_owned()),
         ],
