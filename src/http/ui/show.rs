@@ -96,6 +96,13 @@ impl HtmlSafe for Full {}
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Span(pub(super) Duration);
 
+impl Span {
+    /// Whether there is none.
+    pub(super) const fn is_zero(self) -> bool {
+        self.0.is_zero()
+    }
+}
+
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.as_secs();
