@@ -27,6 +27,7 @@ mod m20261125_000045_plans;
 mod m20261125_000050_audit_chain;
 mod m20261125_000052_retention;
 mod m20261125_000055_exports;
+mod m20261125_000060_consents;
 
 /// Runs the migrations in order.
 #[derive(Debug)]
@@ -56,6 +57,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000050_audit_chain::Migration),
             Box::new(m20261125_000052_retention::Migration),
             Box::new(m20261125_000055_exports::Migration),
+            Box::new(m20261125_000060_consents::Migration),
         ]
     }
 }

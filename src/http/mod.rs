@@ -8,10 +8,11 @@
 //! Around every route: a name and a log line (`trace`), headers that keep browsers from guessing, and
 //! JSON for what no route answers. Whoever changes something shows an API key in `Authorization`, which
 //! no browser adds by itself, so a foreign page has nothing to forge; the callback of OAuth is protected
-//! by its state, the console's cookie by the origin of the page.
+//! by its state, cookies by the origin of the page.
 
 mod answer;
 pub mod auth;
+pub mod cookies;
 mod cors;
 pub mod erasure;
 mod exports;
@@ -20,6 +21,7 @@ pub mod graphql;
 pub mod health;
 pub mod oauth;
 mod pulls;
+mod same_origin;
 mod serve;
 mod trace;
 pub mod ui;

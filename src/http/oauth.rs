@@ -6,14 +6,15 @@
 use axum::{
     Router,
     extract::{RawQuery, State},
-    http::{HeaderName, StatusCode, header},
+    http::{HeaderMap, HeaderName, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
     routing::get,
 };
 
+use super::cookies;
 use crate::{
     app::{App, CALLBACK_PATH},
-    domain::connect::{self, ConnectError, Connected},
+    domain::connect::{self, Arrived, ConnectError, Connected},
 };
 
 /// The route that TikTok redirects to.
@@ -23,12 +24,23 @@ pub fn router(app: App) -> Router {
         .with_state(app)
 }
 
-async fn callback(State(app): State<App>, RawQuery(query): RawQuery) -> Response {
-    match connect::finish(&app, query.as_deref().unwrap_or_default()).await {
-        Ok(connected) => match &connected.return_to {
+async fn callback(
+    State(app): State<App>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let browser = cookies::shown_browser(&app, &headers);
+    let query = query.as_deref().unwrap_or_default();
+    match connect::arrive(&app, query, browser.as_ref()).await {
+        Ok(Arrived::Connected(connected)) => match &connected.return_to {
             Some(target) if connected.missing.is_empty() => Redirect::to(target).into_response(),
             _ => success(&connected),
         },
+        Ok(Arrived::SignedIn(connected)) => success(&connected),
+        Ok(Arrived::Proved(proved)) => {
+            let base = app.config.http.public_url.path().trim_end_matches('/');
+            Redirect::to(&format!("{base}{}", proved.go_to)).into_response()
+        }
         Err(error) => failure(&error),
     }
 }
@@ -84,6 +96,21 @@ fn failure(error: &ConnectError) -> Response {
             StatusCode::BAD_REQUEST,
             "This link has expired",
             "It works for ten minutes. Start again from the app that sent you.",
+        ),
+        ConnectError::OtherBrowser => (
+            StatusCode::BAD_REQUEST,
+            "Another browser began this",
+            "Nothing was stored. Begin and end it in the same browser, with cookies allowed. If you began nothing, somebody else did: do not follow their link again.",
+        ),
+        ConnectError::NoSignUp => (
+            StatusCode::FORBIDDEN,
+            "Nobody here has this TikTok account",
+            "This service takes no new users by itself, so nothing was stored. Ask its operator, or sign in with an account that is connected.",
+        ),
+        ConnectError::NotAsked => (
+            StatusCode::NOT_FOUND,
+            "Nothing waits for this proof",
+            "What it was for is over. Nothing was stored, and the permission that you gave was ended again.",
         ),
         ConnectError::Taken => (
             StatusCode::CONFLICT,

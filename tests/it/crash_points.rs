@@ -31,7 +31,7 @@ const OTHER_WRITES: &[(&str, &str)] = &[
         "a reading, which the next replaces",
     ),
     (
-        "src/domain/connect.rs",
+        "src/domain/connect/account.rs",
         "the creator's consent, which a person repeats",
     ),
     (

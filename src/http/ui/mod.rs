@@ -47,13 +47,6 @@ struct Console {
     shutdown: CancellationToken,
 }
 
-impl Console {
-    /// Whether browsers reach it by https.
-    fn is_secure(&self) -> bool {
-        self.app.config.http.public_url.scheme() == "https"
-    }
-}
-
 /// The console's routes.
 pub fn router(app: &App, shutdown: CancellationToken) -> Router {
     let path = app.config.http.public_url.path().trim_end_matches('/');

@@ -1,6 +1,6 @@
 //! Signing in and out, and who is at the console.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use axum::{
     Extension, Form,
@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use clipqueue_entities::Timestamp;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 
 use super::{Console, page};
@@ -20,12 +20,8 @@ use crate::{
         console_sessions::{self, Session, SignInRefused},
         error::Result,
     },
-    http::Peer,
+    http::{Peer, cookies::CONSOLE},
 };
-
-/// The cookie's name; browsers let no other host and no plain http set one with the prefix.
-const COOKIE_SECURE: &str = "__Host-clipqueue-ops";
-const COOKIE_PLAIN: &str = "clipqueue-ops";
 
 /// A request of somebody who is signed in.
 #[derive(Clone)]
@@ -61,7 +57,7 @@ pub(super) async fn require(
 ) -> Response {
     let headers = request.headers();
     let is_part = headers.contains_key("hx-request");
-    let resumed = match cookie(&console, headers) {
+    let resumed = match CONSOLE.read(&console.app, headers) {
         Some(text) => console_sessions::resume(&console.app, text.expose_secret()).await,
         None => Ok(None),
     };
@@ -158,8 +154,8 @@ pub(super) async fn sign_in(
     let refused = match console_sessions::sign_in(&console.app, text, source).await {
         Ok(Ok(session)) => {
             let mut answer = Redirect::to(&format!("{}{next}", console.base)).into_response();
-            let life = session.life.as_secs();
-            set_cookie(&console, &mut answer, session.cookie.expose_secret(), life);
+            let text = session.cookie.expose_secret();
+            CONSOLE.set_at(&console.app, &mut answer, &console.base, text, session.life);
             return answer;
         }
         Ok(Err(refused)) => refused,
@@ -203,7 +199,7 @@ pub(super) async fn sign_out(Extension(visit): Extension<Visit>) -> Response {
         return page::broken(console, &error);
     }
     let mut answer = Redirect::to(&format!("{}/sign-in?out=1", console.base)).into_response();
-    set_cookie(console, &mut answer, "", 0);
+    CONSOLE.set_at(&console.app, &mut answer, &console.base, "", Duration::ZERO);
     answer
 }
 
@@ -215,42 +211,6 @@ fn inside(next: &str) -> &str {
             .bytes()
             .all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     if fits { next } else { "" }
-}
-
-fn cookie_name(console: &Console) -> &'static str {
-    if console.is_secure() {
-        COOKIE_SECURE
-    } else {
-        COOKIE_PLAIN
-    }
-}
-
-fn cookie(console: &Console, headers: &HeaderMap) -> Option<SecretString> {
-    let name = cookie_name(console);
-    headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(of, _)| *of == name)
-        .map(|(_, value)| SecretString::from(value))
-}
-
-fn set_cookie(console: &Console, answer: &mut Response, value: &str, life: u64) {
-    let name = cookie_name(console);
-    // The prefix demands the whole host as path.
-    let (path, secure) = if console.is_secure() {
-        ("/", "; Secure")
-    } else {
-        (&*console.base, "")
-    };
-    let text =
-        format!("{name}={value}; Path={path}; Max-Age={life}; HttpOnly; SameSite=Strict{secure}");
-    if let Ok(mut value) = HeaderValue::from_str(&text) {
-        value.set_sensitive(true);
-        answer.headers_mut().append(header::SET_COOKIE, value);
-    }
 }
 
 #[cfg(test)]
