@@ -53,6 +53,7 @@ pub mod tracked_video;
 pub mod usage_day;
 pub mod user;
 pub mod user_plan;
+pub mod user_session;
 pub mod verified_source;
 pub mod webhook_attempt;
 pub mod webhook_delivery;
@@ -61,8 +62,8 @@ pub mod webhook_endpoint;
 pub use ids::{
     AccountId, ApiKeyId, AttemptId, AuditId, BulkActId, ConsoleSessionId, DataExportId,
     DriftReportId, ErasureId, EvidenceId, IdParseError, JobId, MediaId, MediaImportId, NoticeId,
-    PostId, SavedTextId, TrackedVideoId, UserId, VerifiedSourceId, WebhookDeliveryId,
-    WebhookEndpointId,
+    PostId, SavedTextId, TrackedVideoId, UserId, UserSessionId, VerifiedSourceId,
+    WebhookDeliveryId, WebhookEndpointId,
 };
 pub use sealed::Sealed;
 pub use time::Timestamp;

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use clipqueue_entities::{AccountId, ApiKeyId, Timestamp, UserId};
+use clipqueue_entities::{AccountId, ApiKeyId, Timestamp, UserId, UserSessionId};
 
 use super::error::{Error, Result};
 
@@ -64,6 +64,20 @@ impl Scope {
         Self::PostsWrite,
     ];
 
+    /// The scopes of a tenant who is signed in: all but the operators'.
+    pub const TENANT: [Self; 10] = [
+        Self::AccountDelete,
+        Self::AccountExport,
+        Self::AccountsConnect,
+        Self::AccountsRead,
+        Self::KeysAdmin,
+        Self::MediaRead,
+        Self::MediaWrite,
+        Self::PostsRead,
+        Self::PostsWrite,
+        Self::WebhooksAdmin,
+    ];
+
     /// The word for it.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -114,8 +128,10 @@ pub struct Actor {
     pub user_id: UserId,
     /// The tenant's name.
     pub user_name: String,
-    /// The key that was shown.
-    pub key_id: ApiKeyId,
+    /// The key that was shown, unless it was a session's cookie.
+    pub key_id: Option<ApiKeyId>,
+    /// The session whose cookie was shown.
+    pub session_id: Option<UserSessionId>,
     /// What the key may do.
     pub scopes: Vec<Scope>,
     /// When the key stops working.

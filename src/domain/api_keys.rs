@@ -119,7 +119,8 @@ async fn admit(app: &App, key: api_key::Model) -> Result<std::result::Result<Act
     Ok(Ok(Actor {
         user_id: owner.id,
         user_name: owner.name,
-        key_id: key.id,
+        key_id: Some(key.id),
+        session_id: None,
         scopes: key
             .scopes
             .split(' ')

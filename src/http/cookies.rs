@@ -14,6 +14,12 @@ use crate::{
     domain::connect::{Browser, STATE_TTL},
 };
 
+/// A user's session. Lax: the redirect from TikTok's page must find it on the page that it leads to.
+pub(super) const SESSION: Cookie = Cookie {
+    secure: "__Host-clipqueue-session",
+    plain: "clipqueue-session",
+    same_site: "Lax",
+};
 /// What ties a consent to the browser that began it. Lax, for it comes back from TikTok.
 const BROWSER: Cookie = Cookie {
     secure: "__Host-clipqueue-consent",

@@ -11,10 +11,18 @@ use axum::{
     routing::get,
 };
 
-use super::cookies;
+use secrecy::ExposeSecret as _;
+
+use super::{
+    cookies::{self, SESSION},
+    dashboard,
+};
 use crate::{
     app::{App, CALLBACK_PATH},
-    domain::connect::{self, Arrived, ConnectError, Connected},
+    domain::{
+        connect::{self, Arrived, ConnectError, Connected},
+        user_sessions,
+    },
 };
 
 /// The route that TikTok redirects to.
@@ -36,13 +44,38 @@ async fn callback(
             Some(target) if connected.missing.is_empty() => Redirect::to(target).into_response(),
             _ => success(&connected),
         },
-        Ok(Arrived::SignedIn(connected)) => success(&connected),
-        Ok(Arrived::Proved(proved)) => {
-            let base = app.config.http.public_url.path().trim_end_matches('/');
-            Redirect::to(&format!("{base}{}", proved.go_to)).into_response()
-        }
+        Ok(Arrived::SignedIn(connected)) => signed_in(&app, &headers, &connected).await,
+        Ok(Arrived::Proved(proved)) => see_other(&app, &proved.go_to),
         Err(error) => failure(&error),
     }
+}
+
+/// Begins a session in the browser that came back; the one that it had ends.
+async fn signed_in(app: &App, headers: &HeaderMap, connected: &Connected) -> Response {
+    let shown = SESSION.read(app, headers);
+    let shown = shown.as_ref().map(|text| text.expose_secret());
+    match user_sessions::begin(app, connected.account.user_id, shown).await {
+        Ok(session) => {
+            let mut answer = match connected.missing.is_empty() {
+                true => see_other(app, dashboard::PATH),
+                false => success(connected),
+            };
+            SESSION.set(
+                app,
+                &mut answer,
+                session.cookie.expose_secret(),
+                session.life,
+            );
+            answer
+        }
+        Err(error) => failure(&ConnectError::from(error)),
+    }
+}
+
+/// To a path of ours.
+fn see_other(app: &App, path: &str) -> Response {
+    let base = app.config.http.public_url.path().trim_end_matches('/');
+    Redirect::to(&format!("{base}{path}")).into_response()
 }
 
 fn success(connected: &Connected) -> Response {

@@ -55,6 +55,10 @@ const OTHER_WRITES: &[(&str, &str)] = &[
         "operators' sessions, which a person repeats",
     ),
     (
+        "src/domain/user_sessions.rs",
+        "users' sessions, which a person repeats",
+    ),
+    (
         "src/domain/imports/mod.rs",
         "a file to fetch, which a person asks for again",
     ),

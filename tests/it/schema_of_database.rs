@@ -208,6 +208,7 @@ async fn create_from_entities(db: &Db) {
     create(db, entities::usage_day::Entity).await;
     create(db, entities::user::Entity).await;
     create(db, entities::user_plan::Entity).await;
+    create(db, entities::user_session::Entity).await;
     create(db, entities::verified_source::Entity).await;
     create(db, entities::webhook_attempt::Entity).await;
     create(db, entities::webhook_delivery::Entity).await;

@@ -6,21 +6,21 @@
 //! buttons, [`page`] dresses answers, [`assets`] are in the binary. htmx enhances: it swaps what a form
 //! or the stream of [`live`] sends. Nothing is inline, so the policy for browsers allows nothing inline.
 
-mod assets;
+pub(super) mod assets;
 mod audit;
 mod bulk;
 mod crons;
 mod filter;
 mod job;
-mod jobs;
+pub(super) mod jobs;
 mod live;
 mod overview;
-mod page;
+pub(super) mod page;
 mod post;
 mod posts;
 mod same_origin;
 mod session;
-mod show;
+pub(super) mod show;
 
 use std::sync::Arc;
 

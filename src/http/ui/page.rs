@@ -17,7 +17,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
      connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// Adds what browsers must know about every answer of the console.
-pub(super) async fn dress(request: Request, next: Next) -> Response {
+pub(in crate::http) async fn dress(request: Request, next: Next) -> Response {
     let mut answer = next.run(request).await;
     let headers = answer.headers_mut();
     let fixed: [(HeaderName, &str); 5] = [
@@ -178,7 +178,7 @@ fn message(frame: Frame, status: StatusCode, title: &str, sentences: Vec<String>
 }
 
 /// A page, or the part of one that a script asked for.
-pub(super) fn render(status: StatusCode, page: &impl Template) -> Response {
+pub(in crate::http) fn render(status: StatusCode, page: &impl Template) -> Response {
     match page.render() {
         Ok(html) => (status, Html(html)).into_response(),
         Err(error) => {
@@ -237,7 +237,7 @@ fn failed(frame: Frame, error: &Error) -> Response {
 }
 
 /// A refusal as a sentence of its own.
-pub(super) fn sentence(text: &str) -> String {
+pub(in crate::http) fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters.next().map(char::to_uppercase);
     let dot = if text.ends_with(['.', '!', '?']) {
