@@ -37,6 +37,7 @@ pub mod metric_plan;
 pub mod metric_sample;
 pub mod notice;
 pub mod oauth_state;
+pub mod operator;
 pub mod post;
 pub mod post_attempt;
 pub mod post_photo;

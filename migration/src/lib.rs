@@ -29,6 +29,7 @@ mod m20261125_000052_retention;
 mod m20261125_000055_exports;
 mod m20261125_000060_consents;
 mod m20261125_000061_user_sessions;
+mod m20261125_000062_operators;
 
 /// Runs the migrations in order.
 #[derive(Debug)]
@@ -60,6 +61,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000055_exports::Migration),
             Box::new(m20261125_000060_consents::Migration),
             Box::new(m20261125_000061_user_sessions::Migration),
+            Box::new(m20261125_000062_operators::Migration),
         ]
     }
 }

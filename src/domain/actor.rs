@@ -23,6 +23,8 @@ pub enum Scope {
     MediaRead,
     /// Upload files.
     MediaWrite,
+    /// Act on many jobs at once, settle posts and give plans, in the whole installation.
+    OpsAdmin,
     /// See jobs and queues of the whole installation.
     OpsRead,
     /// Steer jobs and queues of the whole installation.
@@ -37,7 +39,7 @@ pub enum Scope {
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::AccountDelete,
         Self::AccountExport,
         Self::AccountsConnect,
@@ -45,6 +47,7 @@ impl Scope {
         Self::KeysAdmin,
         Self::MediaRead,
         Self::MediaWrite,
+        Self::OpsAdmin,
         Self::OpsRead,
         Self::OpsWrite,
         Self::PostsRead,
@@ -88,6 +91,7 @@ impl Scope {
             Self::KeysAdmin => "keys:admin",
             Self::MediaRead => "media:read",
             Self::MediaWrite => "media:write",
+            Self::OpsAdmin => "ops:admin",
             Self::OpsRead => "ops:read",
             Self::OpsWrite => "ops:write",
             Self::PostsRead => "posts:read",
@@ -106,7 +110,7 @@ impl fmt::Display for Scope {
 /// The text names no scope.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not a scope; the scopes are account:delete, account:export, accounts:connect, accounts:read, keys:admin, media:read, media:write, ops:read, ops:write, posts:read, posts:write and webhooks:admin"
+    "`{0}` is not a scope; the scopes are account:delete, account:export, accounts:connect, accounts:read, keys:admin, media:read, media:write, ops:admin, ops:read, ops:write, posts:read, posts:write and webhooks:admin"
 )]
 pub struct UnknownScope(String);
 

@@ -55,6 +55,10 @@ const OTHER_WRITES: &[(&str, &str)] = &[
         "operators' sessions, which a person repeats",
     ),
     (
+        "src/domain/roles/mod.rs",
+        "operators' roles, which a person gives again",
+    ),
+    (
         "src/domain/user_sessions.rs",
         "users' sessions, which a person repeats",
     ),

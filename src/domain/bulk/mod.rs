@@ -105,7 +105,7 @@ async fn begin(
     idempotency_key: &str,
 ) -> Result<bulk_act::Model> {
     // Operators have keys; a tenant's session has no scope of theirs.
-    let key_id = (actor.key_id).ok_or(Error::Forbidden(Scope::OpsWrite.as_str()))?;
+    let key_id = (actor.key_id).ok_or(Error::Forbidden(Scope::OpsAdmin.as_str()))?;
     let now = app.clock.now();
     let details = details(action, filter, as_of)?;
     let request = Request::new(actor.user_id, idempotency_key, "startBulkAct", &details)?;

@@ -64,6 +64,7 @@ pub const PARTS: &[Part] = &[
         omit & ["hash"]
     ),
     part!(user_session, "user_sessions", OF_USER, omit & ["hash"]),
+    part!(operator, "operators", OF_USER),
     part!(account, "tiktok_accounts", OF_USER),
     part!(creator_snapshot, "creator_snapshots", OF_ACCOUNTS),
     part!(

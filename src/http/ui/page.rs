@@ -71,6 +71,7 @@ pub(super) struct Frame {
     /// Who is signed in; nobody on the page to sign in.
     pub(super) who: Option<String>,
     pub(super) may_act: bool,
+    pub(super) may_all: bool,
 }
 
 impl Frame {
@@ -82,6 +83,7 @@ impl Frame {
             here,
             who: Some(visit.actor().user_name.clone()),
             may_act: visit.may_act(),
+            may_all: visit.may_all(),
         }
     }
 
@@ -93,6 +95,7 @@ impl Frame {
             here: Place::Elsewhere,
             who: None,
             may_act: false,
+            may_all: false,
         }
     }
 
@@ -163,6 +166,11 @@ pub(super) fn plain(console: &Console, status: StatusCode, title: &str, text: &s
     )
 }
 
+/// A page about what was refused to whoever visits.
+pub(super) fn refused(visit: &Visit, error: &Error) -> Response {
+    failed(Frame::new(visit, Place::Elsewhere), error)
+}
+
 /// A page about a failure of ours, which is logged and not shown.
 pub(super) fn broken(console: &Console, error: &Error) -> Response {
     failed(Frame::outside(console), error)
@@ -216,8 +224,8 @@ fn failed(frame: Frame, error: &Error) -> Response {
         ),
         Error::Forbidden(scope) => (
             StatusCode::FORBIDDEN,
-            "Your key may look, not act",
-            vec![format!("It lacks the scope {scope}. Sign in with a key that has it.")],
+            "Your role does not allow that",
+            vec![format!("It needs the scope {scope}; nothing was done. An admin can give you another role.")],
         ),
         Error::Refused(refusals) => (
             StatusCode::CONFLICT,

@@ -4,8 +4,8 @@ use std::{net::IpAddr, time::Duration};
 
 use axum::{
     Extension, Form,
-    extract::{Query, Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    extract::{MatchedPath, Query, Request, State},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Redirect, Response},
 };
@@ -18,7 +18,7 @@ use crate::{
     domain::{
         actor::{Actor, Scope},
         console_sessions::{self, Session, SignInRefused},
-        error::Result,
+        roles,
     },
     http::{Peer, cookies::CONSOLE},
 };
@@ -43,9 +43,9 @@ impl Visit {
         self.actor().may(Scope::OpsWrite)
     }
 
-    /// Refuses unless buttons may be pressed.
-    pub(super) fn require_act(&self) -> Result<()> {
-        self.actor().require(Scope::OpsWrite)
+    /// Whether what concerns many at once may be done.
+    pub(super) fn may_all(&self) -> bool {
+        self.actor().may(Scope::OpsAdmin)
     }
 }
 
@@ -64,17 +64,34 @@ pub(super) async fn require(
     match resumed {
         Ok(Some(session)) => {
             let now = console.app.clock.now();
-            request.extensions_mut().insert(Visit {
+            let visit = Visit {
                 console,
                 session,
                 now,
                 is_part,
-            });
+            };
+            // What the role does not allow is refused, and what no role is named for.
+            let operation = operation(&request);
+            let app = &visit.console.app;
+            if let Err(error) = roles::require(app, visit.actor(), &operation).await {
+                return page::refused(&visit, &error);
+            }
+            request.extensions_mut().insert(visit);
             next.run(request).await
         }
         Ok(None) => to_form(&console, &request, is_part),
         Err(error) => page::broken(&console, &error),
     }
+}
+
+/// What the request is called in the table of roles.
+fn operation(request: &Request) -> String {
+    let method = match request.method() {
+        &Method::HEAD => &Method::GET,
+        method => method,
+    };
+    let path = request.extensions().get::<MatchedPath>();
+    format!("{method} {}", path.map_or("", MatchedPath::as_str))
 }
 
 /// Where to sign in, and to come back from.

@@ -6,6 +6,7 @@ mod door;
 mod jobs;
 mod pages;
 mod pictures;
+mod roles;
 
 use axum::{
     Router,

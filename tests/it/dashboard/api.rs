@@ -143,7 +143,7 @@ async fn a_stream_and_a_socket_take_the_cookie_from_a_page_of_ours() {
             "{said:?}"
         );
     }
-    let stream = Request::post("/graphql")
+    let stream = Request::post("/graphql/stream")
         .header("content-type", "application/json")
         .header("accept", "text/event-stream")
         .header("sec-fetch-site", "same-origin")
