@@ -35,6 +35,10 @@ const OTHER_WRITES: &[(&str, &str)] = &[
         "the creator's consent, which a person repeats",
     ),
     (
+        "src/domain/connect/pending.rs",
+        "a consent under way, which a person begins again",
+    ),
+    (
         "src/domain/counters/plans.rs",
         "times that the next plan writes anew",
     ),
