@@ -61,7 +61,7 @@ impl Keys {
 impl Authenticate for Keys {
     fn cookie(&self, headers: &HeaderMap) -> Option<SecretString> {
         // Whatever page causes a request, the browser adds the cookie: only ours may use it.
-        is_ours(&self.app, headers)
+        (self.app.config.dashboard.enabled && is_ours(&self.app, headers))
             .then(|| SESSION.read(&self.app, headers))
             .flatten()
     }
