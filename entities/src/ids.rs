@@ -103,6 +103,10 @@ typed_id! {
     ConsoleSessionId
 }
 typed_id! {
+    /// A tenant's session in a browser.
+    UserSessionId
+}
+typed_id! {
     /// One unit of work in the queue.
     JobId
 }

@@ -37,6 +37,7 @@ pub mod metric_plan;
 pub mod metric_sample;
 pub mod notice;
 pub mod oauth_state;
+pub mod operator;
 pub mod post;
 pub mod post_attempt;
 pub mod post_photo;
@@ -53,6 +54,7 @@ pub mod tracked_video;
 pub mod usage_day;
 pub mod user;
 pub mod user_plan;
+pub mod user_session;
 pub mod verified_source;
 pub mod webhook_attempt;
 pub mod webhook_delivery;
@@ -61,8 +63,8 @@ pub mod webhook_endpoint;
 pub use ids::{
     AccountId, ApiKeyId, AttemptId, AuditId, BulkActId, ConsoleSessionId, DataExportId,
     DriftReportId, ErasureId, EvidenceId, IdParseError, JobId, MediaId, MediaImportId, NoticeId,
-    PostId, SavedTextId, TrackedVideoId, UserId, VerifiedSourceId, WebhookDeliveryId,
-    WebhookEndpointId,
+    PostId, SavedTextId, TrackedVideoId, UserId, UserSessionId, VerifiedSourceId,
+    WebhookDeliveryId, WebhookEndpointId,
 };
 pub use sealed::Sealed;
 pub use time::Timestamp;

@@ -27,6 +27,9 @@ mod m20261125_000045_plans;
 mod m20261125_000050_audit_chain;
 mod m20261125_000052_retention;
 mod m20261125_000055_exports;
+mod m20261125_000060_consents;
+mod m20261125_000061_user_sessions;
+mod m20261125_000062_operators;
 
 /// Runs the migrations in order.
 #[derive(Debug)]
@@ -56,6 +59,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000050_audit_chain::Migration),
             Box::new(m20261125_000052_retention::Migration),
             Box::new(m20261125_000055_exports::Migration),
+            Box::new(m20261125_000060_consents::Migration),
+            Box::new(m20261125_000061_user_sessions::Migration),
+            Box::new(m20261125_000062_operators::Migration),
         ]
     }
 }

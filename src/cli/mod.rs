@@ -7,6 +7,7 @@ mod erasure;
 mod health;
 mod key;
 mod migrate;
+mod operator;
 mod receipt;
 mod retention;
 mod roles;
@@ -75,6 +76,9 @@ enum Command {
     /// Make, list and revoke API keys.
     #[command(subcommand)]
     Key(key::Command),
+    /// Say who runs the installation, and how much each may do.
+    #[command(subcommand)]
+    Operator(operator::Command),
     /// Give users plans.
     #[command(subcommand)]
     User(user::Command),
@@ -129,6 +133,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<()> {
         }
         Command::Migrate(command) => migrate::run(&load(&options)?, command).await,
         Command::Key(command) => Box::pin(key::run(load(&options)?, command)).await,
+        Command::Operator(command) => Box::pin(operator::run(load(&options)?, command)).await,
         Command::User(command) => Box::pin(user::run(load(&options)?, command)).await,
         Command::Erasure(command) => Box::pin(erasure::run(load(&options)?, command)).await,
         Command::Receipt(command) => receipt::run(&command),

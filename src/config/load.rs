@@ -6,8 +6,8 @@ use secrecy::ExposeSecret as _;
 use url::Url;
 
 use super::{
-    Config, Console, Database, Debug, Erasure, Fetch, Graphql, Http, Log, LogFormat, Media,
-    Metrics, Operations, Posts, Problems, Queue, Secrets, Tiktok, Transport, TransportKind,
+    Config, Console, Dashboard, Database, Debug, Erasure, Fetch, Graphql, Http, Log, LogFormat,
+    Media, Metrics, Operations, Posts, Problems, Queue, Secrets, Tiktok, Transport, TransportKind,
     WhenRemoved, check::check, layers::Layers, place::media_place, plans, reader::Reader,
     retention::retention,
 };
@@ -212,6 +212,12 @@ fn read(r: &mut Reader<'_>) -> Config {
             enabled: r.flag("console.enabled"),
             session_idle: r.duration("console.session_idle"),
             session_life: r.duration("console.session_life"),
+        },
+        dashboard: Dashboard {
+            enabled: r.flag("dashboard.enabled"),
+            sign_up: r.flag("dashboard.sign_up"),
+            session_idle: r.duration("dashboard.session_idle"),
+            session_life: r.duration("dashboard.session_life"),
         },
         log: Log {
             format: r

@@ -62,6 +62,8 @@ pub struct Config {
     pub graphql: Graphql,
     /// The operators' console.
     pub console: Console,
+    /// Users with a browser.
+    pub dashboard: Dashboard,
     /// Logs.
     pub log: Log,
     /// Faults that tests ask for.
@@ -314,6 +316,19 @@ pub struct Graphql {
 pub struct Console {
     /// Whether it is served.
     pub enabled: bool,
+    /// How long a session lasts without use.
+    pub session_idle: Duration,
+    /// How long it lasts at most.
+    pub session_life: Duration,
+}
+
+/// `[dashboard]`
+#[derive(Clone, Debug)]
+pub struct Dashboard {
+    /// Whether users may sign in.
+    pub enabled: bool,
+    /// Whether somebody becomes a user by signing in.
+    pub sign_up: bool,
     /// How long a session lasts without use.
     pub session_idle: Duration,
     /// How long it lasts at most.

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use clipqueue_entities::{AccountId, ApiKeyId, Timestamp, UserId};
+use clipqueue_entities::{AccountId, ApiKeyId, Timestamp, UserId, UserSessionId};
 
 use super::error::{Error, Result};
 
@@ -23,6 +23,8 @@ pub enum Scope {
     MediaRead,
     /// Upload files.
     MediaWrite,
+    /// Act on many jobs at once, settle posts and give plans, in the whole installation.
+    OpsAdmin,
     /// See jobs and queues of the whole installation.
     OpsRead,
     /// Steer jobs and queues of the whole installation.
@@ -37,7 +39,7 @@ pub enum Scope {
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::AccountDelete,
         Self::AccountExport,
         Self::AccountsConnect,
@@ -45,6 +47,7 @@ impl Scope {
         Self::KeysAdmin,
         Self::MediaRead,
         Self::MediaWrite,
+        Self::OpsAdmin,
         Self::OpsRead,
         Self::OpsWrite,
         Self::PostsRead,
@@ -64,6 +67,20 @@ impl Scope {
         Self::PostsWrite,
     ];
 
+    /// The scopes of a tenant who is signed in: all but the operators'.
+    pub const TENANT: [Self; 10] = [
+        Self::AccountDelete,
+        Self::AccountExport,
+        Self::AccountsConnect,
+        Self::AccountsRead,
+        Self::KeysAdmin,
+        Self::MediaRead,
+        Self::MediaWrite,
+        Self::PostsRead,
+        Self::PostsWrite,
+        Self::WebhooksAdmin,
+    ];
+
     /// The word for it.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -74,6 +91,7 @@ impl Scope {
             Self::KeysAdmin => "keys:admin",
             Self::MediaRead => "media:read",
             Self::MediaWrite => "media:write",
+            Self::OpsAdmin => "ops:admin",
             Self::OpsRead => "ops:read",
             Self::OpsWrite => "ops:write",
             Self::PostsRead => "posts:read",
@@ -92,7 +110,7 @@ impl fmt::Display for Scope {
 /// The text names no scope.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not a scope; the scopes are account:delete, account:export, accounts:connect, accounts:read, keys:admin, media:read, media:write, ops:read, ops:write, posts:read, posts:write and webhooks:admin"
+    "`{0}` is not a scope; the scopes are account:delete, account:export, accounts:connect, accounts:read, keys:admin, media:read, media:write, ops:admin, ops:read, ops:write, posts:read, posts:write and webhooks:admin"
 )]
 pub struct UnknownScope(String);
 
@@ -114,8 +132,10 @@ pub struct Actor {
     pub user_id: UserId,
     /// The tenant's name.
     pub user_name: String,
-    /// The key that was shown.
-    pub key_id: ApiKeyId,
+    /// The key that was shown, unless it was a session's cookie.
+    pub key_id: Option<ApiKeyId>,
+    /// The session whose cookie was shown.
+    pub session_id: Option<UserSessionId>,
     /// What the key may do.
     pub scopes: Vec<Scope>,
     /// When the key stops working.

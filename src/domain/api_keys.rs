@@ -16,7 +16,7 @@ use super::{
     actor::{Actor, Scope},
     error::{Code, Error, Refusal, Result},
     idempotency::{Request, Seen},
-    key_accounts,
+    key_accounts, roles,
 };
 use crate::{app::App, secrets::random_bytes};
 
@@ -116,15 +116,14 @@ async fn admit(app: &App, key: api_key::Model) -> Result<std::result::Result<Act
             .exec(app.db.write())
             .await?;
     }
+    let scopes = key.scopes.split(' ').filter_map(|word| word.parse().ok());
+    let scopes = roles::bound(app.db.read(), owner.id, scopes.collect()).await?;
     Ok(Ok(Actor {
         user_id: owner.id,
         user_name: owner.name,
-        key_id: key.id,
-        scopes: key
-            .scopes
-            .split(' ')
-            .filter_map(|word| word.parse().ok())
-            .collect(),
+        key_id: Some(key.id),
+        session_id: None,
+        scopes,
         expires_at: key.expires_at,
         accounts: key_accounts::of(&key),
     }))

@@ -94,7 +94,7 @@ pub async fn refusal<T>(
 async fn append(
     app: &App,
     connection: &impl ConnectionTrait,
-    by: Option<(UserId, ApiKeyId)>,
+    by: Option<(UserId, Option<ApiKeyId>)>,
     action: &'static str,
     subject: &str,
     details: Value,
@@ -102,6 +102,7 @@ async fn append(
 ) -> Result<AuditId> {
     let id = AuditId::new();
     let (user_id, key_id) = by.unzip();
+    let key_id = key_id.flatten();
     let row = audit_entry::Model {
         id,
         user_id,

@@ -12,38 +12,19 @@ use sea_orm::{
     ActiveModelTrait as _, ColumnTrait as _, EntityTrait as _, IntoActiveModel as _,
     QueryFilter as _, sea_query::Expr,
 };
-use secrecy::SecretString;
 use serde_json::json;
-use uuid::Uuid;
 
 use super::{
     actor::{Actor, Scope},
     api_keys::{self, KeyRefused},
     audit,
     error::Result,
+    session_cookie::{self, NewSession},
 };
-use crate::{
-    app::App,
-    clock::Clock,
-    queue::transport::{Acquired, Budget},
-    secrets::random_bytes,
-};
+use crate::app::App;
 
-/// Tries to sign in that one address has in [`TRIES_WINDOW`]. A person with a key needs one.
+/// Tries to sign in that one address has in a minute. A person with a key needs one.
 pub const TRIES: u32 = 10;
-/// The time over which tries are counted.
-const TRIES_WINDOW: Duration = Duration::from_secs(60);
-/// Last use is written at most this often.
-const SEEN_STEP: Duration = Duration::from_secs(60);
-
-/// A session that was just begun; the only time its cookie's text exists.
-#[derive(Clone, Debug)]
-pub struct NewSession {
-    /// The cookie's text.
-    pub cookie: SecretString,
-    /// How long it can last.
-    pub life: Duration,
-}
 
 /// Somebody who is signed in.
 #[derive(Clone, Debug)]
@@ -71,7 +52,7 @@ pub async fn sign_in(
     text: &str,
     source: Option<IpAddr>,
 ) -> Result<std::result::Result<NewSession, SignInRefused>> {
-    if let Some(wait) = too_often(app, source).await {
+    if let Some(wait) = session_cookie::too_often(app, "console-sign-in", TRIES, source).await {
         return Ok(Err(SignInRefused::TooOften(wait)));
     }
     let actor = match api_keys::authenticate(app, text).await? {
@@ -83,16 +64,18 @@ pub async fn sign_in(
     }
     let now = app.clock.now();
     let life = app.config.console.session_life;
-    let secret: [u8; 32] = random_bytes();
+    let (id, hash, cookie) = session_cookie::draw(app);
+    let Some(key_id) = actor.key_id else {
+        return Ok(Err(SignInRefused::NotAnOperator));
+    };
     let row = console_session::Model {
-        id: ConsoleSessionId(Uuid::new_v4()),
-        key_id: actor.key_id,
-        hash: app.vault.session_hash(&secret),
+        id: ConsoleSessionId(id),
+        key_id,
+        hash,
         created_at: now,
         seen_at: now,
         expires_at: now + life,
     };
-    let cookie = SecretString::from(format!("{}.{}", row.id.0.simple(), hex::encode(secret)));
     let subject = format!("session:{}", row.id);
     let tx = app.db.begin().await?;
     console_session::Entity::insert(row.into_active_model().reset_all())
@@ -103,46 +86,12 @@ pub async fn sign_in(
     Ok(Ok(NewSession { cookie, life }))
 }
 
-/// How long `source` has to wait before its next try, if it has to.
-async fn too_often(app: &App, source: Option<IpAddr>) -> Option<Duration> {
-    let budget = Budget {
-        key: format!("console-sign-in:{}", network(source)),
-        limit: TRIES,
-        window: TRIES_WINDOW,
-    };
-    // Redis counts by its own clock; a clock that a test moves counts for itself.
-    let now = matches!(app.clock, Clock::Manual(_)).then(|| app.clock.now());
-    match app.queue.transport().acquire(&[budget], now).await {
-        Ok(Acquired::Granted(_)) => None,
-        Ok(Acquired::Wait(wait)) => Some(wait),
-        Err(error) => {
-            // A key cannot be guessed, and operators need the console most while Redis is away.
-            tracing::warn!(%error, "tries to sign in cannot be counted");
-            None
-        }
-    }
-}
-
-/// Whom to count as one: an address, or the network that one IPv6 client has for itself.
-fn network(source: Option<IpAddr>) -> String {
-    match source {
-        Some(IpAddr::V6(address)) => match address.to_ipv4_mapped() {
-            Some(address) => address.to_string(),
-            None => {
-                let [a, b, c, d, ..] = address.segments();
-                format!("{a:x}:{b:x}:{c:x}:{d:x}")
-            }
-        },
-        Some(address) => address.to_string(),
-        None => "unknown".to_owned(),
-    }
-}
-
 /// Who shows the cookie `text`; nobody when the session is over.
 pub async fn resume(app: &App, text: &str) -> Result<Option<Session>> {
-    let Some((id, secret)) = parse(text) else {
+    let Some((id, secret)) = session_cookie::parse(text) else {
         return Ok(None);
     };
+    let id = ConsoleSessionId(id);
     let row = console_session::Entity::find_by_id(id)
         .one(app.db.read())
         .await?;
@@ -161,7 +110,7 @@ pub async fn resume(app: &App, text: &str) -> Result<Option<Session>> {
         end(app, id).await?;
         return Ok(None);
     };
-    if now.since(row.seen_at) >= SEEN_STEP {
+    if now.since(row.seen_at) >= session_cookie::SEEN_STEP {
         console_session::Entity::update_many()
             .col_expr(console_session::Column::SeenAt, Expr::value(now))
             .filter(console_session::Column::Id.eq(id))
@@ -184,7 +133,12 @@ pub async fn lasts(app: &App, id: ConsoleSessionId) -> Result<bool> {
 }
 
 fn is_over(app: &App, row: &console_session::Model, now: Timestamp) -> bool {
-    row.expires_at <= now || row.seen_at + app.config.console.session_idle <= now
+    session_cookie::is_over(
+        row.seen_at,
+        row.expires_at,
+        app.config.console.session_idle,
+        now,
+    )
 }
 
 /// Ends the session of somebody who asks for it.
@@ -213,35 +167,4 @@ async fn end(app: &App, id: ConsoleSessionId) -> Result<()> {
         .exec(app.db.write())
         .await?;
     Ok(())
-}
-
-fn parse(text: &str) -> Option<(ConsoleSessionId, [u8; 32])> {
-    let (id, secret) = text.split_once('.')?;
-    let mut bytes = [0; 32];
-    hex::decode_to_slice(secret, &mut bytes).ok()?;
-    let id = (id.len() == 32).then(|| Uuid::try_parse(id).ok())??;
-    Some((ConsoleSessionId(id), bytes))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_client_is_counted_as_one_however_it_changes_its_address() {
-        let of = |text: &str| network(Some(text.parse().unwrap()));
-        assert_eq!(of("2001:db8:1:2::1"), of("2001:db8:1:2:ffff::9"));
-        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
-        assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
-        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
-    }
-
-    #[test]
-    fn what_is_no_cookie_is_nobody() {
-        for text in ["", ".", "a.b", "0123", &"0".repeat(97)] {
-            assert!(parse(text).is_none(), "{text}");
-        }
-        let whole = format!("{}.{}", "1".repeat(32), "2".repeat(64));
-        assert!(parse(&whole).is_some());
-    }
 }

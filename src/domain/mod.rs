@@ -5,7 +5,7 @@
 //! GraphQL nor HTTP nor how jobs are run. `_in_tx` in a name means that the caller's transaction
 //! must carry it.
 //!
-//! - Who: [`actor`], [`api_keys`], [`console_sessions`]
+//! - Who: [`actor`], [`api_keys`], [`console_sessions`], [`user_sessions`], [`session_cookie`], [`ownership`], [`roles`]
 //! - TikTok accounts: [`connect`], [`accounts`], [`tokens`], [`token_life`], [`renewal`], [`creator`]
 //! - Posts: [`posts`], [`post_settings`], [`post_state`], [`post_change`], [`post_birth`],
 //!   [`preflight`], [`local_time`], [`lateness`], [`attempts`], [`caps`], [`line`](mod@line), [`reconcile`], [`fail_reason`],
@@ -57,6 +57,7 @@ pub mod next_action;
 pub mod notices;
 pub mod operators;
 pub mod overdue;
+pub mod ownership;
 pub mod plans;
 pub mod poll_plan;
 pub mod post_birth;
@@ -72,11 +73,14 @@ pub mod pulls;
 pub mod reconcile;
 pub mod renewal;
 pub mod retention;
+pub mod roles;
+pub mod session_cookie;
 pub mod sources;
 pub mod sweep;
 pub mod token_life;
 pub mod tokens;
 pub mod uploads;
+pub mod user_sessions;
 pub mod video_link;
 pub mod video_search;
 pub mod videos;

@@ -8,7 +8,10 @@ use super::{
 };
 use crate::{
     app::App,
-    domain::actor::{Actor, Scope},
+    domain::{
+        actor::{Actor, Scope},
+        roles,
+    },
 };
 
 /// The caller.
@@ -45,7 +48,14 @@ pub(crate) struct Needs(pub(crate) Scope);
 
 impl Guard for Needs {
     async fn check(&self, ctx: &Context<'_>) -> Result<()> {
-        require(ctx, self.0)
+        let checked = require(ctx, self.0);
+        if let Some(actor) = ctx.data_opt::<Actor>()
+            && !actor.may(self.0)
+        {
+            let operation = roles::of_field(ctx.field().name());
+            roles::refused(app(ctx), actor, operation, self.0).await;
+        }
+        checked
     }
 }
 

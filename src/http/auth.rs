@@ -1,11 +1,14 @@
-//! API keys at the door: one look-up for GraphQL and for uploads.
+//! API keys and the cookies of sessions at the door: one look-up for GraphQL and for uploads.
 
 use axum::http::{HeaderMap, StatusCode, header};
 use clipqueue_entities::UserId;
 use futures::future::BoxFuture;
+use secrecy::SecretString;
 
 use super::{
+    cookies::SESSION,
     graphql::{AuthFailure, Authenticate, Charge, Credentials, Rate, Session},
+    same_origin::is_ours,
     uploads::{Authorize, Refusal},
 };
 use crate::{
@@ -14,6 +17,7 @@ use crate::{
         actor::{Actor, Scope},
         api_keys,
         plans::requests::{self, Charged},
+        user_sessions,
     },
 };
 
@@ -41,13 +45,36 @@ impl Keys {
     }
 }
 
+impl Keys {
+    async fn signed_in(&self, cookie: &str) -> Result<Actor, AuthFailure> {
+        match user_sessions::resume(&self.app, cookie).await {
+            Ok(Some(session)) => Ok(session.actor),
+            Ok(None) => Err(AuthFailure::Rejected),
+            Err(error) => {
+                tracing::error!(error = ?error, "a session cannot be checked");
+                Err(AuthFailure::Unavailable)
+            }
+        }
+    }
+}
+
 impl Authenticate for Keys {
+    fn cookie(&self, headers: &HeaderMap) -> Option<SecretString> {
+        // Whatever page causes a request, the browser adds the cookie: only ours may use it.
+        (self.app.config.dashboard.enabled && is_ours(&self.app, headers))
+            .then(|| SESSION.read(&self.app, headers))
+            .flatten()
+    }
+
     fn authenticate<'a>(
         &'a self,
         credentials: Credentials<'a>,
     ) -> BoxFuture<'a, Result<Session, AuthFailure>> {
         Box::pin(async move {
-            let actor = self.actor(credentials.token).await?;
+            let actor = match credentials.is_cookie {
+                true => self.signed_in(credentials.token).await?,
+                false => self.actor(credentials.token).await?,
+            };
             let introspection = self.app.config.graphql.introspection || actor.may(Scope::OpsRead);
             let expires_at = actor.expires_at;
             let (app, user) = (self.app.clone(), actor.user_id);

@@ -8,11 +8,14 @@
 //! Around every route: a name and a log line (`trace`), headers that keep browsers from guessing, and
 //! JSON for what no route answers. Whoever changes something shows an API key in `Authorization`, which
 //! no browser adds by itself, so a foreign page has nothing to forge; the callback of OAuth is protected
-//! by its state, the console's cookie by the origin of the page.
+//! by its state, cookies by the origin of the page. [`sign_in`] lets users in with TikTok, [`dashboard`] is
+//! what they see then.
 
 mod answer;
 pub mod auth;
+pub mod cookies;
 mod cors;
+pub mod dashboard;
 pub mod erasure;
 mod exports;
 mod gauges;
@@ -20,7 +23,9 @@ pub mod graphql;
 pub mod health;
 pub mod oauth;
 mod pulls;
+mod same_origin;
 mod serve;
+mod sign_in;
 mod trace;
 pub mod ui;
 pub mod uploads;
@@ -97,6 +102,11 @@ pub fn router(
         .merge(erasure::router(app.clone()))
         .merge(exports::router(app.clone()))
         .merge(health::alive());
+    if app.config.dashboard.enabled {
+        router = router
+            .merge(sign_in::router(app.clone()))
+            .merge(dashboard::router(app));
+    }
     if app.config.console.enabled {
         router = router.merge(ui::router(app, shutdown));
     }

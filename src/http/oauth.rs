@@ -6,14 +6,23 @@
 use axum::{
     Router,
     extract::{RawQuery, State},
-    http::{HeaderName, StatusCode, header},
+    http::{HeaderMap, HeaderName, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
     routing::get,
 };
 
+use secrecy::ExposeSecret as _;
+
+use super::{
+    cookies::{self, SESSION},
+    dashboard,
+};
 use crate::{
     app::{App, CALLBACK_PATH},
-    domain::connect::{self, ConnectError, Connected},
+    domain::{
+        connect::{self, Arrived, ConnectError, Connected},
+        user_sessions,
+    },
 };
 
 /// The route that TikTok redirects to.
@@ -23,14 +32,50 @@ pub fn router(app: App) -> Router {
         .with_state(app)
 }
 
-async fn callback(State(app): State<App>, RawQuery(query): RawQuery) -> Response {
-    match connect::finish(&app, query.as_deref().unwrap_or_default()).await {
-        Ok(connected) => match &connected.return_to {
+async fn callback(
+    State(app): State<App>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let browser = cookies::shown_browser(&app, &headers);
+    let query = query.as_deref().unwrap_or_default();
+    match connect::arrive(&app, query, browser.as_ref()).await {
+        Ok(Arrived::Connected(connected)) => match &connected.return_to {
             Some(target) if connected.missing.is_empty() => Redirect::to(target).into_response(),
             _ => success(&connected),
         },
+        Ok(Arrived::SignedIn(connected)) => signed_in(&app, &headers, &connected).await,
+        Ok(Arrived::Proved(proved)) => see_other(&app, &proved.go_to),
         Err(error) => failure(&error),
     }
+}
+
+/// Begins a session in the browser that came back; the one that it had ends.
+async fn signed_in(app: &App, headers: &HeaderMap, connected: &Connected) -> Response {
+    let shown = SESSION.read(app, headers);
+    let shown = shown.as_ref().map(|text| text.expose_secret());
+    match user_sessions::begin(app, connected.account.user_id, shown).await {
+        Ok(session) => {
+            let mut answer = match connected.missing.is_empty() {
+                true => see_other(app, dashboard::PATH),
+                false => success(connected),
+            };
+            SESSION.set(
+                app,
+                &mut answer,
+                session.cookie.expose_secret(),
+                session.life,
+            );
+            answer
+        }
+        Err(error) => failure(&ConnectError::from(error)),
+    }
+}
+
+/// To a path of ours.
+fn see_other(app: &App, path: &str) -> Response {
+    let base = app.config.http.public_url.path().trim_end_matches('/');
+    Redirect::to(&format!("{base}{path}")).into_response()
 }
 
 fn success(connected: &Connected) -> Response {
@@ -84,6 +129,21 @@ fn failure(error: &ConnectError) -> Response {
             StatusCode::BAD_REQUEST,
             "This link has expired",
             "It works for ten minutes. Start again from the app that sent you.",
+        ),
+        ConnectError::OtherBrowser => (
+            StatusCode::BAD_REQUEST,
+            "Another browser began this",
+            "Nothing was stored. Begin and end it in the same browser, with cookies allowed. If you began nothing, somebody else did: do not follow their link again.",
+        ),
+        ConnectError::NoSignUp => (
+            StatusCode::FORBIDDEN,
+            "Nobody here has this TikTok account",
+            "This service takes no new users by itself, so nothing was stored. Ask its operator, or sign in with an account that is connected.",
+        ),
+        ConnectError::NotAsked => (
+            StatusCode::NOT_FOUND,
+            "Nothing waits for this proof",
+            "What it was for is over. Nothing was stored, and the permission that you gave was ended again.",
         ),
         ConnectError::Taken => (
             StatusCode::CONFLICT,

@@ -206,7 +206,15 @@ fn each_library_stays_in_its_place() {
         ("async_graphql", &["src/graphql/", "src/http/graphql/"]),
         ("hickory_resolver", &["src/fetch/"]),
         ("axum", &["src/http/"]),
-        ("askama", &["src/http/ui/", "src/http/erasure.rs"]),
+        (
+            "askama",
+            &[
+                "src/http/ui/",
+                "src/http/dashboard/",
+                "src/http/sign_in.rs",
+                "src/http/erasure.rs",
+            ],
+        ),
         (
             "aho_corasick",
             &["src/domain/erasure/", "src/domain/exports/named.rs"],

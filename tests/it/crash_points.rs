@@ -31,8 +31,12 @@ const OTHER_WRITES: &[(&str, &str)] = &[
         "a reading, which the next replaces",
     ),
     (
-        "src/domain/connect.rs",
+        "src/domain/connect/account.rs",
         "the creator's consent, which a person repeats",
+    ),
+    (
+        "src/domain/connect/pending.rs",
+        "a consent under way, which a person begins again",
     ),
     (
         "src/domain/counters/plans.rs",
@@ -53,6 +57,14 @@ const OTHER_WRITES: &[(&str, &str)] = &[
     (
         "src/domain/console_sessions.rs",
         "operators' sessions, which a person repeats",
+    ),
+    (
+        "src/domain/roles/mod.rs",
+        "operators' roles, which a person gives again",
+    ),
+    (
+        "src/domain/user_sessions.rs",
+        "users' sessions, which a person repeats",
     ),
     (
         "src/domain/imports/mod.rs",

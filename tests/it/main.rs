@@ -14,6 +14,7 @@ mod configuration;
 mod connect;
 mod console;
 mod crash_points;
+mod dashboard;
 mod database;
 mod docs;
 mod end_to_end;

@@ -194,6 +194,7 @@ async fn create_from_entities(db: &Db) {
     create(db, entities::metric_sample::Entity).await;
     create(db, entities::notice::Entity).await;
     create(db, entities::oauth_state::Entity).await;
+    create(db, entities::operator::Entity).await;
     create(db, entities::post::Entity).await;
     create(db, entities::post_attempt::Entity).await;
     create(db, entities::post_video::Entity).await;
@@ -208,6 +209,7 @@ async fn create_from_entities(db: &Db) {
     create(db, entities::usage_day::Entity).await;
     create(db, entities::user::Entity).await;
     create(db, entities::user_plan::Entity).await;
+    create(db, entities::user_session::Entity).await;
     create(db, entities::verified_source::Entity).await;
     create(db, entities::webhook_attempt::Entity).await;
     create(db, entities::webhook_delivery::Entity).await;

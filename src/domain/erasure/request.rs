@@ -8,7 +8,7 @@ use clipqueue_entities::{
     erasure::{self, ErasureCause, ErasureScope, ErasureState},
     oauth_state,
     tombstone::TombstoneKind,
-    user,
+    user, user_session,
 };
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _,
@@ -256,6 +256,10 @@ async fn end_access_in_tx(app: &App, tx: &impl ConnectionTrait, user: UserId) ->
         .into_query();
     console_session::Entity::delete_many()
         .filter(console_session::Column::KeyId.in_subquery(keys))
+        .exec(tx)
+        .await?;
+    user_session::Entity::delete_many()
+        .filter(user_session::Column::UserId.eq(user))
         .exec(tx)
         .await?;
     oauth_state::Entity::delete_many()

@@ -127,6 +127,8 @@ pub const OWNED: &[Owned] = &[
     user("user_plans", "user_id", "user_id = $1"),
     user("bulk_acts", "id", "user_id = $1"),
     user("oauth_states", "state_hash", "user_id = $1"),
+    user("user_sessions", "id", "user_id = $1"),
+    user("operators", "user_id", "user_id = $1"),
     user(
         "console_sessions",
         "id",

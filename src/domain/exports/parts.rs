@@ -63,6 +63,8 @@ pub const PARTS: &[Part] = &[
         "key_id IN (SELECT k.id FROM api_keys k WHERE k.user_id = {user})",
         omit & ["hash"]
     ),
+    part!(user_session, "user_sessions", OF_USER, omit & ["hash"]),
+    part!(operator, "operators", OF_USER),
     part!(account, "tiktok_accounts", OF_USER),
     part!(creator_snapshot, "creator_snapshots", OF_ACCOUNTS),
     part!(

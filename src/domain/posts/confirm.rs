@@ -71,7 +71,7 @@ pub async fn confirm(
         tx.rollback().await?;
         return get(app.db.read(), actor.user_id, PostId(id)).await;
     }
-    let proof = Evidence::creator("confirmPost").with("key_id", actor.key_id.to_string());
+    let proof = by(actor, Evidence::creator("confirmPost"));
     take(app, tx, post, word.posted, video, proof, "creator").await
 }
 
@@ -119,9 +119,19 @@ async fn settle_recorded(
     audit::record_in_tx(app, &tx, operator, SETTLE, &format!("post:{id}"), details).await?;
     let proof = Evidence::operator("settlePost")
         .with("reason", reason)
-        .with("operator", operator.user_name.as_str())
-        .with("key_id", operator.key_id.to_string());
+        .with("operator", operator.user_name.as_str());
+    let proof = by(operator, proof);
     take(app, tx, post, word.posted, video, proof, "operator").await
+}
+
+/// Whose word it is, by what was shown.
+fn by(actor: &Actor, proof: Evidence) -> Evidence {
+    let key = actor.key_id.map(|id| ("key_id", id.to_string()));
+    let session = actor.session_id.map(|id| ("session_id", id.to_string()));
+    match key.or(session) {
+        Some((name, id)) => proof.with(name, id),
+        None => proof,
+    }
 }
 
 async fn of_anybody(db: &impl ConnectionTrait, id: PostId, locked: bool) -> Result<post::Model> {

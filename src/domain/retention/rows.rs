@@ -42,6 +42,7 @@ pub(super) const IDEMPOTENCY_KEYS: Rows = Rows {
 };
 pub(super) const OAUTH_STATES: Rows = by_age("oauth_states", "state_hash", "expires_at");
 pub(super) const CONSOLE_SESSIONS: Rows = by_age("console_sessions", "id", "expires_at");
+pub(super) const USER_SESSIONS: Rows = by_age("user_sessions", "id", "expires_at");
 pub(super) const BUDGET_MARKS: Rows = by_age("budget_marks", "subject, budget", "spent_until");
 pub(super) const NOTICES: Rows = by_age("tiktok_notices", "id", "received_at");
 pub(super) const DRIFT_REPORTS: Rows = by_age("drift_reports", "id", "created_at");

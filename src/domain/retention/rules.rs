@@ -112,6 +112,13 @@ pub const RULES: &[Rule] = &[
         Work::Rows(rows::CONSOLE_SESSIONS),
     ),
     rule(
+        "user_sessions",
+        "users' sessions that are over",
+        Some("dashboard.session_life"),
+        |_| Duration::ZERO,
+        Work::Rows(rows::USER_SESSIONS),
+    ),
+    rule(
         "budget_marks",
         "marks of caps that are free again",
         None,

@@ -50,8 +50,8 @@ pub(crate) struct BulkMutations;
 #[Object]
 impl BulkMutations {
     /// Starts an act on many jobs; a job of the queue `ops` carries it out in small batches. Watch it
-    /// by `bulkActUpdated`. Needs the scope `ops:write`.
-    #[graphql(guard = "Needs(Scope::OpsWrite)")]
+    /// by `bulkActUpdated`. Needs the scope `ops:admin`.
+    #[graphql(guard = "Needs(Scope::OpsAdmin)")]
     async fn start_bulk_act(
         &self,
         ctx: &Context<'_>,
@@ -69,8 +69,8 @@ impl BulkMutations {
         payload(started)
     }
 
-    /// Stops an act on many jobs. What was done to jobs stays done. Needs the scope `ops:write`.
-    #[graphql(guard = "Needs(Scope::OpsWrite)")]
+    /// Stops an act on many jobs. What was done to jobs stays done. Needs the scope `ops:admin`.
+    #[graphql(guard = "Needs(Scope::OpsAdmin)")]
     async fn cancel_bulk_act(
         &self,
         ctx: &Context<'_>,

@@ -244,8 +244,8 @@ impl LibraryMutations {
         posts::payload_of(ctx, "postId", id, applied).await
     }
 
-    /// Gives a user a plan. Needs the scope `ops:write`.
-    #[graphql(guard = "Needs(Scope::OpsWrite)")]
+    /// Gives a user a plan. Needs the scope `ops:admin`.
+    #[graphql(guard = "Needs(Scope::OpsAdmin)")]
     async fn set_plan(
         &self,
         ctx: &Context<'_>,

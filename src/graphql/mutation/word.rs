@@ -89,8 +89,8 @@ impl WordMutations {
     }
 
     /// Says what became of a post of any user, as an operator found out. It is recorded on the post's
-    /// timeline with its reason. Needs the scope `ops:write`.
-    #[graphql(guard = "Needs(Scope::OpsWrite)")]
+    /// timeline with its reason. Needs the scope `ops:admin`.
+    #[graphql(guard = "Needs(Scope::OpsAdmin)")]
     async fn settle_post(
         &self,
         ctx: &Context<'_>,

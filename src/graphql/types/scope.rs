@@ -20,6 +20,8 @@ pub(crate) enum ApiScope {
     MediaRead,
     /// `media:write`: upload and delete files.
     MediaWrite,
+    /// `ops:admin`: act on many jobs at once, settle posts and give plans, in the whole installation.
+    OpsAdmin,
     /// `ops:read`: see jobs and queues of the whole installation.
     OpsRead,
     /// `ops:write`: steer jobs and queues of the whole installation.

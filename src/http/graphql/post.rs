@@ -17,7 +17,7 @@ use http::{HeaderValue, Method, StatusCode, header, request::Parts};
 use super::accept::{self, MediaType};
 use super::outcome::Outcome;
 use super::params::{Body, Params};
-use super::session::{self, Session};
+use super::session::Session;
 use super::{Endpoint, RequestId, admit, body, origin, rate, ws};
 use crate::graphql::error::{ApiError, Code};
 
@@ -86,8 +86,8 @@ async fn get(
     media: MediaType,
 ) -> Result<Response, ApiError> {
     origin::check_request(&parts.headers, &endpoint.settings)?;
-    let token = session::bearer(&parts.headers)?;
-    let session = endpoint.authenticate(token.as_ref()).await?;
+    let shown = endpoint.shown(&parts.headers)?;
+    let session = endpoint.authenticate(shown.as_ref()).await?;
     rate::charge(&session, Some(&parts.extensions)).await?;
     let params = Params::from_query_string(parts.uri.query().unwrap_or_default())?;
     let outcome = match admit::admit(params, &session, request_id, &endpoint.settings) {
@@ -114,8 +114,8 @@ pub(super) async fn receive(
 ) -> Result<(Session, Vec<u8>), ApiError> {
     accept::check_content_type(&parts.headers)?;
     origin::check_request(&parts.headers, &endpoint.settings)?;
-    let token = session::bearer(&parts.headers)?;
-    let session = endpoint.authenticate(token.as_ref()).await?;
+    let shown = endpoint.shown(&parts.headers)?;
+    let session = endpoint.authenticate(shown.as_ref()).await?;
     rate::charge(&session, Some(&parts.extensions)).await?;
     let settings = &endpoint.settings;
     let bytes = body::read(body, settings.limits.body_bytes, settings.execution_timeout).await?;

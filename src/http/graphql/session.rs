@@ -15,11 +15,34 @@ use super::Endpoint;
 use super::rate::{Charge, Meter};
 use crate::graphql::error::{ApiError, Code};
 
-/// What a caller presents: a bearer token, from the `Authorization` header or from `connection_init`.
+/// What a caller presents: a bearer token, from the `Authorization` header or from `connection_init`, or
+/// the cookie of a session.
 #[derive(Clone, Copy)]
 pub struct Credentials<'a> {
-    /// The token, without the word `Bearer`.
+    /// The token, without the word `Bearer`, or the cookie's value.
     pub token: &'a str,
+    /// Whether a browser added it by itself.
+    pub is_cookie: bool,
+}
+
+/// A credential as it came, for as long as its connection lasts.
+#[derive(Clone)]
+pub(super) enum Shown {
+    Token(SecretString),
+    Cookie(SecretString),
+}
+
+impl Shown {
+    fn credentials(&self) -> Credentials<'_> {
+        let (text, is_cookie) = match self {
+            Self::Token(text) => (text, false),
+            Self::Cookie(text) => (text, true),
+        };
+        Credentials {
+            token: text.expose_secret(),
+            is_cookie,
+        }
+    }
 }
 
 impl fmt::Debug for Credentials<'_> {
@@ -74,6 +97,12 @@ pub trait Authenticate: Send + Sync + 'static {
         &'a self,
         credentials: Credentials<'a>,
     ) -> BoxFuture<'a, Result<Session, AuthFailure>>;
+
+    /// The cookie of a session, if the request has one and comes from a page that may use it: whatever
+    /// page causes a request, the browser adds the cookie.
+    fn cookie(&self, _: &HeaderMap) -> Option<SecretString> {
+        None
+    }
 }
 
 type Attach = Arc<dyn Fn(&mut Data) + Send + Sync>;
@@ -160,7 +189,7 @@ impl fmt::Debug for Session {
 /// The bearer token of a request, if it has one.
 ///
 /// Another scheme is an error: the caller meant to authenticate and must not pass as anonymous.
-pub(super) fn bearer(headers: &HeaderMap) -> Result<Option<SecretString>, ApiError> {
+fn bearer(headers: &HeaderMap) -> Result<Option<SecretString>, ApiError> {
     let Some(value) = headers.get(header::AUTHORIZATION) else {
         return Ok(None);
     };
@@ -186,12 +215,17 @@ pub(super) fn bearer_token(value: &str) -> Option<&str> {
 }
 
 impl Endpoint {
-    /// The session for a token, or for nobody where nobody may ask.
-    pub(super) async fn authenticate(
-        &self,
-        token: Option<&SecretString>,
-    ) -> Result<Session, ApiError> {
-        let Some(token) = token else {
+    /// What a request shows. A token counts before a cookie: who writes one means it.
+    pub(super) fn shown(&self, headers: &HeaderMap) -> Result<Option<Shown>, ApiError> {
+        Ok(match bearer(headers)? {
+            Some(token) => Some(Shown::Token(token)),
+            None => self.auth.cookie(headers).map(Shown::Cookie),
+        })
+    }
+
+    /// The session for a credential, or for nobody where nobody may ask.
+    pub(super) async fn authenticate(&self, shown: Option<&Shown>) -> Result<Session, ApiError> {
+        let Some(shown) = shown else {
             return if self.settings.anonymous {
                 Ok(Session::anonymous())
             } else {
@@ -201,12 +235,9 @@ impl Endpoint {
                 ))
             };
         };
-        let credentials = Credentials {
-            token: token.expose_secret(),
-        };
         let checked = tokio::time::timeout(
             self.settings.execution_timeout,
-            self.auth.authenticate(credentials),
+            self.auth.authenticate(shown.credentials()),
         );
         let session = checked
             .await
@@ -221,11 +252,7 @@ impl Endpoint {
     /// Completes when a session that stays open is no longer good: expired, or revoked meanwhile.
     ///
     /// That the check itself is unavailable ends nothing; the next one decides.
-    pub(super) async fn session_over(
-        self: Arc<Self>,
-        token: Option<SecretString>,
-        mut session: Session,
-    ) {
+    pub(super) async fn session_over(self: Arc<Self>, shown: Option<Shown>, mut session: Session) {
         loop {
             let expiry = session.expires_at;
             let expired = async {
@@ -238,7 +265,7 @@ impl Endpoint {
             if wins(expired, recheck).await {
                 return;
             }
-            match self.authenticate(token.as_ref()).await {
+            match self.authenticate(shown.as_ref()).await {
                 Ok(fresh) => session = fresh,
                 Err(error) if matches!(error.code(), Code::Unavailable | Code::RateLimited) => {}
                 Err(_) => return,

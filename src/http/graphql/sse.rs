@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::accept::{self, MediaType};
 use super::outcome::Outcome;
 use super::params::{Body, Params};
-use super::session::{self, Session};
+use super::session::Session;
 use super::{Endpoint, RequestId, admit, post};
 use crate::graphql::error::{ApiError, Code};
 
@@ -57,14 +57,14 @@ async fn open(
             ));
         }
     };
-    let token = session::bearer(&parts.headers)?;
+    let shown = endpoint.shown(&parts.headers)?;
     let outcomes = operate(&endpoint, request_id, &session, params);
 
     let (results, waiting) = mpsc::channel(endpoint.settings.outgoing_queue.max(1));
     let (last, ending) = oneshot::channel();
     let comment_every = endpoint.settings.sse_comment_every;
     tokio::spawn(async move {
-        let over = endpoint.clone().session_over(token, session);
+        let over = endpoint.clone().session_over(shown, session);
         let end = pump(&endpoint, outcomes, over, results).await;
         // The receiver is gone when the client is; then nobody waits for the ending.
         let _ = last.send(end);

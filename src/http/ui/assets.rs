@@ -58,7 +58,7 @@ static ADDRESSES: LazyLock<[String; FILES.len()]> = LazyLock::new(|| {
 });
 
 /// The address of a file, below `/ops/assets/`.
-pub(super) fn address(name: &str) -> &'static str {
+pub(in crate::http) fn address(name: &str) -> &'static str {
     FILES
         .iter()
         .position(|file| file.name == name)
@@ -66,7 +66,7 @@ pub(super) fn address(name: &str) -> &'static str {
 }
 
 /// Gives a file.
-pub(super) async fn serve(Path(name): Path<String>) -> Response {
+pub(in crate::http) async fn serve(Path(name): Path<String>) -> Response {
     let Some(file) = FILES.iter().find(|file| file.name == name) else {
         return StatusCode::NOT_FOUND.into_response();
     };

@@ -265,7 +265,6 @@ pub(super) async fn start(
 }
 
 async fn started(visit: &Visit, start: Start) -> Result<bulk_act::Model> {
-    visit.require_act()?;
     let action = Chosen {
         action: start.action,
     }
@@ -323,7 +322,7 @@ async fn progress(visit: &Visit, id: &str) -> Result<Progress> {
     let act = bulk::get(&visit.console.app, id).await?;
     Ok(Progress {
         base: visit.console.base.to_string(),
-        may_act: visit.may_act(),
+        may_act: visit.may_all(),
         act: Act::new(act, visit.now),
     })
 }
@@ -335,7 +334,6 @@ pub(super) async fn stop(Extension(visit): Extension<Visit>, Path(id): Path<Stri
 }
 
 async fn stopped(visit: &Visit, id: &str) -> Result<bulk_act::Model> {
-    visit.require_act()?;
     let id: BulkActId = id.parse().map_err(|_| Error::NotFound)?;
     bulk::cancel(&visit.console.app, visit.actor(), id).await
 }

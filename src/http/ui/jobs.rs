@@ -78,14 +78,14 @@ struct JobsPage {
 /// Where a page lies.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Edge {
-    pub(super) after: String,
-    pub(super) before: String,
+pub(in crate::http) struct Edge {
+    pub(in crate::http) after: String,
+    pub(in crate::http) before: String,
 }
 
 impl Edge {
     /// The id at the edge, and whether the page comes before it.
-    pub(super) fn read<T: std::str::FromStr>(&self) -> Result<(Option<T>, bool)> {
+    pub(in crate::http) fn read<T: std::str::FromStr>(&self) -> Result<(Option<T>, bool)> {
         let (text, backward) = match (&*self.after, &*self.before) {
             ("", "") => return Ok((None, false)),
             ("", before) => (before, true),
@@ -102,7 +102,12 @@ impl Edge {
     }
 
     /// Cuts what was read to one page; gives whether there are newer and older ones.
-    pub(super) fn cut<T>(&self, rows: &mut Vec<T>, backward: bool, page: usize) -> (bool, bool) {
+    pub(in crate::http) fn cut<T>(
+        &self,
+        rows: &mut Vec<T>,
+        backward: bool,
+        page: usize,
+    ) -> (bool, bool) {
         let more = rows.len() > page;
         if more && backward {
             rows.remove(0);

@@ -6,23 +6,23 @@
 //! buttons, [`page`] dresses answers, [`assets`] are in the binary. htmx enhances: it swaps what a form
 //! or the stream of [`live`] sends. Nothing is inline, so the policy for browsers allows nothing inline.
 
-mod assets;
+pub(super) mod assets;
 mod audit;
 mod bulk;
 mod crons;
 mod erasures;
 mod filter;
 mod job;
-mod jobs;
+pub(super) mod jobs;
 mod live;
 mod overview;
-mod page;
+pub(super) mod page;
 mod post;
 mod posts;
 mod retention;
 mod same_origin;
 mod session;
-mod show;
+pub(super) mod show;
 mod word;
 
 use std::sync::Arc;
@@ -48,13 +48,6 @@ struct Console {
     base: Arc<str>,
     sampler: Arc<Sampler>,
     shutdown: CancellationToken,
-}
-
-impl Console {
-    /// Whether browsers reach it by https.
-    fn is_secure(&self) -> bool {
-        self.app.config.http.public_url.scheme() == "https"
-    }
 }
 
 /// The console's routes.

@@ -229,7 +229,6 @@ pub(super) async fn steer(
 }
 
 async fn steered(visit: &Visit, queue: &str, act: &str) -> Result<()> {
-    visit.require_act()?;
     let mode = match act {
         "pause" => Mode::Paused,
         "drain" => Mode::Draining,

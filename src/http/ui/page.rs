@@ -17,7 +17,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
      connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// Adds what browsers must know about every answer of the console.
-pub(super) async fn dress(request: Request, next: Next) -> Response {
+pub(in crate::http) async fn dress(request: Request, next: Next) -> Response {
     let mut answer = next.run(request).await;
     let headers = answer.headers_mut();
     let fixed: [(HeaderName, &str); 5] = [
@@ -73,6 +73,7 @@ pub(super) struct Frame {
     /// Who is signed in; nobody on the page to sign in.
     pub(super) who: Option<String>,
     pub(super) may_act: bool,
+    pub(super) may_all: bool,
 }
 
 impl Frame {
@@ -84,6 +85,7 @@ impl Frame {
             here,
             who: Some(visit.actor().user_name.clone()),
             may_act: visit.may_act(),
+            may_all: visit.may_all(),
         }
     }
 
@@ -95,6 +97,7 @@ impl Frame {
             here: Place::Elsewhere,
             who: None,
             may_act: false,
+            may_all: false,
         }
     }
 
@@ -167,6 +170,11 @@ pub(super) fn plain(console: &Console, status: StatusCode, title: &str, text: &s
     )
 }
 
+/// A page about what was refused to whoever visits.
+pub(super) fn refused(visit: &Visit, error: &Error) -> Response {
+    failed(Frame::new(visit, Place::Elsewhere), error)
+}
+
 /// A page about a failure of ours, which is logged and not shown.
 pub(super) fn broken(console: &Console, error: &Error) -> Response {
     failed(Frame::outside(console), error)
@@ -182,7 +190,7 @@ fn message(frame: Frame, status: StatusCode, title: &str, sentences: Vec<String>
 }
 
 /// A page, or the part of one that a script asked for.
-pub(super) fn render(status: StatusCode, page: &impl Template) -> Response {
+pub(in crate::http) fn render(status: StatusCode, page: &impl Template) -> Response {
     match page.render() {
         Ok(html) => (status, Html(html)).into_response(),
         Err(error) => {
@@ -220,8 +228,8 @@ fn failed(frame: Frame, error: &Error) -> Response {
         ),
         Error::Forbidden(scope) => (
             StatusCode::FORBIDDEN,
-            "Your key may look, not act",
-            vec![format!("It lacks the scope {scope}. Sign in with a key that has it.")],
+            "Your role does not allow that",
+            vec![format!("It needs the scope {scope}; nothing was done. An admin can give you another role.")],
         ),
         Error::Refused(refusals) => (
             StatusCode::CONFLICT,
@@ -241,7 +249,7 @@ fn failed(frame: Frame, error: &Error) -> Response {
 }
 
 /// A refusal as a sentence of its own.
-pub(super) fn sentence(text: &str) -> String {
+pub(in crate::http) fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters.next().map(char::to_uppercase);
     let dot = if text.ends_with(['.', '!', '?']) {

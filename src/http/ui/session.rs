@@ -1,16 +1,16 @@
 //! Signing in and out, and who is at the console.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use axum::{
     Extension, Form,
-    extract::{Query, Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    extract::{MatchedPath, Query, Request, State},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Redirect, Response},
 };
 use clipqueue_entities::Timestamp;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 
 use super::{Console, page};
@@ -18,14 +18,10 @@ use crate::{
     domain::{
         actor::{Actor, Scope},
         console_sessions::{self, Session, SignInRefused},
-        error::Result,
+        roles,
     },
-    http::Peer,
+    http::{Peer, cookies::CONSOLE},
 };
-
-/// The cookie's name; browsers let no other host and no plain http set one with the prefix.
-const COOKIE_SECURE: &str = "__Host-clipqueue-ops";
-const COOKIE_PLAIN: &str = "clipqueue-ops";
 
 /// A request of somebody who is signed in.
 #[derive(Clone)]
@@ -47,9 +43,9 @@ impl Visit {
         self.actor().may(Scope::OpsWrite)
     }
 
-    /// Refuses unless buttons may be pressed.
-    pub(super) fn require_act(&self) -> Result<()> {
-        self.actor().require(Scope::OpsWrite)
+    /// Whether what concerns many at once may be done.
+    pub(super) fn may_all(&self) -> bool {
+        self.actor().may(Scope::OpsAdmin)
     }
 }
 
@@ -61,24 +57,41 @@ pub(super) async fn require(
 ) -> Response {
     let headers = request.headers();
     let is_part = headers.contains_key("hx-request");
-    let resumed = match cookie(&console, headers) {
+    let resumed = match CONSOLE.read(&console.app, headers) {
         Some(text) => console_sessions::resume(&console.app, text.expose_secret()).await,
         None => Ok(None),
     };
     match resumed {
         Ok(Some(session)) => {
             let now = console.app.clock.now();
-            request.extensions_mut().insert(Visit {
+            let visit = Visit {
                 console,
                 session,
                 now,
                 is_part,
-            });
+            };
+            // What the role does not allow is refused, and what no role is named for.
+            let operation = operation(&request);
+            let app = &visit.console.app;
+            if let Err(error) = roles::require(app, visit.actor(), &operation).await {
+                return page::refused(&visit, &error);
+            }
+            request.extensions_mut().insert(visit);
             next.run(request).await
         }
         Ok(None) => to_form(&console, &request, is_part),
         Err(error) => page::broken(&console, &error),
     }
+}
+
+/// What the request is called in the table of roles.
+fn operation(request: &Request) -> String {
+    let method = match request.method() {
+        &Method::HEAD => &Method::GET,
+        method => method,
+    };
+    let path = request.extensions().get::<MatchedPath>();
+    format!("{method} {}", path.map_or("", MatchedPath::as_str))
 }
 
 /// Where to sign in, and to come back from.
@@ -158,8 +171,8 @@ pub(super) async fn sign_in(
     let refused = match console_sessions::sign_in(&console.app, text, source).await {
         Ok(Ok(session)) => {
             let mut answer = Redirect::to(&format!("{}{next}", console.base)).into_response();
-            let life = session.life.as_secs();
-            set_cookie(&console, &mut answer, session.cookie.expose_secret(), life);
+            let text = session.cookie.expose_secret();
+            CONSOLE.set_at(&console.app, &mut answer, &console.base, text, session.life);
             return answer;
         }
         Ok(Err(refused)) => refused,
@@ -203,7 +216,7 @@ pub(super) async fn sign_out(Extension(visit): Extension<Visit>) -> Response {
         return page::broken(console, &error);
     }
     let mut answer = Redirect::to(&format!("{}/sign-in?out=1", console.base)).into_response();
-    set_cookie(console, &mut answer, "", 0);
+    CONSOLE.set_at(&console.app, &mut answer, &console.base, "", Duration::ZERO);
     answer
 }
 
@@ -215,42 +228,6 @@ fn inside(next: &str) -> &str {
             .bytes()
             .all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     if fits { next } else { "" }
-}
-
-fn cookie_name(console: &Console) -> &'static str {
-    if console.is_secure() {
-        COOKIE_SECURE
-    } else {
-        COOKIE_PLAIN
-    }
-}
-
-fn cookie(console: &Console, headers: &HeaderMap) -> Option<SecretString> {
-    let name = cookie_name(console);
-    headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(of, _)| *of == name)
-        .map(|(_, value)| SecretString::from(value))
-}
-
-fn set_cookie(console: &Console, answer: &mut Response, value: &str, life: u64) {
-    let name = cookie_name(console);
-    // The prefix demands the whole host as path.
-    let (path, secure) = if console.is_secure() {
-        ("/", "; Secure")
-    } else {
-        (&*console.base, "")
-    };
-    let text =
-        format!("{name}={value}; Path={path}; Max-Age={life}; HttpOnly; SameSite=Strict{secure}");
-    if let Ok(mut value) = HeaderValue::from_str(&text) {
-        value.set_sensitive(true);
-        answer.headers_mut().append(header::SET_COOKIE, value);
-    }
 }
 
 #[cfg(test)]

@@ -8,13 +8,13 @@ use clipqueue_entities::{Timestamp, job::JobState, post::PostState};
 
 /// An instant, as people say it, with its exact value in the title; or none.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct When {
+pub(in crate::http) struct When {
     at: Option<Timestamp>,
     now: Timestamp,
 }
 
 impl When {
-    pub(super) fn new(at: impl Into<Option<Timestamp>>, now: Timestamp) -> Self {
+    pub(in crate::http) fn new(at: impl Into<Option<Timestamp>>, now: Timestamp) -> Self {
         Self { at: at.into(), now }
     }
 
@@ -23,17 +23,17 @@ impl When {
     }
 
     /// Whether there is one.
-    pub(super) fn is_known(&self) -> bool {
+    pub(in crate::http) fn is_known(&self) -> bool {
         self.at.is_some()
     }
 
     /// Whether it has come.
-    pub(super) fn is_past(&self) -> bool {
+    pub(in crate::http) fn is_past(&self) -> bool {
         self.at.is_some_and(|at| at <= self.now)
     }
 
     /// The instant by the clock.
-    pub(super) fn exact(&self) -> String {
+    pub(in crate::http) fn exact(&self) -> String {
         let utc = self.utc();
         utc.map_or_else(
             || "never".to_owned(),
@@ -42,7 +42,7 @@ impl When {
     }
 
     /// Both ways to say it.
-    pub(super) fn full(&self) -> Full {
+    pub(in crate::http) fn full(&self) -> Full {
         Full(*self)
     }
 }
@@ -74,7 +74,7 @@ impl HtmlSafe for When {}
 const NONE: &str = "<span class=\"none\">–</span>";
 
 /// The exact instant, followed by how long ago that was.
-pub(super) struct Full(When);
+pub(in crate::http) struct Full(When);
 
 impl fmt::Display for Full {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -94,7 +94,7 @@ impl HtmlSafe for Full {}
 
 /// A length of time in its largest unit.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Span(pub(super) Duration);
+pub(in crate::http) struct Span(pub(in crate::http) Duration);
 
 impl Span {
     /// Whether there is none.
@@ -120,7 +120,7 @@ impl HtmlSafe for Span {}
 
 /// A number of bytes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Bytes(pub(super) i64);
+pub(in crate::http) struct Bytes(pub(in crate::http) i64);
 
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -146,24 +146,24 @@ impl HtmlSafe for Bytes {}
 
 /// A number of things, in groups of three digits, with a sign when it is only a lower bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Number {
-    pub(super) value: u64,
-    pub(super) or_more: bool,
+pub(in crate::http) struct Number {
+    pub(in crate::http) value: u64,
+    pub(in crate::http) or_more: bool,
 }
 
 impl Number {
-    pub(super) const fn exact(value: u64) -> Self {
+    pub(in crate::http) const fn exact(value: u64) -> Self {
         Self {
             value,
             or_more: false,
         }
     }
 
-    pub(super) const fn is_one(self) -> bool {
+    pub(in crate::http) const fn is_one(self) -> bool {
         self.value == 1 && !self.or_more
     }
 
-    pub(super) const fn is_zero(self) -> bool {
+    pub(in crate::http) const fn is_zero(self) -> bool {
         self.value == 0
     }
 }
@@ -186,13 +186,13 @@ impl HtmlSafe for Number {}
 
 /// A state as a word with a colour.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Chip {
+pub(in crate::http) struct Chip {
     word: &'static str,
     tone: &'static str,
 }
 
 impl Chip {
-    pub(super) const fn new(word: &'static str, tone: &'static str) -> Self {
+    pub(in crate::http) const fn new(word: &'static str, tone: &'static str) -> Self {
         Self { word, tone }
     }
 }
@@ -241,7 +241,7 @@ impl From<PostState> for Chip {
 }
 
 /// At most `limit` characters of a text of unknown length.
-pub(super) fn cut(text: &str, limit: usize) -> String {
+pub(in crate::http) fn cut(text: &str, limit: usize) -> String {
     match text.char_indices().nth(limit) {
         Some((at, _)) => format!("{}…", &text[..at]),
         None => text.to_owned(),
@@ -249,7 +249,7 @@ pub(super) fn cut(text: &str, limit: usize) -> String {
 }
 
 /// What a held job waits for, in a sentence.
-pub(super) fn hold_sentence(reason: &str) -> &'static str {
+pub(in crate::http) fn hold_sentence(reason: &str) -> &'static str {
     match reason {
         "unknown_kind" => {
             "This version does not know the kind. Finish the roll-out; it goes on by itself."

@@ -98,7 +98,8 @@ impl World {
         let actor = Actor {
             user_id: user.id,
             user_name: user.name,
-            key_id: ApiKeyId::new(),
+            key_id: Some(ApiKeyId::new()),
+            session_id: None,
             scopes: Scope::ALL.to_vec(),
             expires_at: None,
             accounts: None,

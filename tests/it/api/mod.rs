@@ -15,6 +15,7 @@ mod pages;
 mod posts;
 mod refusals;
 mod restricted;
+mod roles;
 mod samples;
 mod schema_file;
 mod scopes;

@@ -125,7 +125,7 @@ async fn every_id_of_another_tenant_is_not_found_everywhere() {
         for field in sdl.fields(root) {
             if OF_ANY_TENANT.contains(&field.name.node.as_str()) {
                 let text = &field.description.as_ref().unwrap().node;
-                assert!(text.contains("`ops:write`"), "{}", field.name.node);
+                assert!(text.contains("`ops:admin`"), "{}", field.name.node);
                 continue;
             }
             for path in id_paths(&sdl, field) {

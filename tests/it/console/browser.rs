@@ -13,13 +13,13 @@ use super::{devtools::Browser, job_in, state_of};
 use crate::support::app::{Stack, TestApp};
 
 /// The product served on an address of its own.
-pub(super) struct Site {
-    pub(super) base: String,
+pub(crate) struct Site {
+    pub(crate) base: String,
     _stop: DropGuard,
 }
 
 /// Serves `t` until the site is dropped.
-pub(super) async fn serve(t: &TestApp) -> Site {
+pub(crate) async fn serve(t: &TestApp) -> Site {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     let stop = CancellationToken::new();
@@ -32,7 +32,7 @@ pub(super) async fn serve(t: &TestApp) -> Site {
 }
 
 /// Signs in by the form, as a person does.
-pub(super) async fn sign_in(browser: &mut Browser, site: &Site, key: &str) {
+pub(crate) async fn sign_in(browser: &mut Browser, site: &Site, key: &str) {
     browser.open(&format!("{}/ops", site.base)).await;
     browser
         .wait(
@@ -189,7 +189,7 @@ async fn a_page_that_watches_stops_when_its_session_ends() {
     let streams = "document.querySelector('[sse-connect]')['htmx-internal-data']\
         ?.sseEventSource?.readyState === EventSource.OPEN";
     browser.wait(streams, "the page watches", || {}).await;
-    let id = t.actor.key_id;
+    let id = t.actor.key_id.unwrap();
     clipqueue::domain::api_keys::revoke(&t.app, t.actor.user_id, id)
         .await
         .unwrap();

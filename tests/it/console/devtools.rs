@@ -17,7 +17,7 @@ use crate::support::{eventually, within};
 /// A browser has to start on a machine that is busy with other tests.
 const START: Duration = Duration::from_secs(90);
 /// An answer to a command, and what a page has to come to.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 const NAMES: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 const FLAGS: [&str; 12] = [
@@ -36,7 +36,7 @@ const FLAGS: [&str; 12] = [
 ];
 
 /// A browser with one page.
-pub(super) struct Browser {
+pub(crate) struct Browser {
     process: Child,
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     session: String,
@@ -55,7 +55,7 @@ impl Drop for Browser {
 
 impl Browser {
     /// Starts one with a fresh profile.
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let profile = tempfile::tempdir().unwrap();
         let process = launch(&profile);
         let place = profile.path().join("DevToolsActivePort");
@@ -88,7 +88,7 @@ impl Browser {
     }
 
     /// Sends a command and gives its answer, which must be no error.
-    pub(super) async fn call(&mut self, method: &str, params: Value) -> Value {
+    pub(crate) async fn call(&mut self, method: &str, params: Value) -> Value {
         let answer = self.ask(method, params).await;
         assert!(
             answer.get("error").is_none(),
@@ -147,19 +147,19 @@ impl Browser {
     }
 
     /// Everything that the browser complained about since the last time.
-    pub(super) fn complaints(&mut self) -> Vec<String> {
+    pub(crate) fn complaints(&mut self) -> Vec<String> {
         std::mem::take(&mut self.complaints)
     }
 
     /// What an expression gives in the page; null while a page is on its way out.
-    pub(super) async fn eval(&mut self, expression: &str) -> Value {
+    pub(crate) async fn eval(&mut self, expression: &str) -> Value {
         let params = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
         let answer = self.ask("Runtime.evaluate", params).await;
         answer["result"]["result"]["value"].clone()
     }
 
     /// Opens an address.
-    pub(super) async fn open(&mut self, address: &str) {
+    pub(crate) async fn open(&mut self, address: &str) {
         self.call("Page.navigate", json!({"url": address})).await;
         self.wait(
             "document.readyState === 'complete'",
@@ -170,7 +170,7 @@ impl Browser {
     }
 
     /// Waits until an expression is true; `between` is called between two looks.
-    pub(super) async fn wait(&mut self, expression: &str, what: &str, mut between: impl FnMut()) {
+    pub(crate) async fn wait(&mut self, expression: &str, what: &str, mut between: impl FnMut()) {
         let condition = format!("Boolean({expression})");
         let seen = within(PATIENCE, async || {
             if self.eval(&condition).await == true {
@@ -188,7 +188,7 @@ impl Browser {
     }
 
     /// Clicks with the mouse on what a selector finds.
-    pub(super) async fn click(&mut self, selector: &str) {
+    pub(crate) async fn click(&mut self, selector: &str) {
         self.wait(
             &format!("document.querySelector({selector:?})"),
             selector,
@@ -208,12 +208,12 @@ impl Browser {
     }
 
     /// Types into what has the focus.
-    pub(super) async fn type_text(&mut self, text: &str) {
+    pub(crate) async fn type_text(&mut self, text: &str) {
         self.call("Input.insertText", json!({"text": text})).await;
     }
 
     /// Presses a key that has a name.
-    pub(super) async fn press(&mut self, key: &str, code: u32) {
+    pub(crate) async fn press(&mut self, key: &str, code: u32) {
         for kind in ["keyDown", "keyUp"] {
             let mut event =
                 json!({"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code});

@@ -1,12 +1,13 @@
 //! The operators' console: its door, its pages, and a browser that uses it.
 
-mod browser;
+pub(crate) mod browser;
 mod care;
-mod devtools;
+pub(crate) mod devtools;
 mod door;
 mod jobs;
 mod pages;
 mod pictures;
+mod roles;
 
 use axum::{
     Router,
@@ -28,35 +29,35 @@ use tower::ServiceExt as _;
 use crate::support::app::TestApp;
 
 /// What a browser adds to a form of a page of the console.
-const OURS: (&str, &str) = ("sec-fetch-site", "same-origin");
+pub(crate) const OURS: (&str, &str) = ("sec-fetch-site", "same-origin");
 
 /// An answer with its body as text.
-struct Answer {
-    status: u16,
-    headers: HeaderMap,
-    body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
 }
 
 impl Answer {
-    fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers
             .get(name)
             .map_or("", |value| value.to_str().unwrap())
     }
 
     /// The cookie that it sets, as a browser sends it back.
-    fn cookie(&self) -> String {
+    pub(crate) fn cookie(&self) -> String {
         let cookie = self.header("set-cookie");
         cookie.split(';').next().unwrap().to_owned()
     }
 }
 
-fn router(t: &TestApp) -> Router {
+pub(crate) fn router(t: &TestApp) -> Router {
     let token = CancellationToken::new;
     clipqueue::http::router(&t.app, None, token(), token())
 }
 
-async fn send(router: &Router, request: Request<Body>) -> Answer {
+pub(crate) async fn send(router: &Router, request: Request<Body>) -> Answer {
     let answer = router.clone().oneshot(request).await.unwrap();
     let (parts, body) = answer.into_parts();
     let body = axum::body::to_bytes(body, 4 << 20).await.unwrap();
@@ -67,7 +68,12 @@ async fn send(router: &Router, request: Request<Body>) -> Answer {
     }
 }
 
-fn request(method: &str, path: &str, headers: &[(&str, &str)], form: &str) -> Request<Body> {
+pub(crate) fn request(
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    form: &str,
+) -> Request<Body> {
     let mut request = Request::builder().method(method).uri(path);
     if method == "POST" {
         request = request.header("content-type", "application/x-www-form-urlencoded");

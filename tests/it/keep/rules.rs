@@ -59,7 +59,10 @@ async fn rows_go_by_their_age_and_the_plan_says_so_before(t: TestApp) {
     for (name, ago) in [("old", HOUR * 25), ("young", HOUR * 23)] {
         oauth_state::ActiveModel {
             state_hash: Set(name.to_owned()),
-            user_id: Set(t.actor.user_id),
+            user_id: Set(Some(t.actor.user_id)),
+            purpose: Set(oauth_state::ConsentPurpose::Connect),
+            request_id: Set(None),
+            browser_hash: Set(None),
             verifier_sealed: Set(clipqueue_entities::Sealed(vec![1])),
             scopes: Set(String::new()),
             return_to: Set(None),
@@ -74,7 +77,7 @@ async fn rows_go_by_their_age_and_the_plan_says_so_before(t: TestApp) {
     for end in [at(MINUTE), now + MINUTE] {
         console_session::ActiveModel {
             id: Set(clipqueue_entities::ConsoleSessionId::new()),
-            key_id: Set(t.actor.key_id),
+            key_id: Set(t.actor.key_id.unwrap()),
             hash: Set(clipqueue_entities::Sealed(vec![1])),
             created_at: Set(at(HOUR)),
             seen_at: Set(at(HOUR)),

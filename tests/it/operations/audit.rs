@@ -109,7 +109,7 @@ async fn every_act_is_recorded_with_who_what_and_how_it_ended(mut t: TestApp) {
             assert_eq!(entry.row.details["done"], 2);
         } else {
             assert_eq!(entry.row.user_id, Some(actor.user_id));
-            assert_eq!(entry.row.key_id, Some(actor.key_id));
+            assert_eq!(entry.row.key_id, actor.key_id);
             assert_eq!(entry.user_name.as_deref(), Some("ada"));
             assert_eq!(entry.key_name.as_deref(), Some("test"));
         }

@@ -6,5 +6,6 @@ mod drain;
 mod drift;
 mod isolation;
 mod retries;
+mod roles;
 mod support;
 mod watch;

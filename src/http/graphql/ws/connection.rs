@@ -13,7 +13,6 @@ use futures::{
     future::BoxFuture,
     stream::{self, BoxStream, SplitStream},
 };
-use secrecy::SecretString;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::super::{
@@ -22,7 +21,7 @@ use super::super::{
     outcome::Outcome,
     params::Params,
     rate,
-    session::Session,
+    session::{Session, Shown},
 };
 use super::operation::{Operations, Refused};
 use super::outbox::Outbox;
@@ -37,7 +36,7 @@ pub(super) enum Ending {
     Gone,
 }
 
-type Check = BoxFuture<'static, Result<(Session, Option<SecretString>), ApiError>>;
+type Check = BoxFuture<'static, Result<(Session, Option<Shown>), ApiError>>;
 
 enum Phase {
     New,
@@ -48,7 +47,7 @@ enum Phase {
 pub(super) struct Connection {
     endpoint: Arc<Endpoint>,
     request_id: RequestId,
-    header_token: Option<SecretString>,
+    shown: Option<Shown>,
     outbox: Arc<Outbox>,
     operations: Operations,
     phase: Phase,
@@ -62,7 +61,7 @@ impl Connection {
     pub(super) fn new(
         endpoint: Arc<Endpoint>,
         request_id: RequestId,
-        header_token: Option<SecretString>,
+        shown: Option<Shown>,
         outbox: Arc<Outbox>,
     ) -> Self {
         let settings = &endpoint.settings;
@@ -74,7 +73,7 @@ impl Connection {
             ),
             endpoint,
             request_id,
-            header_token,
+            shown,
             outbox,
             phase: Phase::New,
             check: pending().boxed(),
@@ -140,11 +139,11 @@ impl Connection {
             ClientMessage::Init(payload) => match self.phase {
                 Phase::New => {
                     let token = protocol::token(&payload).map_err(|()| Close::forbidden())?;
-                    let token = token.or_else(|| self.header_token.clone());
+                    let shown = token.map(Shown::Token).or_else(|| self.shown.clone());
                     let endpoint = self.endpoint.clone();
                     self.check = async move {
-                        let session = endpoint.authenticate(token.as_ref()).await?;
-                        Ok((session, token))
+                        let session = endpoint.authenticate(shown.as_ref()).await?;
+                        Ok((session, shown))
                     }
                     .boxed();
                     self.phase = Phase::Checking;
@@ -159,19 +158,16 @@ impl Connection {
         Ok(())
     }
 
-    fn open(
-        &mut self,
-        checked: Result<(Session, Option<SecretString>), ApiError>,
-    ) -> Result<(), Close> {
+    fn open(&mut self, checked: Result<(Session, Option<Shown>), ApiError>) -> Result<(), Close> {
         self.check = pending().boxed();
-        let (session, token) = checked.map_err(|error| match error.code() {
+        let (session, shown) = checked.map_err(|error| match error.code() {
             Code::Unavailable | Code::RateLimited => Close::try_later(),
             _ => Close::forbidden(),
         })?;
         self.over = self
             .endpoint
             .clone()
-            .session_over(token, session.clone())
+            .session_over(shown, session.clone())
             .boxed();
         self.phase = Phase::Open(session);
         self.outbox.control(protocol::ack());

@@ -23,13 +23,12 @@ use futures::{
     stream::{SplitSink, SplitStream},
 };
 use http::{Method, header};
-use secrecy::SecretString;
 
 use self::connection::{Connection, Ending};
 use self::outbox::Outbox;
 use self::protocol::Close;
 use super::accept::MediaType;
-use super::{Endpoint, RequestId, origin, post, session};
+use super::{Endpoint, RequestId, origin, post, session::Shown};
 use crate::graphql::error::{ApiError, Code};
 
 /// Longer messages than allowed are still read up to this many times the limit, so that the client gets
@@ -55,9 +54,9 @@ pub(super) async fn upgrade(
 ) -> Response {
     let (mut parts, _) = request.into_parts();
     let allowed = origin::check_upgrade(&parts.headers, &endpoint.settings)
-        .and_then(|()| session::bearer(&parts.headers));
-    let token = match allowed {
-        Ok(token) => token,
+        .and_then(|()| endpoint.shown(&parts.headers));
+    let shown = match allowed {
+        Ok(shown) => shown,
         Err(error) => return post::reject(&error, MediaType::Json),
     };
     let Ok(upgrade) = WebSocketUpgrade::from_request_parts(&mut parts, &()).await else {
@@ -69,14 +68,14 @@ pub(super) async fn upgrade(
         .protocols([protocol::PROTOCOL])
         .max_message_size(readable)
         .max_frame_size(readable)
-        .on_upgrade(move |socket| serve(socket, endpoint, request_id, token))
+        .on_upgrade(move |socket| serve(socket, endpoint, request_id, shown))
 }
 
 async fn serve(
     socket: WebSocket,
     endpoint: Arc<Endpoint>,
     request_id: RequestId,
-    header_token: Option<SecretString>,
+    shown: Option<Shown>,
 ) {
     let agreed = socket.protocol().is_some();
     let (sink, mut incoming) = socket.split();
@@ -84,7 +83,7 @@ async fn serve(
     let mut writer = tokio::spawn(write(sink, outbox.clone()));
 
     let ending = if agreed {
-        Connection::new(endpoint, request_id, header_token, outbox.clone())
+        Connection::new(endpoint, request_id, shown, outbox.clone())
             .run(&mut incoming)
             .await
     } else {

@@ -1,0 +1,265 @@
+//! Operators and their roles: who is one, what that allows, and the table of what needs which.
+//!
+//! A key carries scopes, as every key does; the role of its owner bounds those of operators at each use, so
+//! that a change of the role counts at once for every key and session. A key whose owner has no role is
+//! what its scopes say: it was made on the command line.
+
+mod table;
+
+use clipqueue_entities::{
+    UserId, api_key,
+    operator::{self, Role},
+    user,
+};
+use sea_orm::{
+    ActiveModelTrait as _, ColumnTrait as _, ConnectionTrait, EntityTrait as _,
+    IntoActiveModel as _, QueryFilter as _, sea_query::Expr,
+};
+use serde_json::json;
+
+pub use self::table::{OPERATIONS, least, of_field};
+use super::{
+    actor::{Actor, Scope},
+    api_keys::{self, NewKey},
+    audit,
+    error::{Code, Error, Refusal, Result},
+};
+use crate::app::App;
+
+/// What stands for "refused by the role" in the record.
+const REFUSED: &str = "role.refused";
+/// What the key of a new operator is called.
+const KEY_NAME: &str = "operator";
+
+/// The word for a role.
+pub const fn word(role: Role) -> &'static str {
+    match role {
+        Role::Viewer => "viewer",
+        Role::Operator => "operator",
+        Role::Admin => "admin",
+    }
+}
+
+/// The role of that word.
+pub fn named(word: &str) -> Option<Role> {
+    let roles = [Role::Viewer, Role::Operator, Role::Admin];
+    roles.into_iter().find(|role| self::word(*role) == word)
+}
+
+/// The scope that stands for a role: whoever has it has the role at least.
+pub const fn scope(role: Role) -> Scope {
+    match role {
+        Role::Viewer => Scope::OpsRead,
+        Role::Operator => Scope::OpsWrite,
+        Role::Admin => Scope::OpsAdmin,
+    }
+}
+
+/// The scopes of operators, the least first.
+pub const SCOPES: [Scope; 3] = [Scope::OpsRead, Scope::OpsWrite, Scope::OpsAdmin];
+
+/// An operator with the name.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// The user's name.
+    pub name: String,
+    /// The row.
+    pub row: operator::Model,
+}
+
+/// Takes the scopes away that the role of `user` does not allow.
+pub(super) async fn bound(
+    db: &impl ConnectionTrait,
+    user: UserId,
+    mut scopes: Vec<Scope>,
+) -> Result<Vec<Scope>> {
+    if !scopes.iter().any(|scope| SCOPES.contains(scope)) {
+        return Ok(scopes);
+    }
+    if let Some(row) = operator::Entity::find_by_id(user).one(db).await? {
+        let allows = |wanted: Role| row.ended_at.is_none() && wanted <= row.role;
+        scopes.retain(|of| match of {
+            Scope::OpsRead => allows(Role::Viewer),
+            Scope::OpsWrite => allows(Role::Operator),
+            Scope::OpsAdmin => allows(Role::Admin),
+            _ => true,
+        });
+    }
+    Ok(scopes)
+}
+
+/// Refuses `actor` unless the table lets them do `operation`. A refused operator is put on record; whoever
+/// is none has nothing to be recorded for.
+pub async fn require(app: &App, actor: &Actor, operation: &str) -> Result<()> {
+    let Some(role) = least(operation) else {
+        return Err(Error::NotFound);
+    };
+    let scope = scope(role);
+    if actor.may(scope) {
+        return Ok(());
+    }
+    refused(app, actor, operation, scope).await;
+    Err(Error::Forbidden(scope.as_str()))
+}
+
+/// Puts on record that an operator was refused something for want of a scope.
+pub async fn refused(app: &App, actor: &Actor, operation: &str, scope: Scope) {
+    if !SCOPES.contains(&scope) || !SCOPES.iter().any(|of| actor.may(*of)) {
+        return;
+    }
+    let details = json!({ "needs": scope.as_str() });
+    let ended: Result<()> = Err(Error::Forbidden(scope.as_str()));
+    let recorded = audit::refusal(app, actor, REFUSED, operation, details, ended).await;
+    if let Err(Error::Internal(error)) = recorded {
+        // It stays refused.
+        tracing::error!(?error, operation, "a refusal cannot be recorded");
+    }
+}
+
+/// Makes the user of that name an operator, with a key.
+pub async fn add(app: &App, name: &str, role: Role) -> Result<NewKey> {
+    let owner = api_keys::ensure_user(app, name).await?;
+    let new = api_keys::draw(app, owner.id, KEY_NAME, &SCOPES, None, None)?;
+    let now = app.clock.now();
+    let tx = app.db.begin().await?;
+    if super::erasure::is_leaving(&tx, owner.id).await? {
+        tx.rollback().await?;
+        return Err(Error::NotFound);
+    }
+    let before = operator::Entity::find_by_id(owner.id).one(&tx).await?;
+    if before.as_ref().is_some_and(|row| row.ended_at.is_none()) {
+        tx.rollback().await?;
+        let text = "is an operator already; change the role instead";
+        return Err(Refusal::new("name", Code::WrongState, text).into());
+    }
+    let row = operator::Model {
+        user_id: owner.id,
+        role,
+        created_at: now,
+        changed_at: now,
+        ended_at: None,
+    };
+    let model = row.into_active_model().reset_all();
+    if before.is_some() {
+        operator::Entity::update(model).exec(&tx).await?;
+    } else {
+        operator::Entity::insert(model)
+            .exec_without_returning(&tx)
+            .await?;
+    }
+    api_keys::insert(&tx, new.key.clone()).await?;
+    record(app, &tx, "operator.add", owner.id, Some(role)).await?;
+    tx.commit().await?;
+    Ok(new)
+}
+
+/// All operators, those of the past included, by name.
+pub async fn list(app: &App) -> Result<Vec<Known>> {
+    let rows = operator::Entity::find().all(app.db.read()).await?;
+    let ids = rows.iter().map(|row| row.user_id);
+    let users = user::Entity::find()
+        .filter(user::Column::Id.is_in(ids))
+        .all(app.db.read())
+        .await?;
+    let name = |id: UserId| {
+        users
+            .iter()
+            .find(|user| user.id == id)
+            .map(|user| user.name.clone())
+    };
+    let mut known: Vec<Known> = rows
+        .into_iter()
+        .filter_map(|row| {
+            Some(Known {
+                name: name(row.user_id)?,
+                row,
+            })
+        })
+        .collect();
+    known.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(known)
+}
+
+/// Gives an operator another role; it counts at once.
+pub async fn change(app: &App, name: &str, role: Role) -> Result<()> {
+    let owner = find(app, name).await?;
+    let now = app.clock.now();
+    let tx = app.db.begin().await?;
+    let changed = operator::Entity::update_many()
+        .col_expr(operator::Column::Role, Expr::value(role))
+        .col_expr(operator::Column::ChangedAt, Expr::value(now))
+        .filter(operator::Column::UserId.eq(owner.id))
+        .filter(operator::Column::EndedAt.is_null())
+        .exec(&tx)
+        .await?;
+    if changed.rows_affected == 0 {
+        tx.rollback().await?;
+        return Err(Error::NotFound);
+    }
+    record(app, &tx, "operator.role", owner.id, Some(role)).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Ends an operator: the role, and every key that has a scope of operators. What the user has as a tenant
+/// stays, keys without such scopes included.
+pub async fn revoke(app: &App, name: &str) -> Result<()> {
+    let owner = find(app, name).await?;
+    let now = app.clock.now();
+    let tx = app.db.begin().await?;
+    let ended = operator::Entity::update_many()
+        .col_expr(operator::Column::EndedAt, Expr::value(now))
+        .filter(operator::Column::UserId.eq(owner.id))
+        .filter(operator::Column::EndedAt.is_null())
+        .exec(&tx)
+        .await?;
+    if ended.rows_affected == 0 {
+        tx.rollback().await?;
+        return Err(Error::NotFound);
+    }
+    api_key::Entity::update_many()
+        .col_expr(api_key::Column::RevokedAt, Expr::value(now))
+        .filter(api_key::Column::UserId.eq(owner.id))
+        .filter(api_key::Column::RevokedAt.is_null())
+        .filter(api_key::Column::Scopes.contains("ops:"))
+        .exec(&tx)
+        .await?;
+    record(app, &tx, "operator.revoke", owner.id, None).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+async fn find(app: &App, name: &str) -> Result<user::Model> {
+    api_keys::find_user(app, name).await?.ok_or(Error::NotFound)
+}
+
+async fn record(
+    app: &App,
+    tx: &impl ConnectionTrait,
+    action: &'static str,
+    user: UserId,
+    role: Option<Role>,
+) -> Result<()> {
+    let details = json!({ "role": role.map(word) });
+    let subject = format!("user:{user}");
+    audit::record_own_in_tx(app, tx, action, &subject, details).await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn each_operation_is_named_once_and_words_are_read_back() {
+        let names: BTreeSet<&str> = OPERATIONS.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names.len(), OPERATIONS.len());
+        for role in [Role::Viewer, Role::Operator, Role::Admin] {
+            assert_eq!(named(word(role)), Some(role));
+        }
+        assert_eq!(named("root"), None);
+        assert!(Role::Viewer < Role::Operator && Role::Operator < Role::Admin);
+    }
+}
