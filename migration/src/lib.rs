@@ -28,6 +28,9 @@ mod m20261125_000050_audit_chain;
 mod m20261125_000052_retention;
 mod m20261125_000055_exports;
 mod m20261125_000060_consents;
+mod m20261125_000065_deletion_requests;
+mod m20261125_000066_mails;
+mod m20261125_000067_billing;
 
 /// Runs the migrations in order.
 #[derive(Debug)]
@@ -58,6 +61,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000052_retention::Migration),
             Box::new(m20261125_000055_exports::Migration),
             Box::new(m20261125_000060_consents::Migration),
+            Box::new(m20261125_000065_deletion_requests::Migration),
+            Box::new(m20261125_000066_mails::Migration),
+            Box::new(m20261125_000067_billing::Migration),
         ]
     }
 }

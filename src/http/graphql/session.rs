@@ -185,6 +185,14 @@ pub(super) fn bearer_token(value: &str) -> Option<&str> {
         .then_some(token)
 }
 
+/// What callers without a key are told.
+pub(super) fn key_needed() -> ApiError {
+    ApiError::new(
+        Code::Unauthenticated,
+        "An API key is needed. Send it as `Authorization: Bearer <key>`.",
+    )
+}
+
 impl Endpoint {
     /// The session for a token, or for nobody where nobody may ask.
     pub(super) async fn authenticate(
@@ -195,10 +203,7 @@ impl Endpoint {
             return if self.settings.anonymous {
                 Ok(Session::anonymous())
             } else {
-                Err(ApiError::new(
-                    Code::Unauthenticated,
-                    "An API key is needed. Send it as `Authorization: Bearer <key>`.",
-                ))
+                Err(key_needed())
             };
         };
         let credentials = Credentials {
