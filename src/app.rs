@@ -19,7 +19,9 @@ use crate::{
     db::Db,
     fetch::{Fetcher, Patience, Policy, SystemResolver},
     job::Job,
+    mail::Mailer,
     media::{Capabilities, MediaSettings, MediaStore, S3Address, Storage, StorageError},
+    paypal::Signatures,
     queue::{
         self, Queue,
         ledger::{self, CancelOutcome, Hastened},
@@ -34,6 +36,12 @@ pub const CALLBACK_PATH: &str = "/oauth/tiktok/callback";
 
 /// Where the pages of erasures are, below `http.public_url`.
 pub const ERASURE_PATH: &str = "/erasure";
+
+/// Where anybody can ask for deletion, below `http.public_url`.
+pub const DELETION_PATH: &str = "/privacy/delete";
+
+/// Where the pages of requests for deletion are, below `http.public_url`.
+pub const DELETION_REQUEST_PATH: &str = "/privacy/requests";
 
 /// The application.
 #[derive(Clone, Debug)]
@@ -56,6 +64,10 @@ pub struct App {
     pub media: MediaStore,
     /// What asks addresses that users name.
     pub fetch: Fetcher,
+    /// What hands letters over.
+    pub mail: Mailer,
+    /// What knows PayPal's signature.
+    pub paypal: Signatures,
 }
 
 impl App {
@@ -104,6 +116,8 @@ impl App {
             Arc::new(SystemResolver::default()),
         )
         .context("setting up the fetcher")?;
+        let mail = Mailer::new(&config.mail.outbox, &config.mail.from)?;
+        let paypal = Signatures::new(&config.paypal).context("paypal.roots")?;
         let calls = Calls::new(queue.clone(), clock.clone());
         Ok(Self {
             config: Arc::new(config),
@@ -115,6 +129,8 @@ impl App {
             queue,
             media,
             fetch,
+            mail,
+            paypal,
         })
     }
 
@@ -128,8 +144,22 @@ impl App {
 
     /// The page of the erasure with this code.
     pub fn erasure_url(&self, code: &str) -> Url {
+        self.page(&format!("{ERASURE_PATH}/{code}"))
+    }
+
+    /// The page of the request for deletion with this code.
+    pub fn deletion_request_url(&self, code: &str) -> Url {
+        self.page(&format!("{DELETION_REQUEST_PATH}/{code}"))
+    }
+
+    /// The page on which anybody can ask for deletion.
+    pub fn deletion_form_url(&self) -> Url {
+        self.page(DELETION_PATH)
+    }
+
+    fn page(&self, path: &str) -> Url {
         let mut url = self.config.http.public_url.clone();
-        let path = format!("{}{ERASURE_PATH}/{code}", url.path().trim_end_matches('/'));
+        let path = format!("{}{path}", url.path().trim_end_matches('/'));
         url.set_path(&path);
         url
     }

@@ -10,8 +10,8 @@ mod policy;
 use std::time::Duration;
 
 use clipqueue_entities::{
-    AccountId, BulkActId, DataExportId, ErasureId, MediaImportId, NoticeId, PostId, Timestamp,
-    UserId, VerifiedSourceId, WebhookDeliveryId, WebhookEndpointId,
+    AccountId, BulkActId, DataExportId, DeletionRequestId, ErasureId, MailId, MediaImportId,
+    NoticeId, PostId, Timestamp, UserId, VerifiedSourceId, WebhookDeliveryId, WebhookEndpointId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -101,6 +101,11 @@ pub enum Job {
         /// Its user, which is the lane.
         user_id: UserId,
     },
+    /// Reads the profile that a request for deletion names, until the code stands there.
+    LookAtProfile {
+        /// The request.
+        request_id: DeletionRequestId,
+    },
     /// Says whose counters are read within the next hour.
     PlanMetrics {},
     /// Asks TikTok how a post fares, until there is nothing left to learn.
@@ -126,10 +131,17 @@ pub enum Job {
     },
     /// Turns old readings of counters into one an hour, then one a day.
     RollUpMetrics {},
+    /// Hands a letter to the mail server.
+    SendMail {
+        /// The letter.
+        mail_id: MailId,
+    },
     /// Finds what no job cares for of that which goes out: events, deliveries, checks, imports.
     SweepOutbound {},
     /// Finds posts that are overdue or that no job cares for.
     SweepPosts {},
+    /// Finds requests for deletion, subscriptions and letters whose time has come.
+    SweepTerms {},
     /// Sends a post's video to TikTok.
     UploadPost {
         /// The post.
@@ -141,7 +153,7 @@ pub enum Job {
 
 impl Job {
     /// The word of every kind.
-    pub const KINDS: [&'static str; 21] = [
+    pub const KINDS: [&'static str; 24] = [
         "apply_notice",
         "audit_drift",
         "bulk_act",
@@ -153,6 +165,7 @@ impl Job {
         "export_data",
         "follow_events",
         "import_media",
+        "look_at_profile",
         "plan_metrics",
         "poll_post",
         "prune",
@@ -160,8 +173,10 @@ impl Job {
         "refresh_metrics",
         "refresh_token",
         "roll_up_metrics",
+        "send_mail",
         "sweep_outbound",
         "sweep_posts",
+        "sweep_terms",
         "upload_post",
     ];
 
@@ -179,6 +194,7 @@ impl Job {
             Self::ExportData { .. } => "export_data",
             Self::FollowEvents { .. } => "follow_events",
             Self::ImportMedia { .. } => "import_media",
+            Self::LookAtProfile { .. } => "look_at_profile",
             Self::PlanMetrics {} => "plan_metrics",
             Self::PollPost { .. } => "poll_post",
             Self::Prune {} => "prune",
@@ -186,8 +202,10 @@ impl Job {
             Self::RefreshMetrics { .. } => "refresh_metrics",
             Self::RefreshToken { .. } => "refresh_token",
             Self::RollUpMetrics {} => "roll_up_metrics",
+            Self::SendMail { .. } => "send_mail",
             Self::SweepOutbound {} => "sweep_outbound",
             Self::SweepPosts {} => "sweep_posts",
+            Self::SweepTerms {} => "sweep_terms",
             Self::UploadPost { .. } => "upload_post",
         }
     }
@@ -206,7 +224,10 @@ impl Job {
             | Self::RefreshDueTokens {}
             | Self::RollUpMetrics {}
             | Self::SweepOutbound {}
-            | Self::SweepPosts {} => self.kind().to_owned(),
+            | Self::SweepPosts {}
+            | Self::SweepTerms {} => self.kind().to_owned(),
+            Self::LookAtProfile { request_id } => format!("look:{request_id}"),
+            Self::SendMail { mail_id } => format!("mail:{mail_id}"),
             Self::CheckSource { source_id, .. } => format!("source:{source_id}"),
             Self::DeliverWebhook { delivery_id, .. } => format!("deliver:{delivery_id}"),
             Self::FollowEvents { user_id } => format!("follow:{user_id}"),
@@ -234,12 +255,15 @@ impl Job {
             | Self::Canary { .. }
             | Self::Erase { .. }
             | Self::ExpireUploads {}
+            | Self::LookAtProfile { .. }
             | Self::PlanMetrics {}
             | Self::Prune {}
             | Self::RefreshDueTokens {}
             | Self::RollUpMetrics {}
+            | Self::SendMail { .. }
             | Self::SweepOutbound {}
-            | Self::SweepPosts {} => String::new(),
+            | Self::SweepPosts {}
+            | Self::SweepTerms {} => String::new(),
             Self::DeliverWebhook { endpoint_id, .. } => endpoint_id.to_string(),
             Self::CheckSource { user_id, .. }
             | Self::ExportData { user_id, .. }

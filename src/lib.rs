@@ -3,8 +3,7 @@
 //! The modules, in the order in which they may import each other (`tests/it/architecture.rs` holds
 //! them to it):
 //!
-//! 1. [`clock`], [`config`], [`crash`], [`db`], [`fetch`], [`migrate`], [`remote`], [`secrets`], [`telemetry`]: what every
-//!    part needs.
+//! 1. [`clock`], [`config`], [`crash`], [`db`], [`fetch`], [`mail`], [`migrate`], [`paypal`], [`remote`], [`secrets`], [`telemetry`]: what every part needs.
 //! 2. [`media`]: uploaded files.
 //! 3. [`queue`]: jobs as rows, pointers in Redis or memory, workers by apalis. Knows no job by name.
 //! 4. [`job`]: the catalogue of jobs, as plain data.
@@ -30,8 +29,10 @@ pub mod fetch;
 pub mod graphql;
 pub mod http;
 pub mod job;
+pub mod mail;
 pub mod media;
 pub mod migrate;
+pub mod paypal;
 pub mod queue;
 pub mod remote;
 pub mod secrets;

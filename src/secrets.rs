@@ -150,6 +150,7 @@ pub struct Vault {
     pulls: Key,
     erasures: Key,
     receipts: Key,
+    names: Key,
 }
 
 impl Vault {
@@ -176,6 +177,7 @@ impl Vault {
             pulls: key("clipqueue/pull-addresses"),
             erasures: key("clipqueue/erasures"),
             receipts: key("clipqueue/receipts"),
+            names: key("clipqueue/names"),
         })
     }
 
@@ -221,6 +223,11 @@ impl Vault {
     /// The seed of the key that signs receipts.
     pub fn receipt_seed(&self) -> &[u8; 32] {
         self.receipts.expose()
+    }
+
+    /// What stands for `text` where the text itself is not stored: nobody without the master key can tell.
+    pub fn keyed(&self, purpose: &str, text: &str) -> String {
+        hex::encode(self.names.mac(format!("{purpose}\0{text}").as_bytes()))
     }
 
     /// What is stored of an API key's secret.

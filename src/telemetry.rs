@@ -108,6 +108,26 @@ pub fn install_metrics() -> Result<Arc<PrometheusHandle>, BuildError> {
 
 fn describe() {
     describe_gauge!(
+        "clipqueue_deletion_requests",
+        "Requests for deletion by people who cannot sign in, by whether they are proved"
+    );
+    describe_counter!(
+        "clipqueue_deletion_requests_total",
+        "Requests for deletion that were taken"
+    );
+    describe_counter!(
+        "clipqueue_deletion_requests_refused_total",
+        "Requests for deletion that came too often"
+    );
+    describe_counter!(
+        "clipqueue_mails_total",
+        "Tries to send letters, by how they ended"
+    );
+    describe_counter!(
+        "clipqueue_paypal_webhooks_total",
+        "Webhooks in PayPal's name, by what became of them"
+    );
+    describe_gauge!(
         "clipqueue_jobs",
         "Jobs by queue and state; counted up to 100,000."
     );

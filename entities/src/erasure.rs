@@ -30,6 +30,9 @@ pub enum ErasureCause {
     /// An operator, on the command line.
     #[sea_orm(string_value = "operator")]
     Operator,
+    /// The owner, who could not sign in and proved who they are.
+    #[sea_orm(string_value = "request")]
+    Request,
     /// A tombstone: a restored backup had brought the data back.
     #[sea_orm(string_value = "replay")]
     Replay,

@@ -154,3 +154,15 @@ typed_id! {
     /// A caption or a set of hashtags that a tenant keeps.
     SavedTextId
 }
+typed_id! {
+    /// A request to delete somebody's data, by somebody who cannot sign in.
+    DeletionRequestId
+}
+typed_id! {
+    /// A letter to somebody.
+    MailId
+}
+typed_id! {
+    /// A subscription at PayPal.
+    SubscriptionId
+}

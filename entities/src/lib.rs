@@ -12,6 +12,9 @@ pub mod api_key;
 pub mod attempt_photo;
 pub mod audit_entry;
 pub mod audit_head;
+pub mod billing_event;
+pub mod billing_link;
+pub mod billing_record;
 pub mod budget_mark;
 pub mod bulk_act;
 pub mod canary;
@@ -19,6 +22,7 @@ pub mod console_session;
 pub mod creator_snapshot;
 pub mod cron_slot;
 pub mod data_export;
+pub mod deletion_request;
 pub mod drift_report;
 pub mod erasure;
 pub mod erasure_step;
@@ -28,6 +32,7 @@ pub mod idempotency_key;
 pub mod ids;
 pub mod job;
 pub mod job_attempt;
+pub mod mail;
 pub mod master_key;
 pub mod media;
 pub mod media_import;
@@ -48,6 +53,7 @@ pub mod retention_day;
 pub mod retention_walk;
 pub mod saved_text;
 pub mod sealed;
+pub mod subscription;
 pub mod time;
 pub mod tombstone;
 pub mod tracked_video;
@@ -62,9 +68,9 @@ pub mod webhook_endpoint;
 
 pub use ids::{
     AccountId, ApiKeyId, AttemptId, AuditId, BulkActId, ConsoleSessionId, DataExportId,
-    DriftReportId, ErasureId, EvidenceId, IdParseError, JobId, MediaId, MediaImportId, NoticeId,
-    PostId, SavedTextId, TrackedVideoId, UserId, UserSessionId, VerifiedSourceId,
-    WebhookDeliveryId, WebhookEndpointId,
+    DeletionRequestId, DriftReportId, ErasureId, EvidenceId, IdParseError, JobId, MailId, MediaId,
+    MediaImportId, NoticeId, PostId, SavedTextId, SubscriptionId, TrackedVideoId, UserId,
+    UserSessionId, VerifiedSourceId, WebhookDeliveryId, WebhookEndpointId,
 };
 pub use sealed::Sealed;
 pub use time::Timestamp;

@@ -33,6 +33,8 @@ pub struct Model {
     pub ends_at: Option<Timestamp>,
     /// When it was given.
     pub changed_at: Timestamp,
+    /// Whether a subscription gave it.
+    pub by_subscription: bool,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -30,6 +30,9 @@ mod m20261125_000055_exports;
 mod m20261125_000060_consents;
 mod m20261125_000061_user_sessions;
 mod m20261125_000062_operators;
+mod m20261125_000065_deletion_requests;
+mod m20261125_000066_mails;
+mod m20261125_000067_billing;
 
 /// Runs the migrations in order.
 #[derive(Debug)]
@@ -62,6 +65,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000060_consents::Migration),
             Box::new(m20261125_000061_user_sessions::Migration),
             Box::new(m20261125_000062_operators::Migration),
+            Box::new(m20261125_000065_deletion_requests::Migration),
+            Box::new(m20261125_000066_mails::Migration),
+            Box::new(m20261125_000067_billing::Migration),
         ]
     }
 }

@@ -1,5 +1,7 @@
 //! `clipqueue doctor`: everything that the server needs, checked one by one.
 
+use std::time::Duration;
+
 use crate::{
     app::App,
     clock::Clock,
@@ -36,6 +38,9 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
                     .err()
                     .map(|error| format!("{:#}", anyhow::Error::from(error))),
             );
+            for (name, problem) in certificates(&app) {
+                report.line(name, problem);
+            }
             app.db.close().await?;
         }
     }
@@ -44,6 +49,26 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
         1 => anyhow::bail!("a check failed"),
         many => anyhow::bail!("{many} checks failed"),
     }
+}
+
+/// How long before its end a certificate of PayPal's is complained of.
+const NOTICE: Duration = Duration::from_secs(14 * 86_400);
+
+fn certificates(app: &App) -> Vec<(&'static str, Option<String>)> {
+    if app.config.paypal.webhook_id.is_none() {
+        return Vec::new();
+    }
+    let ending = app.paypal.untrusted(app.clock.now() + NOTICE);
+    let files: Vec<String> = ending
+        .iter()
+        .map(|file| file.display().to_string())
+        .collect();
+    let problem = format!(
+        "{} ends within 14 days or leads to no trusted root; see paypal.certificates",
+        files.join(", ")
+    );
+    let problem = (!files.is_empty()).then_some(problem);
+    vec![("PayPal's certificates", problem)]
 }
 
 #[derive(Default)]

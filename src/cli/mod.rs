@@ -1,7 +1,9 @@
 //! The command line: one subcommand a file, and the options that all of them share.
 
 mod audit;
+mod billing;
 mod check;
+mod deletion;
 mod doctor;
 mod erasure;
 mod health;
@@ -85,6 +87,12 @@ enum Command {
     /// Delete people's data, search for what is left, apply tombstones again.
     #[command(subcommand)]
     Erasure(erasure::Command),
+    /// Look at requests for deletion by people who cannot sign in, and approve or refuse them.
+    #[command(subcommand)]
+    Deletion(deletion::Command),
+    /// See what is kept of the subscriptions of erased users.
+    #[command(subcommand)]
+    Billing(billing::Command),
     /// Verify receipts of erasures.
     #[command(subcommand)]
     Receipt(receipt::Command),
@@ -136,6 +144,8 @@ async fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Command::Operator(command) => Box::pin(operator::run(load(&options)?, command)).await,
         Command::User(command) => Box::pin(user::run(load(&options)?, command)).await,
         Command::Erasure(command) => Box::pin(erasure::run(load(&options)?, command)).await,
+        Command::Deletion(command) => Box::pin(deletion::run(load(&options)?, command)).await,
+        Command::Billing(command) => Box::pin(billing::run(load(&options)?, command)).await,
         Command::Receipt(command) => receipt::run(&command),
         Command::Audit(command) => Box::pin(audit::run(load(&options)?, command)).await,
         Command::Retention(command) => Box::pin(retention::run(load(&options)?, command)).await,

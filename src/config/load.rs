@@ -8,7 +8,7 @@ use url::Url;
 use super::{
     Config, Console, Dashboard, Database, Debug, Erasure, Fetch, Graphql, Http, Log, LogFormat,
     Media, Metrics, Operations, Posts, Problems, Queue, Secrets, Tiktok, Transport, TransportKind,
-    WhenRemoved, check::check, layers::Layers, place::media_place, plans, reader::Reader,
+    WhenRemoved, check::check, layers::Layers, mail, place::media_place, plans, reader::Reader,
     retention::retention,
 };
 
@@ -86,6 +86,7 @@ fn read(r: &mut Reader<'_>) -> Config {
                     },
                 )
                 .flatten(),
+            proxies: r.count("http.proxies", 0),
             allowed_origins: r.parsed_list(
                 "http.allowed_origins",
                 "an origin such as https://app.example.com",
@@ -182,6 +183,8 @@ fn read(r: &mut Reader<'_>) -> Config {
             max_videos: u32::try_from(r.number("metrics.max_videos", 20)).unwrap_or(u32::MAX),
         },
         plans: plans::read(r),
+        mail: mail::mail(r),
+        paypal: mail::paypal(r),
         operations: Operations {
             drift_sample: r.number("operations.drift_sample", 0),
             keep_audit: r.duration("operations.keep_audit"),

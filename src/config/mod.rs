@@ -7,6 +7,7 @@
 mod check;
 mod layers;
 mod load;
+pub mod mail;
 mod place;
 pub mod plans;
 mod reader;
@@ -22,6 +23,7 @@ use url::Url;
 use crate::crash::CrashAt;
 
 pub use load::{DEMO_CLIENT_KEY, DEMO_CLIENT_SECRET, Sources, known_keys, load};
+pub use mail::{AfterCutoff, Mail, Paypal};
 pub use plans::{Plan, PlanName, Plans};
 pub use reader::{Problem, Problems};
 pub use retention::Retention;
@@ -52,6 +54,10 @@ pub struct Config {
     pub metrics: Metrics,
     /// What users may use.
     pub plans: Plans,
+    /// Letters to people.
+    pub mail: Mail,
+    /// What users pay.
+    pub paypal: Paypal,
     /// Watches over the installation.
     pub operations: Operations,
     /// Deleting what is known of people.
@@ -81,6 +87,8 @@ pub struct Http {
     pub public_url: Url,
     /// Where to serve `/readyz` and `/metrics` instead of `listen`.
     pub admin_listen: Option<SocketAddr>,
+    /// Proxies before us that each add the address of whoever asked them.
+    pub proxies: usize,
     /// Further browser origins, as browsers write them.
     pub allowed_origins: Vec<String>,
     /// How long requests are still served after readiness said that the process stops.

@@ -23,6 +23,10 @@ pub struct Retention {
     pub imports: Duration,
     /// Exports.
     pub exports: Duration,
+    /// Requests for deletion, after their end.
+    pub deletion_requests: Duration,
+    /// That a letter was sent.
+    pub mails: Duration,
     /// How old an object must be to count as forgotten.
     pub strays: Duration,
 }
@@ -37,6 +41,8 @@ pub(super) fn retention(r: &mut Reader<'_>) -> Retention {
         webhook_deliveries: r.duration("retention.webhook_deliveries"),
         imports: r.duration("retention.imports"),
         exports: r.duration("retention.exports"),
+        deletion_requests: r.duration("retention.deletion_requests"),
+        mails: r.duration("retention.mails"),
         strays: r.duration("retention.strays"),
     }
 }

@@ -74,6 +74,8 @@ pub enum Code {
     MediaNotReady,
     /// A quota is used up.
     QuotaExceeded,
+    /// The plan has ended and no more posts are accepted until there is another.
+    PlanEnded,
     /// A key cannot grant what its maker may not do.
     ScopeNotHeld,
     /// Other rows of the request are refused, and it was all or nothing.
@@ -107,6 +109,7 @@ impl Code {
             | Self::MediaNotReady
             | Self::QuotaExceeded
             | Self::BatchRefused
+            | Self::PlanEnded
             | Self::ScopeNotHeld => false,
         }
     }

@@ -19,6 +19,7 @@
 //! - The installation: [`operators`], [`inspect`], [`bulk`], [`audit`], [`drift`], [`canaries`],
 //!   [`overdue`]
 //! - Leaving and taking along: [`erasure`](mod@erasure), [`exports`]
+//! - What they pay, and what they are written: [`billing`], [`mails`]; who asks without access: [`deletions`]
 //! - Across: [`key_canary`], [`events`], [`idempotency`], [`retention`], [`census`], [`error`]
 
 pub mod accounts;
@@ -26,6 +27,7 @@ pub mod actor;
 pub mod api_keys;
 pub mod attempts;
 pub mod audit;
+pub mod billing;
 pub mod bulk;
 pub mod canaries;
 pub mod caps;
@@ -34,6 +36,7 @@ pub mod connect;
 pub mod console_sessions;
 pub mod counters;
 pub mod creator;
+pub mod deletions;
 pub mod doubt;
 pub mod drafts;
 pub mod drift;
@@ -53,6 +56,7 @@ pub mod library;
 pub mod line;
 mod link_token;
 pub mod local_time;
+pub mod mails;
 pub mod next_action;
 pub mod notices;
 pub mod operators;

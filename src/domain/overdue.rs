@@ -12,7 +12,7 @@ use sea_orm::{
     ColumnTrait as _, EntityTrait as _, PaginatorTrait as _, QueryFilter as _, sea_query::Query,
 };
 
-use super::error::Result;
+use super::{deletions, error::Result};
 use crate::{app::App, job::Jobs};
 
 /// The sweep looks once a minute; what is still there after this it could not mend.
@@ -29,18 +29,21 @@ pub struct Overdue {
     pub jobs: u64,
     /// Running jobs whose lease has ended and that nobody rescued.
     pub leases: u64,
+    /// Requests for deletion past their term.
+    pub deletions: u64,
     /// Access tokens of connected accounts that ended and were not renewed.
     pub tokens: u64,
 }
 
 impl Overdue {
     /// Each kind by its word.
-    pub const fn by_kind(&self) -> [(&'static str, u64); 4] {
+    pub const fn by_kind(&self) -> [(&'static str, u64); 5] {
         [
             ("post", self.posts),
             ("job", self.jobs),
             ("lease", self.leases),
             ("token", self.tokens),
+            ("deletion", self.deletions),
         ]
     }
 }
@@ -68,6 +71,7 @@ pub async fn count(app: &App) -> Result<Overdue> {
         posts,
         jobs: stuck.waiting,
         leases: stuck.leases,
+        deletions: deletions::clock::overdue(app).await?,
         tokens,
     })
 }

@@ -4,9 +4,10 @@
 //! needs a proof; when it comes back, [`proved`] is told who it is. No token is kept: the grant of the proof has ended by then, and with it every
 //! other grant that the creator gave this app, which TikTok tells by `authorization.removed`.
 
+use clipqueue_entities::DeletionRequestId;
 use uuid::Uuid;
 
-use super::error::{Error, Result};
+use super::{deletions, error::Result};
 use crate::app::App;
 
 /// Who somebody proved to be at TikTok.
@@ -28,7 +29,7 @@ pub struct Proved {
 }
 
 /// Takes the proof for the request of that id. NOT_FOUND when nothing asks for one.
-pub async fn proved(_: &App, request: Uuid, _: ProvenCreator) -> Result<Proved> {
-    tracing::warn!(%request, "a proof came for a request that is not there");
-    Err(Error::NotFound)
+pub async fn proved(app: &App, request: Uuid, creator: ProvenCreator) -> Result<Proved> {
+    let go_to = deletions::prove::by_creator(app, DeletionRequestId(request), &creator).await?;
+    Ok(Proved { go_to })
 }

@@ -1,5 +1,7 @@
 //! Who may use a field: any key, or a key with a scope.
 
+use std::net::IpAddr;
+
 use async_graphql::{Context, Guard, Result};
 
 use super::{
@@ -23,6 +25,15 @@ pub(crate) fn actor<'a>(ctx: &Context<'a>) -> Result<&'a Actor> {
         )
         .into()
     })
+}
+
+/// Where a request comes from, as far as that is known.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Source(pub(crate) Option<IpAddr>);
+
+/// Where the request comes from, for limits of what anybody may ask.
+pub(crate) fn source(ctx: &Context<'_>) -> Option<IpAddr> {
+    ctx.data_opt::<Source>().and_then(|source| source.0)
 }
 
 /// The application.

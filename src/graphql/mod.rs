@@ -26,4 +26,5 @@ mod subscription;
 mod types;
 mod user_error;
 
+pub(crate) use guard::Source;
 pub use schema::sdl;

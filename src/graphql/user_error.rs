@@ -52,6 +52,8 @@ pub(crate) enum UserErrorCode {
     MediaNotReady,
     /// A quota is used up.
     QuotaExceeded,
+    /// The plan has ended, and no more posts are accepted until there is another.
+    PlanEnded,
     /// A key cannot grant what its maker may not do.
     ScopeNotHeld,
     /// Other rows of the request are refused, and it was to make all or none.

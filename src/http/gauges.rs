@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use crate::{
     app::App,
     calls::breaker::{Reason, State},
-    domain::{canaries, census, drift, overdue, post_change::state_word},
+    domain::{canaries, census, deletions, drift, overdue, post_change::state_word},
     job::Jobs,
 };
 
@@ -99,6 +99,9 @@ async fn watches(app: &App) -> anyhow::Result<()> {
     let now = app.clock.now();
     for (kind, count) in overdue::count(app).await?.by_kind() {
         gauge!("clipqueue_overdue", "kind" => kind).set(float(count));
+    }
+    for (state, count) in deletions::clock::pending(app).await? {
+        gauge!("clipqueue_deletion_requests", "state" => state).set(float(count));
     }
     for reading in canaries::readings(app).await? {
         let stale = f64::from(u8::from(reading.is_stale()));

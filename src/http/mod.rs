@@ -1,7 +1,7 @@
 //! What is served over HTTP.
 //!
 //! [`graphql`] carries the API, [`uploads`] takes files, [`oauth`] takes creators back from TikTok,
-//! [`webhooks`] takes what TikTok tells, `pulls` hands photos to TikTok, [`erasure`] shows how deletions stand, `exports` gives users their data, [`health`] tells probes, [`ui`]
+//! [`webhooks`] takes what TikTok tells and [`paypal`] what PayPal does, [`privacy`] takes requests for deletion, `pulls` hands photos to TikTok, [`erasure`] shows how deletions stand, `exports` gives users their data, [`health`] tells probes, [`ui`]
 //! shows operators the console; `serve` accepts connections. Each stands on the domain and knows no
 //! worker.
 //!
@@ -13,6 +13,7 @@
 
 mod answer;
 pub mod auth;
+mod caller;
 pub mod cookies;
 mod cors;
 pub mod dashboard;
@@ -22,6 +23,8 @@ mod gauges;
 pub mod graphql;
 pub mod health;
 pub mod oauth;
+pub mod paypal;
+pub mod privacy;
 mod pulls;
 mod same_origin;
 mod serve;
@@ -73,6 +76,8 @@ pub fn router(
         introspection: limits.introspection,
         allowed_origins: origins(app),
         execution_timeout: limits.timeout,
+        open_mutations: &["requestDeletion"],
+        proxies: app.config.http.proxies,
         ..graphql::Settings::default()
     };
     settings.limits.depth = limits.max_depth;
@@ -98,6 +103,8 @@ pub fn router(
         .merge(uploads)
         .merge(oauth::router(app.clone()))
         .merge(webhooks::router(app.clone()))
+        .merge(paypal::router(app.clone()))
+        .merge(privacy::router(app.clone()))
         .merge(pulls::router(app.clone()))
         .merge(erasure::router(app.clone()))
         .merge(exports::router(app.clone()))

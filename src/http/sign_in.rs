@@ -4,20 +4,18 @@
 //! the browser, so that nobody comes back signed in as somebody else. The callback, which
 //! begins the session, is [`oauth`](super::oauth)'s.
 
-use std::net::IpAddr;
-
 use askama::Template;
 use axum::{
-    Extension, Router,
+    Router,
     extract::State,
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{Html, IntoResponse, Redirect, Response},
     routing::get,
 };
 use secrecy::ExposeSecret as _;
 
 use super::{
-    Peer,
+    caller,
     cookies::{SESSION, browser, keep_browser},
     dashboard,
     same_origin::is_ours,
@@ -77,15 +75,11 @@ async fn show(State(app): State<App>, headers: HeaderMap) -> Response {
     }
 }
 
-async fn begin(
-    State(app): State<App>,
-    peer: Option<Extension<Peer>>,
-    headers: HeaderMap,
-) -> Response {
+async fn begin(State(app): State<App>, headers: HeaderMap, extensions: Extensions) -> Response {
     if !is_ours(&app, &headers) {
         return foreign(&app);
     }
-    let source: Option<IpAddr> = peer.map(|Extension(Peer(address))| address.ip());
+    let source = caller::source(&headers, &extensions, app.config.http.proxies);
     if let Some(wait) = user_sessions::too_often(&app, source).await {
         let seconds = wait.as_secs() + 1;
         let text = format!("Too many tries from your address. Wait {seconds} s, then try again.");

@@ -55,5 +55,8 @@ pub(super) fn crons() -> Vec<CronSpec> {
         cron("sweep_posts", "0 * * * * *", |at| {
             Job::SweepPosts {}.to_new(at)
         }),
+        cron("sweep_terms", "25 * * * * *", |at| {
+            Job::SweepTerms {}.to_new(at)
+        }),
     ]
 }

@@ -26,13 +26,16 @@ pub(super) fn policy(kind: &str, lease: Duration) -> Option<Policy> {
         "plan_metrics" => (METRICS, 10, seconds(10), seconds(120), seconds(600)),
         // Fifty pages of a large account, each with its own leave.
         "refresh_metrics" => (METRICS, 20, seconds(15), seconds(900), seconds(300)),
-        "sweep_posts" | "sweep_outbound" | "expire_uploads" | "prune" | "roll_up_metrics" => {
-            (PURGE, 5, seconds(10), seconds(300), seconds(600))
-        }
+        "sweep_posts" | "sweep_outbound" | "sweep_terms" | "expire_uploads" | "prune"
+        | "roll_up_metrics" => (PURGE, 5, seconds(10), seconds(300), seconds(600)),
         // Its tries outlast a day of trouble; the clean-up begins a given-up one anew.
         "erase" => (PURGE, 200, seconds(2), seconds(600), seconds(900)),
         // How often an event is sent is decided by its delivery; the tries are for a database that is away.
         "deliver_webhook" => (OUTBOUND, 20, seconds(5), seconds(300), seconds(60)),
+        // Three days of tries outlast most troubles of a mail server.
+        "send_mail" => (OUTBOUND, 72, seconds(30), seconds(3600), seconds(120)),
+        // It looks again by itself; the tries are for TikTok's troubles.
+        "look_at_profile" => (STATUS, 30, seconds(60), seconds(3600), seconds(60)),
         "follow_events" => (OUTBOUND, 20, seconds(1), seconds(60), seconds(120)),
         "check_source" => (OUTBOUND, 5, seconds(10), seconds(300), seconds(90)),
         // 4 GB at 5 Mbit/s take nearly two hours. What is stored is not fetched again by the next try.

@@ -16,6 +16,7 @@ mod export_data;
 mod find_video;
 mod follow_events;
 mod import_media;
+mod look_at_profile;
 mod plan_metrics;
 mod poll_post;
 mod prune;
@@ -23,9 +24,11 @@ mod refresh_due_tokens;
 mod refresh_metrics;
 mod refresh_token;
 mod roll_up_metrics;
+mod send_mail;
 mod stop_pull;
 mod sweep_outbound;
 mod sweep_posts;
+mod sweep_terms;
 mod upload_post;
 
 use std::time::Duration;
@@ -78,6 +81,7 @@ pub async fn run(app: App, run: Run) -> Ran {
         Job::ExportData { export_id, .. } => {
             export_data::run(&app, &lease, export_id, last_attempt).await
         }
+        Job::LookAtProfile { request_id } => Box::pin(look_at_profile::run(&app, request_id)).await,
         Job::PlanMetrics {} => plan_metrics::run(&app).await,
         Job::PollPost { post_id, .. } => Box::pin(poll_post::run(&app, &lease, post_id)).await,
         Job::Prune {} => prune::run(&app).await,
@@ -87,6 +91,8 @@ pub async fn run(app: App, run: Run) -> Ran {
         }
         Job::RefreshToken { account_id } => refresh_token::run(&app, &lease, account_id).await,
         Job::RollUpMetrics {} => roll_up_metrics::run(&app).await,
+        Job::SendMail { mail_id } => send_mail::run(&app, &lease, mail_id, last_attempt).await,
+        Job::SweepTerms {} => Box::pin(sweep_terms::run(&app)).await,
         Job::SweepPosts {} => sweep_posts::run(&app).await,
         Job::UploadPost { post_id, .. } => {
             upload_post::run(&app, &lease, post_id, last_attempt).await

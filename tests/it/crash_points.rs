@@ -15,6 +15,18 @@ const OTHER_WRITES: &[(&str, &str)] = &[
         "entries that the next start takes into the chain",
     ),
     (
+        "src/domain/billing/clock.rs",
+        "letters, one a cause; the next sweep repeats it",
+    ),
+    (
+        "src/domain/billing/link.rs",
+        "a code, which a person asks for again",
+    ),
+    (
+        "src/domain/billing/mod.rs",
+        "an event of PayPal's, which is repeated until it is answered, and counts once",
+    ),
+    (
         "src/domain/bulk/ended.rs",
         "acts whose job is over; the next sweep repeats it",
     ),
@@ -49,6 +61,18 @@ const OTHER_WRITES: &[(&str, &str)] = &[
     (
         "src/domain/counters/roll_up.rs",
         "batches that the next run repeats",
+    ),
+    (
+        "src/domain/deletions/clock.rs",
+        "reminders and ends with their letters, together; the next sweep repeats them",
+    ),
+    (
+        "src/domain/deletions/look.rs",
+        "when a profile was looked at",
+    ),
+    (
+        "src/domain/deletions/mod.rs",
+        "a request, which a person repeats under the same key",
     ),
     (
         "src/domain/drift/mod.rs",
@@ -99,6 +123,10 @@ const OTHER_WRITES: &[(&str, &str)] = &[
     (
         "src/domain/plans/mod.rs",
         "a plan, which a person gives again",
+    ),
+    (
+        "src/domain/mails/mod.rs",
+        "how a try to send ended; one that was not written down is made again under the same name",
     ),
     (
         "src/domain/operators.rs",

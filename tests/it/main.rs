@@ -27,6 +27,7 @@ mod metrics;
 
 mod operations;
 mod outbound;
+mod pay;
 mod photos;
 mod posts;
 mod process;

@@ -170,6 +170,9 @@ async fn create_from_entities(db: &Db) {
     create(db, entities::attempt_photo::Entity).await;
     create(db, entities::audit_entry::Entity).await;
     create(db, entities::audit_head::Entity).await;
+    create(db, entities::billing_event::Entity).await;
+    create(db, entities::billing_link::Entity).await;
+    create(db, entities::billing_record::Entity).await;
     create(db, entities::budget_mark::Entity).await;
     create(db, entities::bulk_act::Entity).await;
     create(db, entities::canary::Entity).await;
@@ -177,6 +180,7 @@ async fn create_from_entities(db: &Db) {
     create(db, entities::creator_snapshot::Entity).await;
     create(db, entities::cron_slot::Entity).await;
     create(db, entities::data_export::Entity).await;
+    create(db, entities::deletion_request::Entity).await;
     create(db, entities::drift_report::Entity).await;
     create(db, entities::erasure::Entity).await;
     create(db, entities::erasure_step::Entity).await;
@@ -185,6 +189,7 @@ async fn create_from_entities(db: &Db) {
     create(db, entities::idempotency_key::Entity).await;
     create(db, entities::job::Entity).await;
     create(db, entities::job_attempt::Entity).await;
+    create(db, entities::mail::Entity).await;
     create(db, entities::master_key::Entity).await;
     create(db, entities::media::Entity).await;
     create(db, entities::media_import::Entity).await;
@@ -204,6 +209,7 @@ async fn create_from_entities(db: &Db) {
     create(db, entities::retention_day::Entity).await;
     create(db, entities::retention_walk::Entity).await;
     create(db, entities::saved_text::Entity).await;
+    create(db, entities::subscription::Entity).await;
     create(db, entities::tombstone::Entity).await;
     create(db, entities::tracked_video::Entity).await;
     create(db, entities::usage_day::Entity).await;

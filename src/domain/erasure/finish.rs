@@ -15,7 +15,7 @@ use super::{get, receipt, steps, tombstones};
 use crate::{
     app::App,
     crash::{self, Commit},
-    domain::{attempts, error::Result},
+    domain::{attempts, deletions, error::Result, mails},
     job::Job,
     queue::Lease,
 };
@@ -66,7 +66,9 @@ pub async fn finish(app: &App, lease: &Lease, id: ErasureId) -> Result<()> {
         .filter(erasure::Column::Id.eq(id))
         .exec(&tx)
         .await?;
+    deletions::prove::erased_in_tx(app, &tx, &erasure).await?;
     crash::commit(tx, Commit::ErasureCompleted).await?;
+    mails::written(app);
     metrics::counter!("clipqueue_erasures_completed_total").increment(1);
     tracing::info!(erasure.id = %id, "an erasure is complete");
     Ok(())

@@ -20,7 +20,7 @@ use super::{Step, Watched, accounts, done_in_tx, lanes, receipt::instant};
 use crate::{
     app::App,
     crash::{self, Commit},
-    domain::{attempts, error::Result, exports},
+    domain::{attempts, billing, error::Result, exports},
     queue::Lease,
 };
 
@@ -44,6 +44,10 @@ pub async fn list_handed(app: &App, lease: &Lease, erasure: &erasure::Model) -> 
             None => Vec::new(),
         },
         lanes: lanes(app, erasure).await?,
+        subscriptions: match (erasure.scope, erasure.user_id) {
+            (ErasureScope::User, Some(user)) => billing::keep::count(app, user).await?,
+            _ => 0,
+        },
     };
     let counts = json!({
         "posts": posts.len(),

@@ -18,6 +18,7 @@ use crate::{
     crash::{self, Commit},
     domain::{
         audit::{chain, record_own_in_tx, verify::CLEARED},
+        deletions,
         error::Result,
     },
 };
@@ -35,7 +36,13 @@ pub async fn clear_mentions(app: &App, erasure: &erasure::Model) -> Result<Value
     names.retain(|name| Uuid::try_parse(name).is_ok());
     let names = AhoCorasick::new(&names).map_err(anyhow::Error::from)?;
     chain::adopt(app).await?;
+    let usernames: Vec<String> = super::accounts(app, erasure)
+        .await?
+        .into_iter()
+        .filter_map(|account| account.username)
+        .collect();
     Ok(json!({
+        "deletion_requests": deletions::prove::forget_names(app, &usernames).await?,
         "audit_log": audit(app, &names).await?,
         "bulk_acts": acts(app, &names).await?,
         "drift_reports": reports(app, &names).await?,

@@ -134,6 +134,9 @@ struct Watched {
     #[serde(default)]
     exports: Vec<DataExportId>,
     lanes: Vec<String>,
+    /// Subscriptions of which a record stays.
+    #[serde(default)]
+    subscriptions: u64,
 }
 
 impl Watched {

@@ -5,17 +5,24 @@
 use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use clipqueue_entities::{Timestamp, erasure, erasure_step};
+use clipqueue_entities::{
+    Timestamp,
+    erasure::{self, ErasureCause},
+    erasure_step,
+};
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use sea_orm::ActiveEnum as _;
 use serde_json::{Value, json};
 
+use super::Watched;
 use crate::{app::App, secrets::sha256};
 
 /// Where receipts lie in the media storage.
 pub(super) const PLACE: &str = "receipts";
 /// Logs are kept no longer than this.
 const LOGS_KEPT: Duration = Duration::from_secs(90 * 86_400);
+/// A letter is tried for no longer than this.
+const LETTER_KEPT: Duration = Duration::from_secs(3 * 86_400);
 /// The only layout of receipts so far.
 const FORMAT: u32 = 1;
 
@@ -40,7 +47,7 @@ pub(super) fn body(
 ) -> Value {
     let kept = instant(now + app.config.erasure.keep);
     let steps: Vec<Value> = steps.iter().map(step).collect();
-    json!({
+    let mut body = json!({
         "format": FORMAT,
         "issuer": app.config.http.public_url.as_str(),
         "erasure": erasure.id.to_string(),
@@ -78,7 +85,38 @@ pub(super) fn body(
                 "places": [],
             },
         ],
-    })
+    });
+    if let Some(stays) = body["stays"].as_array_mut() {
+        stays.extend(billing(app, erasure, now));
+        if erasure.cause == ErasureCause::Request {
+            stays.push(json!({
+                "what": "the address that was given for answers, sealed, until the letter with this receipt's code is sent",
+                "until": instant(now + LETTER_KEPT),
+                "places": [],
+            }));
+        }
+    }
+    body
+}
+
+/// What the law on accounting asks for, and what we cannot end.
+fn billing(app: &App, erasure: &erasure::Model, now: Timestamp) -> Vec<Value> {
+    if Watched::of(erasure).subscriptions == 0 {
+        return Vec::new();
+    }
+    vec![
+        json!({
+            "what": "for accounting: PayPal's id and status of the subscription, and the ends of its paid period, \
+                     grace and access, sealed, under a key that leads to nobody here",
+            "until": instant(now + app.config.paypal.keep_records),
+            "places": [],
+        }),
+        json!({
+            "what": "the subscription at PayPal: only its payer can end it there",
+            "until": null,
+            "places": [],
+        }),
+    ]
 }
 
 /// Canonical JSON after RFC 8785, for values whose numbers are whole.

@@ -16,7 +16,7 @@ use super::{Watched, accounts, lanes};
 use crate::{
     app::App,
     crash::{self, Commit},
-    domain::{error::Result, key_accounts, plans},
+    domain::{billing, error::Result, key_accounts, plans},
     queue::{Lease, ledger},
 };
 
@@ -125,6 +125,9 @@ pub const OWNED: &[Owned] = &[
     user("saved_texts", "id", "user_id = $1"),
     at_once(user("usage_days", "", "user_id = $1")),
     user("user_plans", "user_id", "user_id = $1"),
+    user("subscriptions", "id", "user_id = $1"),
+    user("billing_links", "user_id", "user_id = $1"),
+    user("mails", "id", "user_id = $1"),
     user("bulk_acts", "id", "user_id = $1"),
     user("oauth_states", "state_hash", "user_id = $1"),
     user("user_sessions", "id", "user_id = $1"),
@@ -188,6 +191,8 @@ pub async fn delete_rows(
     if let (ErasureScope::User, Some(user)) = (erasure.scope, erasure.user_id) {
         let forgotten = plans::requests::forget(app, user).await;
         forgotten.map_err(anyhow::Error::from)?;
+        let kept = billing::keep::leave_records(app, user).await?;
+        counts.insert("billing_records_kept".to_owned(), json!(kept));
     }
     counts.insert("jobs".to_owned(), json!(jobs));
     counts.insert("budget_marks".to_owned(), json!(marks));

@@ -3,7 +3,7 @@
 
 use clipqueue_entities::{
     AccountId, UserId, account, api_key, data_export, media, media_import, notice, post,
-    post_attempt, post_video, tracked_video, user, verified_source, webhook_endpoint,
+    post_attempt, post_video, subscription, tracked_video, user, verified_source, webhook_endpoint,
 };
 use sea_orm::{
     ColumnTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _, QueryTrait as _,
@@ -48,6 +48,14 @@ pub async fn identifiers(
         {
             found.push(endpoint.id.to_string());
             found.push(endpoint.url);
+        }
+        for row in subscription::Entity::find()
+            .filter(subscription::Column::UserId.eq(user))
+            .all(db)
+            .await?
+        {
+            found.push(row.id.to_string());
+            found.push(row.paypal_id);
         }
         for import in media_import::Entity::find()
             .filter(media_import::Column::UserId.eq(user))

@@ -100,6 +100,19 @@ pub const PARTS: &[Part] = &[
     part!(media_label, "media_labels", OF_USER),
     part!(saved_text, "saved_texts", OF_USER),
     part!(user_plan, "user_plans", OF_USER),
+    part!(subscription, "subscriptions", OF_USER),
+    part!(
+        billing_link,
+        "billing_links",
+        OF_USER,
+        omit & ["salt", "code_hash", "contact_sealed"]
+    ),
+    part!(
+        mail,
+        "mails",
+        OF_USER,
+        omit & ["recipient_sealed", "content_sealed"]
+    ),
     part!(usage_day, "usage_days", OF_USER),
     part!(media_import, "media_imports", OF_USER, omit & ["url"]),
     part!(verified_source, "verified_sources", OF_USER),

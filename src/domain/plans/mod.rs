@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     app::App,
-    config::{Plan, plans::word},
+    config::{AfterCutoff, Plan, plans::word},
 };
 
 /// What it is called in the audit log.
@@ -44,6 +44,8 @@ pub struct Standing {
     pub ends_at: Option<Timestamp>,
     /// Since when it is in force; nothing when it always was.
     pub since: Option<Timestamp>,
+    /// Whether a subscription gave another plan that has ended, so that no more posts are accepted.
+    pub cut_off: bool,
 }
 
 impl Standing {
@@ -75,6 +77,7 @@ pub async fn of_many(app: &App, users: &[UserId]) -> Result<HashMap<UserId, Stan
 
 fn standing(app: &App, row: Option<user_plan::Model>) -> Standing {
     let (plans, now) = (&app.config.plans, app.clock.now());
+    let by_subscription = row.as_ref().is_some_and(|row| row.by_subscription);
     let changed_at = row.as_ref().map(|row| row.changed_at);
     let given = row.map(|row| (row.plan, row.ends_at));
     let ended = given.and_then(|(_, end)| end).filter(|end| *end <= now);
@@ -84,6 +87,9 @@ fn standing(app: &App, row: Option<user_plan::Model>) -> Standing {
         limits: plans.limits(name).clone(),
         ends_at: given.and_then(|(_, end)| end).filter(|end| *end > now),
         since: ended.or(changed_at),
+        cut_off: by_subscription
+            && ended.is_some()
+            && app.config.paypal.after_cutoff == AfterCutoff::Stop,
     }
 }
 
@@ -131,6 +137,7 @@ async fn change(
         plan: Set(plan),
         ends_at: Set(ends_at),
         changed_at: Set(now),
+        by_subscription: Set(false),
     })
     .on_conflict(
         OnConflict::column(user_plan::Column::UserId)
@@ -138,6 +145,7 @@ async fn change(
                 user_plan::Column::Plan,
                 user_plan::Column::EndsAt,
                 user_plan::Column::ChangedAt,
+                user_plan::Column::BySubscription,
             ])
             .to_owned(),
     )

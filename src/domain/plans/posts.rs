@@ -64,6 +64,13 @@ pub async fn take_in_tx(
     .exec_without_returning(tx)
     .await?;
     let plan = super::of(app, tx, user).await?;
+    if plan.cut_off {
+        put_back(tx, user, day, asked).await?;
+        return Ok(Taken {
+            posts: 0,
+            refusal: Some(ended()),
+        });
+    }
     let used = used_on(tx, user, day).await?;
     if used == asked.unsigned_abs() {
         // The first of a day takes old days away.
@@ -87,15 +94,7 @@ pub async fn take_in_tx(
         });
     }
     let back = i64::try_from(surplus).unwrap_or(i64::MAX);
-    usage_day::Entity::update_many()
-        .col_expr(
-            usage_day::Column::Posts,
-            Expr::col(usage_day::Column::Posts).sub(back),
-        )
-        .filter(usage_day::Column::UserId.eq(user))
-        .filter(usage_day::Column::Day.eq(day))
-        .exec(tx)
-        .await?;
+    put_back(tx, user, day, back).await?;
     metrics::counter!("clipqueue_plan_refusals_total", "limit" => "posts_per_day").increment(1);
     Ok(Taken {
         posts: usize::try_from(asked.unsigned_abs() - surplus).unwrap_or(usize::MAX),
@@ -115,6 +114,12 @@ pub async fn take_one_in_tx(app: &App, tx: &impl ConnectionTrait, user: UserId) 
 pub async fn room(app: &App, user: UserId, wanted: usize) -> Result<Taken> {
     let (db, day) = (app.db.read(), today(app.clock.now()));
     let plan = super::of(app, db, user).await?;
+    if plan.cut_off && wanted > 0 {
+        return Ok(Taken {
+            posts: 0,
+            refusal: Some(ended()),
+        });
+    }
     let Some(limit) = plan.limits.posts_per_day else {
         return Ok(Taken {
             posts: wanted,
@@ -127,6 +132,25 @@ pub async fn room(app: &App, user: UserId, wanted: usize) -> Result<Taken> {
         posts,
         refusal: (posts < wanted).then(|| refusal(&plan, limit, day + DAY)),
     })
+}
+
+/// Takes so many off the count again.
+async fn put_back(
+    tx: &impl ConnectionTrait,
+    user: UserId,
+    day: Timestamp,
+    posts: i64,
+) -> Result<()> {
+    usage_day::Entity::update_many()
+        .col_expr(
+            usage_day::Column::Posts,
+            Expr::col(usage_day::Column::Posts).sub(posts),
+        )
+        .filter(usage_day::Column::UserId.eq(user))
+        .filter(usage_day::Column::Day.eq(day))
+        .exec(tx)
+        .await?;
+    Ok(())
 }
 
 /// Posts that were accepted on the day, which begins with this instant.
@@ -148,6 +172,13 @@ pub(super) fn today(now: Timestamp) -> Timestamp {
 /// The first instant of the day after.
 pub(super) fn tomorrow(now: Timestamp) -> Timestamp {
     today(now) + DAY
+}
+
+fn ended() -> Refusal {
+    metrics::counter!("clipqueue_plan_refusals_total", "limit" => "ended").increment(1);
+    let text = "the subscription has ended, so no more posts are accepted; renew it at PayPal or ask the operator \
+                for a plan. What was accepted goes on, and everything else works";
+    Refusal::whole(Code::PlanEnded, text)
 }
 
 fn refusal(plan: &Standing, limit: u64, again: Timestamp) -> Refusal {

@@ -50,6 +50,15 @@ pub(super) const BULK_ACTS: Rows = by_age("bulk_acts", "id", "finished_at");
 pub(super) const IMPORTS: Rows = by_age("media_imports", "id", "ended_at");
 pub(super) const TALLIES: Rows = by_age("retention_days", "day, rule", "day");
 pub(super) const EXPORT_RECORDS: Rows = by_age("data_exports", "id", "ended_at");
+pub(super) const DELETION_REQUESTS: Rows = by_age("deletion_requests", "id", "ended_at");
+pub(super) const MAILS: Rows = by_age("mails", "id", "ended_at");
+pub(super) const BILLING_EVENTS: Rows = by_age("billing_events", "id", "received_at");
+pub(super) const BILLING_RECORDS: Rows = by_age("billing_records", "id", "keep_until");
+/// Another installation's, or of a plan that is not offered here.
+pub(super) const STRANGE_SUBSCRIPTIONS: Rows = Rows {
+    only: "t.user_id IS NULL",
+    ..by_age("subscriptions", "id", "created_at")
+};
 pub(super) const WEBHOOK_DELIVERIES: Rows = Rows {
     only: "t.state <> 'pending'",
     ..by_age("webhook_deliveries", "id", "ended_at")

@@ -17,6 +17,10 @@ const DRIFT_REPORTS: Duration = days(30);
 const BULK_ACTS: Duration = days(90);
 /// That there was an export is known this long after its end.
 const EXPORT_RECORDS: Duration = days(30);
+/// PayPal repeats an event for three days. One that comes later still is told by its own time.
+const BILLING_EVENTS: Duration = days(90);
+/// A payment may come before what says whose it is.
+const STRANGE_SUBSCRIPTIONS: Duration = days(30);
 /// How much went on a day is known for this long.
 const TALLIES: Duration = days(400);
 
@@ -145,6 +149,41 @@ pub const RULES: &[Rule] = &[
         None,
         |_| BULK_ACTS,
         Work::Rows(rows::BULK_ACTS),
+    ),
+    rule(
+        "deletion_requests",
+        "that there was a request for deletion, which is over",
+        Some("retention.deletion_requests"),
+        |config| config.retention.deletion_requests,
+        Work::Rows(rows::DELETION_REQUESTS),
+    ),
+    rule(
+        "mails",
+        "that a letter was sent",
+        Some("retention.mails"),
+        |config| config.retention.mails,
+        Work::Rows(rows::MAILS),
+    ),
+    rule(
+        "billing_events",
+        "which of PayPal's events were taken",
+        None,
+        |_| BILLING_EVENTS,
+        Work::Rows(rows::BILLING_EVENTS),
+    ),
+    rule(
+        "strange_subscriptions",
+        "subscriptions that belong to nobody here",
+        None,
+        |_| STRANGE_SUBSCRIPTIONS,
+        Work::Rows(rows::STRANGE_SUBSCRIPTIONS),
+    ),
+    rule(
+        "billing_records",
+        "records of subscriptions of users who were erased, whose time is over",
+        Some("paypal.keep_records"),
+        |_| Duration::ZERO,
+        Work::Rows(rows::BILLING_RECORDS),
     ),
     rule(
         "webhook_deliveries",

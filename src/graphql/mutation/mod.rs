@@ -1,8 +1,10 @@
 //! What can be done. Each mutation takes one `input` and gives a payload with `userErrors`: what its
 //! caller can put right is there, and `errors` holds what is about the key or about us.
 
+mod billing;
 mod bulk;
 mod connect;
+mod deletion;
 mod erasure;
 mod export;
 mod keys;
@@ -33,4 +35,6 @@ pub struct Mutation(
     sources::SourceMutations,
     export::ExportMutations,
     library::LibraryMutations,
+    billing::BillingMutations,
+    deletion::DeletionMutations,
 );

@@ -1,6 +1,7 @@
 //! What can be asked.
 
 mod audit;
+mod billing;
 mod bulk;
 mod export;
 mod library;
@@ -30,4 +31,5 @@ pub struct Query(
     retention::RetentionQueries,
     export::ExportQueries,
     library::LibraryQueries,
+    billing::BillingQueries,
 );

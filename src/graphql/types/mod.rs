@@ -31,6 +31,7 @@ pub(crate) mod queue;
 pub(crate) mod retention;
 pub(crate) mod scope;
 pub(crate) mod source;
+pub(crate) mod subscription;
 pub(crate) mod usage;
 pub(crate) mod viewer;
 pub(crate) mod watch;

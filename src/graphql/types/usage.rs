@@ -49,6 +49,11 @@ impl Plan {
         self.0.ends_at.map(DateTime)
     }
 
+    /// Whether a subscription has ended, so that no more posts are accepted until it is paid again.
+    async fn access_ended(&self) -> bool {
+        self.0.cut_off
+    }
+
     /// Posts that are accepted on a day of UTC; no limit, when null.
     async fn posts_per_day(&self) -> Option<BigInt> {
         self.0.limits.posts_per_day.map(BigInt::from)

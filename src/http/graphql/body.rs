@@ -13,6 +13,9 @@ const DRAIN_BYTES: usize = 64 * 1024 * 1024;
 /// How long that may take.
 const DRAIN_TIME: Duration = Duration::from_secs(5);
 
+/// How long a stranger may take over a small body.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Reads at most `limit` bytes within `timeout`.
 pub(super) async fn read(body: Body, limit: usize, timeout: Duration) -> Result<Vec<u8>, ApiError> {
     let mut chunks = body.into_data_stream();

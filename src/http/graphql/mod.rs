@@ -17,6 +17,7 @@ mod admit;
 mod body;
 mod engine;
 mod guard;
+mod open;
 mod origin;
 mod outcome;
 mod params;

@@ -18,7 +18,7 @@ use super::accept::{self, MediaType};
 use super::outcome::Outcome;
 use super::params::{Body, Params};
 use super::session::Session;
-use super::{Endpoint, RequestId, admit, body, origin, rate, ws};
+use super::{Endpoint, RequestId, admit, body, open, origin, rate, ws};
 use crate::graphql::error::{ApiError, Code};
 
 /// Everything at `/graphql`.
@@ -52,7 +52,13 @@ async fn post(
     body: axum::body::Body,
     media: MediaType,
 ) -> Result<Response, ApiError> {
+    if open::is_stranger(endpoint, parts) {
+        let (session, params) = open::receive(endpoint, parts, body).await?;
+        let outcome = execute(endpoint, request_id, &session, params).await;
+        return Ok(answer(&outcome, media));
+    }
     let (session, bytes) = receive(endpoint, parts, body).await?;
+    let session = open::located(session, endpoint, parts);
     match Body::parse(&bytes, endpoint.settings.max_batch)? {
         Body::One(params) => {
             let outcome = execute(endpoint, request_id, &session, params).await;

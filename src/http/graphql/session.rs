@@ -214,6 +214,14 @@ pub(super) fn bearer_token(value: &str) -> Option<&str> {
         .then_some(token)
 }
 
+/// What callers without a key are told.
+pub(super) fn key_needed() -> ApiError {
+    ApiError::new(
+        Code::Unauthenticated,
+        "An API key is needed. Send it as `Authorization: Bearer <key>`.",
+    )
+}
+
 impl Endpoint {
     /// What a request shows. A token counts before a cookie: who writes one means it.
     pub(super) fn shown(&self, headers: &HeaderMap) -> Result<Option<Shown>, ApiError> {
@@ -229,10 +237,7 @@ impl Endpoint {
             return if self.settings.anonymous {
                 Ok(Session::anonymous())
             } else {
-                Err(ApiError::new(
-                    Code::Unauthenticated,
-                    "An API key is needed. Send it as `Authorization: Bearer <key>`.",
-                ))
+                Err(key_needed())
             };
         };
         let checked = tokio::time::timeout(

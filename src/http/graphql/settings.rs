@@ -7,6 +7,10 @@ use std::time::Duration;
 pub struct Settings {
     /// Whether requests without a credential are served.
     pub anonymous: bool,
+    /// Mutations that strangers may call, each in a request of its own by POST.
+    pub open_mutations: &'static [&'static str],
+    /// Proxies before us that each add the address of whoever asked them.
+    pub proxies: usize,
     /// Whether every caller may introspect; a session may allow it for itself.
     pub introspection: bool,
     /// Whether queries may come by GET. Mutations never do.
@@ -36,6 +40,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             anonymous: false,
+            open_mutations: &[],
+            proxies: 0,
             introspection: false,
             get_queries: true,
             max_batch: 0,

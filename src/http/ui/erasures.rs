@@ -49,6 +49,7 @@ impl Line {
                 ErasureCause::Owner => "the owner",
                 ErasureCause::Tiktok => "TikTok told that access was removed",
                 ErasureCause::Operator => "an operator",
+                ErasureCause::Request => "a request that was proved",
                 ErasureCause::Replay => "a restored backup had brought it back",
             },
             chip: match row.state {

@@ -1,11 +1,11 @@
 //! Signing in and out, and who is at the console.
 
-use std::{net::IpAddr, time::Duration};
+use std::time::Duration;
 
 use axum::{
     Extension, Form,
     extract::{MatchedPath, Query, Request, State},
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Redirect, Response},
 };
@@ -20,7 +20,7 @@ use crate::{
         console_sessions::{self, Session, SignInRefused},
         roles,
     },
-    http::{Peer, cookies::CONSOLE},
+    http::{caller, cookies::CONSOLE},
 };
 
 /// A request of somebody who is signed in.
@@ -162,10 +162,11 @@ pub(super) struct Filled {
 /// Begins a session.
 pub(super) async fn sign_in(
     State(console): State<Console>,
-    peer: Option<Extension<Peer>>,
+    headers: HeaderMap,
+    extensions: Extensions,
     Form(filled): Form<Filled>,
 ) -> Response {
-    let source: Option<IpAddr> = peer.map(|Extension(Peer(address))| address.ip());
+    let source = caller::source(&headers, &extensions, console.app.config.http.proxies);
     let next = inside(&filled.next).to_owned();
     let text = filled.key.trim();
     let refused = match console_sessions::sign_in(&console.app, text, source).await {

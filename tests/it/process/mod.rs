@@ -2,6 +2,7 @@
 
 mod bench;
 mod commands;
+mod deletion;
 mod keep;
 mod logs;
 mod migrations;

@@ -93,6 +93,7 @@ impl TestApp {
         let mut all: Vec<(String, String)> = [
             ("media.url", dir.path().join("media").display().to_string()),
             ("media.min_free_bytes", "0".to_owned()),
+            ("mail.url", dir.path().join("outbox").display().to_string()),
             ("tiktok.api_base", sim.base_url().to_owned()),
             ("tiktok.authorize_base", sim.base_url().to_owned()),
             ("tiktok.audited", "true".to_owned()),
