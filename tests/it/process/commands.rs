@@ -49,6 +49,40 @@ async fn keys_are_made_listed_and_revoked() {
 }
 
 #[tokio::test]
+async fn operators_are_made_given_other_roles_and_ended() {
+    let home = Installation::new();
+    let made = home.run(&["operator", "add", "otto"]).await;
+    assert!(made.err.contains("otto is viewer"), "{}", made.err);
+    // The key and nothing else, so that a script can catch it.
+    let key = made.good();
+    assert!(key.starts_with("cq_") && key.lines().count() == 1, "{key}");
+    home.run(&["operator", "add", "otto", "--role", "admin"])
+        .await
+        .refused(&["otto is an operator already"]);
+    home.run(&["operator", "role", "otto", "king"])
+        .await
+        .refused(&["viewer, operator or admin"]);
+    let said = home
+        .run(&["operator", "role", "otto", "admin"])
+        .await
+        .good();
+    assert!(said.contains("otto is admin now"), "{said}");
+    let listed = home.run(&["operator", "list"]).await.good();
+    assert!(listed.contains("admin     otto"), "{listed}");
+    home.run(&["operator", "revoke", "otto"]).await.good();
+    let listed = home.run(&["operator", "list"]).await.good();
+    assert!(listed.contains("revoked   otto"), "{listed}");
+    for args in [
+        ["operator", "revoke", "otto"],
+        ["operator", "revoke", "eve"],
+    ] {
+        home.run(&args).await.refused(&["is no operator"]);
+    }
+    let keys = home.run(&["key", "list", "--user", "otto"]).await.good();
+    assert!(keys.contains("revoked") && !keys.contains("live"), "{keys}");
+}
+
+#[tokio::test]
 async fn keys_of_nobody_are_refused_and_nobody_is_made() {
     let home = Installation::new();
     for args in [
