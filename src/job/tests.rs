@@ -39,6 +39,9 @@ fn one_of_each() -> Vec<Job> {
             import_id: MediaImportId::new(),
             user_id: UserId::new(),
         },
+        Job::LookAtProfile {
+            request_id: DeletionRequestId::new(),
+        },
         Job::PlanMetrics {},
         Job::PollPost {
             post_id,
@@ -49,8 +52,12 @@ fn one_of_each() -> Vec<Job> {
         Job::RefreshMetrics { account_id },
         Job::RefreshToken { account_id },
         Job::RollUpMetrics {},
+        Job::SendMail {
+            mail_id: MailId::new(),
+        },
         Job::SweepOutbound {},
         Job::SweepPosts {},
+        Job::SweepTerms {},
         Job::UploadPost {
             post_id,
             account_id,

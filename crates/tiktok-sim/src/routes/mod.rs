@@ -28,7 +28,7 @@ use axum::extract::{ConnectInfo, Request, State as AxumState};
 use axum::response::Response;
 use axum::routing::get;
 use bytes::Bytes;
-use http::Method;
+use http::{Method, StatusCode};
 use serde_json::Value;
 
 use crate::call::Call;
@@ -50,6 +50,8 @@ pub(crate) type Reply = Result<Value, Refusal>;
 pub(crate) fn router(core: Arc<Core>) -> Router {
     Router::new()
         .route(AUTHORIZE_PATH, get(authorize::show).post(authorize::decide))
+        // Whatever a browser shows, it asks for this by itself: it is no call of the client's.
+        .route("/favicon.ico", get(|| async { StatusCode::NO_CONTENT }))
         .nest("/_sim", control::router())
         .fallback(dispatch)
         .with_state(core)
