@@ -10,9 +10,11 @@ demo:
 
 # Every test, on SQLite + memory and on PostgreSQL + Redis; installs what it needs. What starts many processes
 # runs at the end, so that the others have the machine for themselves.
+# Much of a test is waiting, so that a core has time for more than one.
 HEAVY = torture:: end_to_end::crashes
+THREADS = $(shell echo $$(($$(nproc) * 3 / 2)))
 test: install-test-tools
-	cargo test --locked --workspace -- $(HEAVY:%=--skip %)
+	cargo test --locked --workspace -- $(HEAVY:%=--skip %) --test-threads $(THREADS)
 	cargo test --locked --workspace --lib --test it -- $(HEAVY)
 
 install-test-tools:

@@ -59,9 +59,10 @@ async fn operators_are_made_given_other_roles_and_ended() {
     home.run(&["operator", "add", "otto", "--role", "admin"])
         .await
         .refused(&["otto is an operator already"]);
-    home.run(&["operator", "role", "otto", "king"])
-        .await
-        .refused(&["viewer, operator or admin"]);
+    // A word that is none of the three is a mistake in the command itself.
+    let bad = home.run(&["operator", "role", "otto", "king"]).await;
+    assert_eq!(bad.status.code(), Some(2));
+    assert!(bad.err.contains("viewer, operator or admin"), "{}", bad.err);
     let said = home
         .run(&["operator", "role", "otto", "admin"])
         .await
