@@ -1,5 +1,5 @@
 //! A consent that proves ownership and leaves nothing: the creator is named to
-//! [`ownership`](crate::domain::ownership), and the tokens end at once.
+//! [`ownership`], and the tokens end at once.
 
 use clipqueue_entities::oauth_state;
 use tiktok::{Endpoint, Scopes, user::UserFields};

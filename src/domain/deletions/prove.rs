@@ -87,7 +87,7 @@ pub async fn by_creator(
     }
 }
 
-/// Begins the erasure in the caller's transaction; call [`committed`] after its commit.
+/// Begins the erasure in the caller's transaction; [`commit`] ends it.
 pub(super) async fn begin(
     app: &App,
     tx: &impl ConnectionTrait,

@@ -1,7 +1,7 @@
 //! The creator's dashboard at `/dashboard`: accounts, posts, keys, what is held, and leaving.
 //!
 //! Pages that the server renders; they need no script. A page stands on the domain, as GraphQL does, and
-//! every button is a mutation too. Whoever has no session is sent to [`sign_in`](super::sign_in). The look
+//! every button is a mutation too. Whoever has no session is sent to [`sign_in`]. The look
 //! and the files are the console's; nothing else is shared with operators.
 
 mod accounts;
