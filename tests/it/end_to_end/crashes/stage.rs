@@ -30,6 +30,8 @@ const LONG_LIFE_S: u64 = 30 * 86_400;
 const CLIP_SECONDS: u64 = 3;
 /// A call that is stalled for so long ends with its process.
 const FOR_GOOD_MS: u64 = 120_000;
+/// Long enough for notices to come on a busy machine, and well within the time that they wait for an answer.
+const NOTICES_FIRST_MS: u64 = 60_000;
 /// Long enough for a job to be taken away meanwhile, and less than a worker is given to stop.
 const A_WHILE_MS: u64 = 5_000;
 
@@ -182,6 +184,9 @@ pub(super) async fn prepare(world: &World, story: Story, point: Point, place: &s
         Story::Told => {
             let url = format!("http://{place}{}", clipqueue::http::webhooks::PATH);
             sim.configure(json!({ "webhooks": { "url": url } })).await;
+            // The notices come first: what a poll has learned already needs no question.
+            let later = json!({ "status_lag_ms": NOTICES_FIRST_MS });
+            sim.configure(json!({ "pipeline": later })).await;
         }
         Story::Doubted => {
             let ignorant =
