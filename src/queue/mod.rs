@@ -28,6 +28,7 @@ mod core;
 mod daemon;
 mod drain;
 mod drift;
+mod due;
 mod enqueue;
 mod execute;
 mod group;

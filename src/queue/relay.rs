@@ -19,6 +19,7 @@ use serde::Serialize;
 use super::{
     batch::{self, Type},
     core::Core,
+    due,
     execute::FetchError,
     policy::QueueSpec,
     seats::Seats,
@@ -37,10 +38,6 @@ const LANE_WINDOW: u64 = 64;
 /// Below this many lanes that can be served, lanes without any pointer get some even if the window
 /// is full: it is then full of lanes that are at their limit.
 const FEW_LANES: u64 = 32;
-
-/// Rows promoted by one statement: few, so that the first of many that are due together start while the
-/// others are promoted.
-const PROMOTE: u64 = 250;
 
 /// What a pass did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -108,6 +105,12 @@ impl Relay {
         let (mut next_due, mut ready) = look().await?;
         let mut pass = Pass::default();
         if next_due.is_some_and(|due| due <= now) {
+            if let Some(promoted) = due::promote_and_dispatch(core, &self.spec, free, now).await? {
+                self.crowded = true;
+                pass.promoted = promoted.rows;
+                pass.delivered = self.hand_over(core, promoted.pointers).await?;
+                return Ok(pass);
+            }
             pass.promoted = promote(core, queue, now).await?;
             (next_due, ready) = look().await?;
         }
@@ -152,11 +155,7 @@ impl Relay {
             return Ok(0);
         };
         let depth = core.transport.depth(&self.spec.name, &lanes).await?;
-        let lane_window = if self.spec.lane_limit > 0 {
-            LANE_WINDOW
-        } else {
-            WINDOW
-        };
+        let lane_window = lane_window(&self.spec);
         let mut room = WINDOW.saturating_sub(depth.waiting);
         let mut eager: Vec<&String> = Vec::new();
         for (lane, waiting) in lanes.iter().zip(&depth.lanes) {
@@ -182,6 +181,11 @@ impl Relay {
         let served = eager.last().map(|lane| (*lane).clone());
         let pointers = dispatch(core, &self.spec.name, &eager, share, now).await?;
         self.cursor = served;
+        self.hand_over(core, pointers).await
+    }
+
+    /// Gives pointers of rows that are marked as dispatched to the transport.
+    async fn hand_over(&self, core: &Core, pointers: Vec<Pointer>) -> Result<u64, RelayError> {
         if pointers.is_empty() {
             return Ok(0);
         }
@@ -193,6 +197,15 @@ impl Relay {
         }
         core.wakes.fetch(&self.spec.name).notify_one();
         Ok(pointers.len() as u64)
+    }
+}
+
+/// Pointers of one lane that may wait in the transport.
+pub(super) const fn lane_window(spec: &QueueSpec) -> u64 {
+    if spec.lane_limit > 0 {
+        LANE_WINDOW
+    } else {
+        WINDOW
     }
 }
 
@@ -218,7 +231,7 @@ async fn promote(core: &Core, queue: &str, now: Timestamp) -> Result<u64, DbErr>
     let values = vec![
         batch::millis(now),
         Value::from(queue),
-        Value::from(PROMOTE as i64),
+        Value::from(due::PROMOTE as i64),
     ];
     // What a power cut undoes is due again.
     Ok(core.db.write_unsynced(sql, values).await?.len() as u64)

@@ -5,6 +5,7 @@ mod basics;
 mod budgets;
 mod cron;
 mod daemon;
+mod due;
 mod faults;
 mod fence;
 mod fixture;

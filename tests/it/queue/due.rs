@@ -1,0 +1,120 @@
+//! Many rows that fall due together.
+
+use std::time::Duration;
+
+use clipqueue::queue::{NewJob, Outcome, enqueue_many};
+use clipqueue_entities::{JobId, job::JobState};
+
+use super::fixture::{Stack, Toys, for_each_stack};
+
+const LATER: Duration = Duration::from_secs(60);
+
+/// Rows of each `(lane, count)` that are due in a minute.
+async fn scheduled(stack: &Stack, lanes: &[(&str, usize)]) -> Vec<JobId> {
+    let jobs = lanes
+        .iter()
+        .flat_map(|(lane, count)| {
+            (0..*count).map(|_| NewJob {
+                lane: (*lane).to_owned(),
+                run_at: stack.time.now() + LATER,
+                ..stack.toy("due")
+            })
+        })
+        .collect();
+    enqueue_many(stack.db.write(), stack.time.now(), jobs)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|enqueued| enqueued.id())
+        .collect()
+}
+
+fn toys(lane_limit: u32) -> Toys {
+    Toys::default()
+        .limits(16, lane_limit)
+        .with("due", |_| async { Ok(Outcome::Done) })
+}
+
+/// How many of `ids` are in each of `(scheduled, available without a pointer, available with one)`.
+async fn places(stack: &Stack, ids: &[JobId]) -> (usize, usize, usize) {
+    let mut places = (0, 0, 0);
+    for id in ids {
+        let row = stack.row(*id).await;
+        match (row.state, row.dispatched_at) {
+            (JobState::Scheduled, None) => places.0 += 1,
+            (JobState::Available, None) => places.1 += 1,
+            (JobState::Available, Some(_)) => places.2 += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    places
+}
+
+async fn each_runs_once(stack: &Stack, toys: &Toys, ids: &[JobId]) {
+    stack.drain(toys).await;
+    for id in ids {
+        assert_eq!(stack.state(*id).await, JobState::Completed);
+        assert_eq!(toys.runs_of(*id), 1);
+    }
+}
+
+#[tokio::test]
+async fn rows_that_fall_due_together_get_their_pointers_as_they_are_promoted() {
+    for_each_stack(async |stack: Stack| {
+        let toys = toys(2);
+        let lanes: Vec<String> = (0..10).map(|n| format!("creator-{n}")).collect();
+        let lanes: Vec<(&str, usize)> = lanes.iter().map(|lane| (lane.as_str(), 30)).collect();
+        let ids = scheduled(&stack, &lanes).await;
+        let mut steps = stack.steps(&toys);
+        assert_eq!(steps.relay().await.unwrap(), 0, "none is due");
+        stack.time.advance(LATER);
+        assert_eq!(steps.relay().await.unwrap(), 250);
+        assert_eq!(places(&stack, &ids).await, (50, 0, 250));
+        assert_eq!(steps.relay().await.unwrap(), 50);
+        assert_eq!(places(&stack, &ids).await, (0, 0, 300));
+        each_runs_once(&stack, &toys, &ids).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_lane_with_more_than_its_share_of_due_rows_waits_for_its_turn() {
+    for_each_stack(async |stack: Stack| {
+        let toys = toys(2);
+        let ids = scheduled(&stack, &[("big", 100), ("small", 3), ("other", 2)]).await;
+        stack.time.advance(LATER);
+        let mut steps = stack.steps(&toys);
+        assert_eq!(steps.relay().await.unwrap(), 5, "the two small lanes");
+        assert_eq!(places(&stack, &ids).await, (0, 100, 5));
+        let delivered = steps.relay().await.unwrap();
+        assert!(
+            (1..100).contains(&delivered),
+            "a share of the big lane: {delivered}"
+        );
+        each_runs_once(&stack, &toys, &ids).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn rows_that_wait_for_a_pointer_are_not_overtaken_by_those_that_fall_due() {
+    for_each_stack(async |stack: Stack| {
+        let toys = toys(2);
+        let first = scheduled(&stack, &[("big", 100)]).await;
+        stack.time.advance(LATER);
+        let mut steps = stack.steps(&toys);
+        steps.relay().await.unwrap();
+        let (_, waiting, _) = places(&stack, &first).await;
+        assert!(waiting > 0, "the lane has its share");
+        let later = scheduled(&stack, &[("big", 10)]).await;
+        stack.time.advance(LATER);
+        steps.relay().await.unwrap();
+        assert_eq!(
+            places(&stack, &later).await,
+            (0, 10, 0),
+            "older rows of the lane still wait"
+        );
+        each_runs_once(&stack, &toys, &[first, later].concat()).await;
+    })
+    .await;
+}
