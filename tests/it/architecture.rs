@@ -213,6 +213,7 @@ fn each_library_stays_in_its_place() {
             &[
                 "src/http/ui/",
                 "src/http/dashboard/",
+                "src/http/frame.rs",
                 "src/http/sign_in.rs",
                 "src/http/erasure.rs",
                 "src/http/privacy.rs",
