@@ -136,10 +136,7 @@ impl App {
 
     /// The registered address that TikTok redirects to.
     pub fn redirect_uri(&self) -> Url {
-        let mut url = self.config.http.public_url.clone();
-        let path = format!("{}{CALLBACK_PATH}", url.path().trim_end_matches('/'));
-        url.set_path(&path);
-        url
+        self.page(CALLBACK_PATH)
     }
 
     /// The page of the erasure with this code.
@@ -159,9 +156,13 @@ impl App {
 
     fn page(&self, path: &str) -> Url {
         let mut url = self.config.http.public_url.clone();
-        let path = format!("{}{path}", url.path().trim_end_matches('/'));
-        url.set_path(&path);
+        url.set_path(&format!("{}{path}", self.base_path()));
         url
+    }
+
+    /// What stands before every path: that of `http.public_url`, without a slash at its end.
+    pub fn base_path(&self) -> &str {
+        self.config.http.public_url.path().trim_end_matches('/')
     }
 
     /// Signs and opens upload addresses.

@@ -8,8 +8,8 @@ use askama::Template;
 use axum::{
     Router,
     extract::State,
-    http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode, header},
-    response::{Html, IntoResponse, Redirect, Response},
+    http::{Extensions, HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse as _, Redirect, Response},
     routing::get,
 };
 use secrecy::ExposeSecret as _;
@@ -18,6 +18,7 @@ use super::{
     caller,
     cookies::{SESSION, browser, keep_browser},
     dashboard,
+    lone::{self, Has},
     same_origin::is_ours,
     ui::assets,
 };
@@ -25,6 +26,7 @@ use crate::{
     app::App,
     domain::{
         connect,
+        error::{Error, Result},
         user_sessions::{self, Session},
     },
 };
@@ -62,7 +64,7 @@ struct Page {
 }
 
 async fn show(State(app): State<App>, headers: HeaderMap) -> Response {
-    match signed_in(&app, &headers).await {
+    match session(&app, &headers).await {
         Ok(session) => {
             let text = match &session {
                 Some(_) => "You can add another TikTok account, or sign out.",
@@ -71,7 +73,7 @@ async fn show(State(app): State<App>, headers: HeaderMap) -> Response {
             let who = session.map(|session| session.actor.user_name);
             page(&app, StatusCode::OK, "Sign in", text.to_owned(), who)
         }
-        Err(answer) => answer,
+        Err(error) => broken(&app, &error),
     }
 }
 
@@ -89,9 +91,9 @@ async fn begin(State(app): State<App>, headers: HeaderMap, extensions: Extension
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         return answer;
     }
-    let session = match signed_in(&app, &headers).await {
+    let session = match session(&app, &headers).await {
         Ok(session) => session,
-        Err(answer) => return answer,
+        Err(error) => return broken(&app, &error),
     };
     let browser = browser(&app, &headers);
     let user = session.map(|session| session.actor.user_id);
@@ -107,35 +109,35 @@ async fn begin(State(app): State<App>, headers: HeaderMap, extensions: Extension
 
 /// The screen before the end: sign out, or leave for good.
 async fn ask_out(State(app): State<App>, headers: HeaderMap) -> Response {
-    match signed_in(&app, &headers).await {
+    match session(&app, &headers).await {
         Ok(Some(session)) => {
             let text = "Signing out ends this session and deletes nothing. Disconnect & revoke ends every permission at TikTok and deletes everything that is held here.";
             let who = Some(session.actor.user_name);
             page(&app, StatusCode::OK, SIGN_OUT, text.to_owned(), who)
         }
         Ok(None) => to_page(&app),
-        Err(answer) => answer,
+        Err(error) => broken(&app, &error),
     }
 }
 
-fn to_page(app: &App) -> Response {
-    let base = app.config.http.public_url.path().trim_end_matches('/');
-    Redirect::to(&format!("{base}{PATH}")).into_response()
+/// Leads to the page to sign in.
+pub(super) fn to_page(app: &App) -> Response {
+    Redirect::to(&format!("{}{PATH}", app.base_path())).into_response()
 }
 
 async fn sign_out(State(app): State<App>, headers: HeaderMap) -> Response {
     if !is_ours(&app, &headers) {
         return foreign(&app);
     }
-    let session = match signed_in(&app, &headers).await {
+    let session = match session(&app, &headers).await {
         Ok(session) => session,
-        Err(answer) => return answer,
+        Err(error) => return broken(&app, &error),
     };
     if let Some(session) = session {
         let ended = user_sessions::end(&app, session.actor.user_id, session.id).await;
         // One that ended meanwhile is as good.
         if let Err(error) = ended
-            && !matches!(error, crate::domain::error::Error::NotFound)
+            && !matches!(error, Error::NotFound)
         {
             return broken(&app, &error);
         }
@@ -145,13 +147,12 @@ async fn sign_out(State(app): State<App>, headers: HeaderMap) -> Response {
     answer
 }
 
-/// Who shows the cookie of a session.
-async fn signed_in(app: &App, headers: &HeaderMap) -> Result<Option<Session>, Response> {
-    let Some(text) = SESSION.read(app, headers) else {
-        return Ok(None);
-    };
-    let resumed = user_sessions::resume(app, text.expose_secret()).await;
-    resumed.map_err(|error| broken(app, &error))
+/// The session whose cookie a request shows, if it goes on.
+pub(super) async fn session(app: &App, headers: &HeaderMap) -> Result<Option<Session>> {
+    match SESSION.read(app, headers) {
+        Some(text) => user_sessions::resume(app, text.expose_secret()).await,
+        None => Ok(None),
+    }
 }
 
 fn foreign(app: &App) -> Response {
@@ -160,7 +161,7 @@ fn foreign(app: &App) -> Response {
     page(app, StatusCode::FORBIDDEN, title, text, None)
 }
 
-fn broken(app: &App, error: &crate::domain::error::Error) -> Response {
+fn broken(app: &App, error: &Error) -> Response {
     tracing::error!(?error, "a user cannot sign in or out");
     let text = "It was not your doing. Try again in a minute.".to_owned();
     let status = StatusCode::INTERNAL_SERVER_ERROR;
@@ -174,7 +175,7 @@ fn page(
     text: String,
     who: Option<String>,
 ) -> Response {
-    let base = app.config.http.public_url.path().trim_end_matches('/');
+    let base = app.base_path();
     let page = Page {
         title,
         text,
@@ -189,26 +190,5 @@ fn page(
         ),
         leaves: title == SIGN_OUT,
     };
-    let html = match page.render() {
-        Ok(html) => html,
-        Err(error) => {
-            tracing::error!(%error, "the page to sign in cannot be rendered");
-            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-        }
-    };
-    // Browsers hold a form to this list through its redirects, and ours leads to TikTok.
-    let policy = format!(
-        "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; form-action 'self' {}; base-uri 'none'; frame-ancestors 'none'",
-        app.config
-            .tiktok
-            .authorize_base
-            .origin()
-            .ascii_serialization()
-    );
-    let headers: [(HeaderName, &str); 3] = [
-        (header::CONTENT_SECURITY_POLICY, &policy),
-        (header::X_FRAME_OPTIONS, "DENY"),
-        (header::CACHE_CONTROL, "no-store"),
-    ];
-    (status, headers, Html(html)).into_response()
+    lone::show(status, &page, Has::FormsAndIcon(app))
 }

@@ -32,7 +32,7 @@ pub(super) async fn ask(Extension(visit): Extension<Visit>, Path(id): Path<Strin
 
 async fn question(visit: &Visit, id: &str) -> Result<AskPage> {
     let id = read(id)?;
-    let db = visit.app().db.read();
+    let db = visit.app.db.read();
     let account = accounts::get(db, visit.actor().user_id, id).await?;
     Ok(AskPage {
         frame: Frame::new(visit, Place::Elsewhere),
@@ -59,7 +59,7 @@ pub(super) async fn disconnect(
 }
 
 async fn disconnected(visit: &Visit, id: &str, key: &str) -> Result<String> {
-    let done = erasure::disconnect(visit.app(), visit.actor(), read(id)?, key).await?;
+    let done = erasure::disconnect(&visit.app, visit.actor(), read(id)?, key).await?;
     Ok(visit.erasure(&done.code))
 }
 

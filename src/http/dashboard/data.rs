@@ -29,10 +29,8 @@ use crate::{
     },
     http::{
         cookies::SESSION,
-        ui::{
-            page::render,
-            show::{Bytes, Chip, When},
-        },
+        frame::render,
+        ui::show::{Bytes, Chip, When},
     },
 };
 
@@ -48,7 +46,7 @@ struct Export {
 
 impl Export {
     fn new(row: data_export::Model, visit: &Visit) -> Self {
-        let address = exports::address(visit.app(), &row);
+        let address = exports::address(&visit.app, &row);
         Self {
             chip: match row.state {
                 ExportState::Waiting => Chip::new("waiting", "calm"),
@@ -90,7 +88,7 @@ pub(super) async fn show(Extension(visit): Extension<Visit>) -> Response {
 }
 
 async fn read(visit: &Visit) -> Result<DataPage> {
-    let (app, user) = (visit.app(), visit.actor().user_id);
+    let (app, user) = (&visit.app, visit.actor().user_id);
     let exports = exports::list(app, user).await?;
     let sessions = user_sessions::list(app, user).await?;
     let when = |at| When::new(at, visit.now);
@@ -116,7 +114,7 @@ async fn read(visit: &Visit) -> Result<DataPage> {
 
 /// Has everything that is held written into an archive.
 pub(super) async fn export(Extension(visit): Extension<Visit>, Form(form): Form<Once>) -> Response {
-    let begun = exports::begin(visit.app(), visit.actor(), &form.key).await;
+    let begun = exports::begin(&visit.app, visit.actor(), &form.key).await;
     page::acted(&visit, begun.map(|_| visit.at("/data")))
 }
 
@@ -130,7 +128,7 @@ pub(super) async fn end_session(
 
 async fn ended(visit: &Visit, id: &str) -> Result<String> {
     let id: UserSessionId = id.parse().map_err(|_| Error::NotFound)?;
-    user_sessions::end(visit.app(), visit.actor().user_id, id).await?;
+    user_sessions::end(&visit.app, visit.actor().user_id, id).await?;
     Ok(visit.at("/data"))
 }
 
@@ -173,13 +171,13 @@ pub(super) async fn delete(
     if name != visit.actor().user_name {
         return render(StatusCode::CONFLICT, &question(&visit, true));
     }
-    let app = visit.app();
+    let app = &visit.app;
     match erasure::delete_user(app, visit.actor(), name, &form.key).await {
         Ok(accepted) => {
             let mut answer = Redirect::to(&visit.erasure(&accepted.code)).into_response();
             SESSION.set(app, &mut answer, "", Duration::ZERO);
             answer
         }
-        Err(error) => page::answer::<AskPage>(&visit, Err(error)),
+        Err(error) => page::refused(&visit, &error),
     }
 }

@@ -15,7 +15,10 @@ use crate::{
         error::Result,
         plans::usage::{self, Counter},
     },
-    http::ui::show::{Bytes, Chip, When},
+    http::{
+        sign_in,
+        ui::show::{Bytes, Chip, When},
+    },
 };
 
 /// Posts that are shown here; the rest is on a page of its own.
@@ -91,6 +94,8 @@ impl Fact {
 #[template(path = "dashboard/home.html")]
 struct HomePage {
     frame: Frame,
+    /// Where another account is connected, or one again.
+    sign_in: String,
     cards: Vec<Card>,
     lines: Vec<Line>,
     plan: &'static str,
@@ -104,7 +109,7 @@ pub(super) async fn show(Extension(visit): Extension<Visit>) -> Response {
 }
 
 async fn read(visit: &Visit) -> Result<HomePage> {
-    let (app, user) = (visit.app(), visit.actor().user_id);
+    let (app, user) = (&visit.app, visit.actor().user_id);
     let rows = accounts::list(app, user).await?;
     let lines = posts::newest(visit, NEWEST).await?;
     let usage = usage::of(app, user).await?;
@@ -112,6 +117,7 @@ async fn read(visit: &Visit) -> Result<HomePage> {
     let number = |value: u64| value.to_string();
     Ok(HomePage {
         frame: Frame::new(visit, Place::Home),
+        sign_in: format!("{}{}", app.base_path(), sign_in::PATH),
         cards: rows.into_iter().map(|row| Card::new(row, visit)).collect(),
         lines,
         plan: usage.plan.word(),

@@ -20,9 +20,9 @@ use crate::{
         error::{Code, Error, Refusal, Result},
         key_rotation::{self, Rotation},
     },
-    http::ui::{
-        page::render,
-        show::{Chip, When},
+    http::{
+        frame::render,
+        ui::show::{Chip, When},
     },
 };
 
@@ -102,7 +102,7 @@ pub(super) async fn show(Extension(visit): Extension<Visit>) -> Response {
 }
 
 async fn list(visit: &Visit, fresh: Option<SecretString>, was_shown: bool) -> Result<KeysPage> {
-    let rows = api_keys::list(visit.app(), visit.actor().user_id).await?;
+    let rows = api_keys::list(&visit.app, visit.actor().user_id).await?;
     Ok(KeysPage {
         frame: Frame::new(visit, Place::Keys),
         lines: rows
@@ -126,12 +126,12 @@ async fn list(visit: &Visit, fresh: Option<SecretString>, was_shown: bool) -> Re
 async fn made(visit: &Visit, text: Result<Option<SecretString>>) -> Response {
     let text = match text {
         Ok(text) => text,
-        Err(error) => return page::answer::<KeysPage>(visit, Err(error)),
+        Err(error) => return page::refused(visit, &error),
     };
     let was_shown = text.is_none();
     match list(visit, text, was_shown).await {
         Ok(page) => render(StatusCode::CREATED, &page),
-        Err(error) => page::answer::<KeysPage>(visit, Err(error)),
+        Err(error) => page::refused(visit, &error),
     }
 }
 
@@ -173,7 +173,7 @@ async fn created(visit: &Visit, fields: &[(String, String)]) -> Result<Option<Se
             Some(visit.now + DAY * u32::try_from(days).unwrap_or(u32::MAX))
         }
     };
-    let (app, actor) = (visit.app(), visit.actor());
+    let (app, actor) = (&visit.app, visit.actor());
     let made =
         api_keys::create_by(app, actor, field("name"), &scopes, ends, None, field("key")).await?;
     Ok(made.1)
@@ -194,7 +194,7 @@ async fn rotated(visit: &Visit, id: &str, key: &str) -> Result<Option<SecretStri
         overlap: OVERLAP,
         expires_at: None,
     };
-    let done = key_rotation::rotate(visit.app(), visit.actor(), read(id)?, how, key).await?;
+    let done = key_rotation::rotate(&visit.app, visit.actor(), read(id)?, how, key).await?;
     Ok(done.text)
 }
 
@@ -204,7 +204,7 @@ pub(super) async fn revoke(Extension(visit): Extension<Visit>, Path(id): Path<St
 }
 
 async fn revoked(visit: &Visit, id: &str) -> Result<String> {
-    api_keys::revoke(visit.app(), visit.actor().user_id, read(id)?).await?;
+    api_keys::revoke(&visit.app, visit.actor().user_id, read(id)?).await?;
     Ok(visit.at("/keys"))
 }
 

@@ -1,8 +1,8 @@
 //! The creator's dashboard at `/dashboard`: accounts, posts, keys, what is held, and leaving.
 //!
 //! Pages that the server renders; they need no script. A page stands on the domain, as GraphQL does, and
-//! every button is a mutation too. Whoever has no session is sent to [`sign_in`]. The look
-//! and the files are the console's; nothing else is shared with operators.
+//! every button is a mutation too. Whoever has no session is sent to [`sign_in`]. The frame
+//! of pages, their look and the files are shared with the console; nothing else is.
 
 mod accounts;
 mod data;
@@ -11,31 +11,19 @@ mod keys;
 mod page;
 mod posts;
 
-use std::sync::Arc;
-
 use axum::{
-    Extension, Router,
+    Router,
     extract::{DefaultBodyLimit, Request, State},
     middleware::{self, Next},
-    response::{IntoResponse as _, Redirect, Response},
+    response::Response,
     routing::{get, post as on_post},
 };
 use clipqueue_entities::Timestamp;
-use secrecy::ExposeSecret as _;
 
-use super::{
-    cookies::SESSION,
-    erasure,
-    same_origin::is_ours,
-    sign_in,
-    ui::{assets, page::dress},
-};
+use super::{frame::dress, same_origin::is_ours, sign_in, ui::assets};
 use crate::{
     app::App,
-    domain::{
-        actor::Actor,
-        user_sessions::{self, Session},
-    },
+    domain::{actor::Actor, user_sessions::Session},
 };
 
 /// Where it is.
@@ -43,49 +31,32 @@ pub const PATH: &str = "/dashboard";
 /// No form of it sends more.
 const MAX_FORM: usize = 16 * 1024;
 
-/// What every page is given.
-#[derive(Clone)]
-struct Site {
-    app: App,
-    /// What stands before every path: that of `http.public_url`.
-    root: Arc<str>,
-}
-
 /// A request of somebody who is signed in.
 #[derive(Clone)]
 struct Visit {
-    site: Site,
+    app: App,
     session: Session,
     now: Timestamp,
 }
 
 impl Visit {
-    fn app(&self) -> &App {
-        &self.site.app
-    }
-
     fn actor(&self) -> &Actor {
         &self.session.actor
     }
 
     /// The address of a page of the dashboard.
     fn at(&self, path: &str) -> String {
-        format!("{}{PATH}{path}", self.site.root)
+        format!("{}{PATH}{path}", self.app.base_path())
     }
 
     /// Where anybody with the code sees how an erasure stands.
     fn erasure(&self, code: &str) -> String {
-        format!("{}{}/{code}", self.site.root, erasure::PATH)
+        self.app.erasure_url(code).path().to_owned()
     }
 }
 
 /// The routes.
 pub fn router(app: &App) -> Router {
-    let root = app.config.http.public_url.path().trim_end_matches('/');
-    let site = Site {
-        app: app.clone(),
-        root: root.into(),
-    };
     Router::new()
         .route(PATH, get(home::show))
         .route("/dashboard/posts", get(posts::show))
@@ -100,38 +71,27 @@ pub fn router(app: &App) -> Router {
         .route("/dashboard/data/export", on_post(data::export))
         .route("/dashboard/sessions/{id}/end", on_post(data::end_session))
         .route("/dashboard/delete", get(data::ask).post(data::delete))
-        .route("/dashboard/{*rest}", get(nothing_here))
-        .route_layer(middleware::from_fn_with_state(site.clone(), require))
+        .route("/dashboard/{*rest}", get(page::nothing_here))
+        .route_layer(middleware::from_fn_with_state(app.clone(), require))
         .route("/dashboard/assets/{name}", get(assets::serve))
         .layer(DefaultBodyLimit::max(MAX_FORM))
         .layer(middleware::from_fn(dress))
-        .with_state(site)
+        .with_state(app.clone())
 }
 
 /// Lets in who is signed in and, when something changes, presses a button of ours.
-async fn require(State(site): State<Site>, mut request: Request, next: Next) -> Response {
+async fn require(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let headers = request.headers();
-    if !request.method().is_safe() && !is_ours(&site.app, headers) {
-        return page::foreign(&site);
+    if !request.method().is_safe() && !is_ours(&app, headers) {
+        return page::foreign(&app);
     }
-    let resumed = match SESSION.read(&site.app, headers) {
-        Some(text) => user_sessions::resume(&site.app, text.expose_secret()).await,
-        None => Ok(None),
-    };
-    match resumed {
+    match sign_in::session(&app, headers).await {
         Ok(Some(session)) => {
-            let now = site.app.clock.now();
-            request
-                .extensions_mut()
-                .insert(Visit { site, session, now });
+            let now = app.clock.now();
+            request.extensions_mut().insert(Visit { app, session, now });
             next.run(request).await
         }
-        Ok(None) => Redirect::to(&format!("{}{}", site.root, sign_in::PATH)).into_response(),
-        Err(error) => page::broken(&site, &error),
+        Ok(None) => sign_in::to_page(&app),
+        Err(error) => page::broken(&app, &error),
     }
-}
-
-/// For an address that leads to no page.
-async fn nothing_here(Extension(visit): Extension<Visit>) -> Response {
-    page::nothing_here(&visit)
 }

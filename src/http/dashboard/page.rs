@@ -1,18 +1,20 @@
-//! What every page has: the frame, and the pages for what went wrong.
+//! The dashboard's pages: their frame, and the pages for what went wrong.
 
 use askama::Template;
 use axum::{
+    Extension,
     http::StatusCode,
     response::{IntoResponse as _, Redirect, Response},
 };
 
-use super::{PATH, Site, Visit};
+use super::{PATH, Visit};
 use crate::{
+    app::App,
     domain::error::{Error, Result},
-    http::ui::{
-        assets,
-        page::{render, sentence},
-        show::When,
+    http::{
+        frame::{self, Site, message, render, sentence},
+        sign_in,
+        ui::show::When,
     },
 };
 
@@ -26,84 +28,55 @@ pub(super) enum Place {
     Elsewhere,
 }
 
-/// One entry of the navigation.
-pub(super) struct Link {
-    pub(super) path: &'static str,
-    pub(super) text: &'static str,
-    pub(super) is_here: bool,
-}
+static SITE: Site<Place> = Site {
+    name: "Dashboard",
+    home: "Go to your accounts",
+    has_scripts: false,
+    signs_out_at_once: false,
+    links: &[
+        (Place::Home, "", "Accounts"),
+        (Place::Posts, "/posts", "Posts"),
+        (Place::Keys, "/keys", "API keys"),
+        (Place::Data, "/data", "Your data"),
+    ],
+};
 
 /// The frame of a page.
-pub(super) struct Frame {
-    /// What stands before every path outside.
-    pub(super) root: String,
-    /// What stands before every path of the dashboard.
-    pub(super) base: String,
-    pub(super) now: When,
-    here: Place,
-    /// Who is signed in.
-    pub(super) who: Option<String>,
-}
+pub(super) type Frame = frame::Frame<Place>;
 
 impl Frame {
     /// The frame around `here` for whoever visits.
     pub(super) fn new(visit: &Visit, here: Place) -> Self {
         Self {
-            root: visit.site.root.to_string(),
-            base: visit.at(""),
             now: When::new(visit.now, visit.now),
             here,
             who: Some(visit.actor().user_name.clone()),
+            // All that a creator sees here is the creator's own.
+            may_act: true,
+            ..Self::outside(&visit.app)
         }
     }
 
-    fn outside(site: &Site) -> Self {
-        let now = site.app.clock.now();
+    fn outside(app: &App) -> Self {
+        let (root, now) = (app.base_path(), app.clock.now());
         Self {
-            root: site.root.to_string(),
-            base: format!("{}{PATH}", site.root),
+            site: &SITE,
+            base: format!("{root}{PATH}"),
             now: When::new(now, now),
             here: Place::Elsewhere,
             who: None,
+            sign_out: format!("{root}{}", sign_in::OUT_PATH),
+            may_act: false,
+            may_all: false,
         }
     }
-
-    /// The address of a file.
-    pub(super) fn asset(&self, name: &str) -> String {
-        format!("{}/assets/{}", self.base, assets::address(name))
-    }
-
-    /// The navigation.
-    pub(super) fn links(&self) -> Vec<Link> {
-        [
-            (Place::Home, "", "Accounts"),
-            (Place::Posts, "/posts", "Posts"),
-            (Place::Keys, "/keys", "API keys"),
-            (Place::Data, "/data", "Your data"),
-        ]
-        .into_iter()
-        .map(|(place, path, text)| Link {
-            path,
-            text,
-            is_here: place == self.here,
-        })
-        .collect()
-    }
-}
-
-#[derive(Template)]
-#[template(path = "dashboard/message.html")]
-struct MessagePage {
-    frame: Frame,
-    title: String,
-    sentences: Vec<String>,
 }
 
 /// Answers with the page that was made, or says why there is none.
 pub(super) fn answer<T: Template>(visit: &Visit, page: Result<T>) -> Response {
     match page {
         Ok(page) => render(StatusCode::OK, &page),
-        Err(error) => failed(Frame::new(visit, Place::Elsewhere), &error),
+        Err(error) => refused(visit, &error),
     }
 }
 
@@ -111,19 +84,24 @@ pub(super) fn answer<T: Template>(visit: &Visit, page: Result<T>) -> Response {
 pub(super) fn acted(visit: &Visit, done: Result<String>) -> Response {
     match done {
         Ok(address) => Redirect::to(&address).into_response(),
-        Err(error) => failed(Frame::new(visit, Place::Elsewhere), &error),
+        Err(error) => refused(visit, &error),
     }
 }
 
+/// A page about what was refused to whoever visits.
+pub(super) fn refused(visit: &Visit, error: &Error) -> Response {
+    failed(Frame::new(visit, Place::Elsewhere), error)
+}
+
 /// A page about a failure of ours, which is logged and not shown.
-pub(super) fn broken(site: &Site, error: &Error) -> Response {
-    failed(Frame::outside(site), error)
+pub(super) fn broken(app: &App, error: &Error) -> Response {
+    failed(Frame::outside(app), error)
 }
 
 /// For a button that is on a page of somebody else.
-pub(super) fn foreign(site: &Site) -> Response {
+pub(super) fn foreign(app: &App) -> Response {
     message(
-        Frame::outside(site),
+        Frame::outside(app),
         StatusCode::FORBIDDEN,
         "That did not come from a page of the dashboard",
         vec!["Nothing was done. Open the dashboard and press the button there.".to_owned()],
@@ -131,9 +109,9 @@ pub(super) fn foreign(site: &Site) -> Response {
 }
 
 /// For an address that leads to no page.
-pub(super) fn nothing_here(visit: &Visit) -> Response {
+pub(super) async fn nothing_here(Extension(visit): Extension<Visit>) -> Response {
     message(
-        Frame::new(visit, Place::Elsewhere),
+        Frame::new(&visit, Place::Elsewhere),
         StatusCode::NOT_FOUND,
         "No such page",
         vec!["The address leads to no page of the dashboard.".to_owned()],
@@ -173,13 +151,4 @@ fn failed(frame: Frame, error: &Error) -> Response {
         }
     };
     message(frame, status, title, sentences)
-}
-
-fn message(frame: Frame, status: StatusCode, title: &str, sentences: Vec<String>) -> Response {
-    let page = MessagePage {
-        frame,
-        title: title.to_owned(),
-        sentences,
-    };
-    render(status, &page)
 }

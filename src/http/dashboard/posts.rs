@@ -92,7 +92,7 @@ pub(super) async fn newest(visit: &Visit, limit: u64) -> Result<Vec<Line>> {
 
 async fn read(visit: &Visit, page: Page) -> Result<Vec<post::Model>> {
     let user = visit.actor().user_id;
-    posts::list(visit.app(), user, &PostFilter::default(), page).await
+    posts::list(&visit.app, user, &PostFilter::default(), page).await
 }
 
 async fn lines(visit: &Visit, rows: Vec<post::Model>) -> Result<Vec<Line>> {
@@ -100,7 +100,7 @@ async fn lines(visit: &Visit, rows: Vec<post::Model>) -> Result<Vec<Line>> {
     ids.sort_unstable();
     ids.dedup();
     let user = visit.actor().user_id;
-    let known = accounts::get_many(visit.app(), user, &ids).await?;
+    let known = accounts::get_many(&visit.app, user, &ids).await?;
     let known: HashMap<AccountId, account::Model> =
         known.into_iter().map(|row| (row.id, row)).collect();
     Ok(rows

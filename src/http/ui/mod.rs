@@ -3,7 +3,7 @@
 //!
 //! A page stands on the domain, as GraphQL does, and knows neither rows nor workers; every button is a
 //! mutation too. [`session`] lets operators in, [`same_origin`] keeps foreign pages from pressing
-//! buttons, [`page`] dresses answers, [`assets`] are in the binary. htmx enhances: it swaps what a form
+//! buttons, [`page`] gives pages their frame, [`assets`] are in the binary. htmx enhances: it swaps what a form
 //! or the stream of [`live`] sends. Nothing is inline, so the policy for browsers allows nothing inline.
 
 pub(super) mod assets;
@@ -35,6 +35,7 @@ use axum::{
 };
 use tokio_util::sync::CancellationToken;
 
+use super::frame::dress;
 use crate::{app::App, graphql::sampler::Sampler};
 
 /// No form of the console sends more.
@@ -52,10 +53,9 @@ struct Console {
 
 /// The console's routes.
 pub fn router(app: &App, shutdown: CancellationToken) -> Router {
-    let path = app.config.http.public_url.path().trim_end_matches('/');
     let console = Console {
         app: app.clone(),
-        base: format!("{path}/ops").into(),
+        base: format!("{}/ops", app.base_path()).into(),
         sampler: Sampler::new(app.clone()),
         shutdown,
     };
@@ -95,6 +95,6 @@ pub fn router(app: &App, shutdown: CancellationToken) -> Router {
         ))
         .route("/ops/assets/{name}", get(assets::serve))
         .layer(DefaultBodyLimit::max(MAX_FORM))
-        .layer(middleware::from_fn(page::dress))
+        .layer(middleware::from_fn(dress))
         .with_state(console)
 }

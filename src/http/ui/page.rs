@@ -1,46 +1,19 @@
-//! What every page has: the frame, the headers for browsers, and the pages for what went wrong.
+//! The console's pages: their frame, the page to sign in, and the pages for what went wrong.
 
 use askama::Template;
 use axum::{
     Extension,
-    extract::Request,
-    http::{HeaderName, HeaderValue, StatusCode, header},
-    middleware::Next,
-    response::{Html, IntoResponse, Redirect, Response},
+    http::StatusCode,
+    response::{IntoResponse as _, Redirect, Response},
 };
 
-use super::{Console, assets, session::Visit, show::When};
-use crate::domain::error::{Error, Result};
+use super::{Console, session::Visit, show::When};
+use crate::{
+    domain::error::{Error, Result},
+    http::frame::{self, Site, message, render},
+};
 
-/// Files of our own and nothing else; nothing inline, nothing evaluated, no frame, no foreign form.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
-     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
-
-/// Adds what browsers must know about every answer of the console.
-pub(in crate::http) async fn dress(request: Request, next: Next) -> Response {
-    let mut answer = next.run(request).await;
-    let headers = answer.headers_mut();
-    let fixed: [(HeaderName, &str); 5] = [
-        (header::CONTENT_SECURITY_POLICY, POLICY),
-        (header::X_FRAME_OPTIONS, "DENY"),
-        (
-            HeaderName::from_static("cross-origin-opener-policy"),
-            "same-origin",
-        ),
-        (
-            HeaderName::from_static("cross-origin-resource-policy"),
-            "same-origin",
-        ),
-        (header::REFERRER_POLICY, "same-origin"),
-    ];
-    for (name, value) in fixed {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
-    headers
-        .entry(header::CACHE_CONTROL)
-        .or_insert(HeaderValue::from_static("no-store"));
-    answer
-}
+pub(super) use crate::http::frame::sentence;
 
 /// The parts of the console.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,75 +31,53 @@ pub(super) enum Place {
     Elsewhere,
 }
 
-/// One entry of the navigation.
-pub(super) struct Link {
-    pub(super) path: &'static str,
-    pub(super) text: &'static str,
-    pub(super) is_here: bool,
-}
+static SITE: Site<Place> = Site {
+    name: "Console",
+    home: "Go to the overview",
+    has_scripts: true,
+    signs_out_at_once: true,
+    links: &[
+        (Place::Overview, "", "Overview"),
+        (Place::Jobs, "/jobs", "Jobs"),
+        (Place::Discarded, "/jobs?state=discarded", "Discarded"),
+        (Place::Held, "/jobs?state=held", "Held"),
+        (Place::Posts, "/posts", "Posts"),
+        (Place::Crons, "/crons", "Crons"),
+        (Place::Bulk, "/bulk", "Bulk"),
+        (Place::Erasures, "/erasures", "Erasures"),
+        (Place::Retention, "/retention", "Retention"),
+        (Place::Audit, "/audit", "Audit"),
+    ],
+};
 
 /// The frame of a page.
-pub(super) struct Frame {
-    pub(super) base: String,
-    pub(super) now: When,
-    here: Place,
-    /// Who is signed in; nobody on the page to sign in.
-    pub(super) who: Option<String>,
-    pub(super) may_act: bool,
-    pub(super) may_all: bool,
-}
+pub(super) type Frame = frame::Frame<Place>;
 
 impl Frame {
     /// The frame around `here` for whoever visits.
     pub(super) fn new(visit: &Visit, here: Place) -> Self {
         Self {
-            base: visit.console.base.to_string(),
             now: When::new(visit.now, visit.now),
             here,
             who: Some(visit.actor().user_name.clone()),
             may_act: visit.may_act(),
             may_all: visit.may_all(),
+            ..Self::outside(&visit.console)
         }
     }
 
     fn outside(console: &Console) -> Self {
         let now = console.app.clock.now();
         Self {
+            site: &SITE,
             base: console.base.to_string(),
             now: When::new(now, now),
             here: Place::Elsewhere,
             who: None,
+            sign_out: format!("{}/sign-out", console.base),
             may_act: false,
             may_all: false,
         }
-    }
-
-    /// The address of a file of the console.
-    pub(super) fn asset(&self, name: &str) -> String {
-        format!("{}/assets/{}", self.base, assets::address(name))
-    }
-
-    /// The navigation.
-    pub(super) fn links(&self) -> Vec<Link> {
-        [
-            (Place::Overview, "", "Overview"),
-            (Place::Jobs, "/jobs", "Jobs"),
-            (Place::Discarded, "/jobs?state=discarded", "Discarded"),
-            (Place::Held, "/jobs?state=held", "Held"),
-            (Place::Posts, "/posts", "Posts"),
-            (Place::Crons, "/crons", "Crons"),
-            (Place::Bulk, "/bulk", "Bulk"),
-            (Place::Erasures, "/erasures", "Erasures"),
-            (Place::Retention, "/retention", "Retention"),
-            (Place::Audit, "/audit", "Audit"),
-        ]
-        .into_iter()
-        .map(|(place, path, text)| Link {
-            path,
-            text,
-            is_here: place == self.here,
-        })
-        .collect()
     }
 }
 
@@ -144,14 +95,6 @@ pub(super) struct SignIn {
 struct SignInPage {
     frame: Frame,
     form: SignIn,
-}
-
-#[derive(Template)]
-#[template(path = "message.html")]
-struct MessagePage {
-    frame: Frame,
-    title: String,
-    sentences: Vec<String>,
 }
 
 /// The page to sign in.
@@ -180,31 +123,11 @@ pub(super) fn broken(console: &Console, error: &Error) -> Response {
     failed(Frame::outside(console), error)
 }
 
-fn message(frame: Frame, status: StatusCode, title: &str, sentences: Vec<String>) -> Response {
-    let page = MessagePage {
-        frame,
-        title: title.to_owned(),
-        sentences,
-    };
-    render(status, &page)
-}
-
-/// A page, or the part of one that a script asked for.
-pub(in crate::http) fn render(status: StatusCode, page: &impl Template) -> Response {
-    match page.render() {
-        Ok(html) => (status, Html(html)).into_response(),
-        Err(error) => {
-            tracing::error!(%error, "a page cannot be rendered");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }
-    }
-}
-
 /// Answers with the page that was made, or says why there is none.
 pub(super) fn answer<T: Template>(visit: &Visit, page: Result<T>) -> Response {
     match page {
         Ok(page) => render(StatusCode::OK, &page),
-        Err(error) => failed(Frame::new(visit, Place::Elsewhere), &error),
+        Err(error) => refused(visit, &error),
     }
 }
 
@@ -215,7 +138,7 @@ pub(super) fn acted<T>(visit: &Visit, done: Result<T>, path: impl FnOnce(T) -> S
             let address = format!("{}{}", visit.console.base, path(done));
             Redirect::to(&address).into_response()
         }
-        Err(error) => failed(Frame::new(visit, Place::Elsewhere), &error),
+        Err(error) => refused(visit, &error),
     }
 }
 
@@ -246,22 +169,6 @@ fn failed(frame: Frame, error: &Error) -> Response {
         }
     };
     message(frame, status, title, sentences)
-}
-
-/// A refusal as a sentence of its own.
-pub(in crate::http) fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    let first = letters.next().map(char::to_uppercase);
-    let dot = if text.ends_with(['.', '!', '?']) {
-        ""
-    } else {
-        "."
-    };
-    format!(
-        "{}{}{dot}",
-        first.map(String::from_iter).unwrap_or_default(),
-        letters.as_str()
-    )
 }
 
 /// For an address that leads to no page.

@@ -1,6 +1,7 @@
 //! The operators' console: its door, its pages, and a browser that uses it.
 
 pub(crate) mod browser;
+mod buttons;
 mod care;
 pub(crate) mod devtools;
 mod door;

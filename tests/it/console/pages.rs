@@ -287,3 +287,19 @@ async fn a_failure_of_ours_shows_nothing_of_the_inside() {
         }
     }
 }
+
+#[tokio::test]
+async fn the_frame_says_where_one_is_and_how_to_leave() {
+    let t = TestApp::start(Stack::Embedded).await;
+    let desk = Desk::open(&t, &t.key).await;
+    for path in ["/ops", "/ops/jobs", "/ops/jobs?state=held", "/ops/audit"] {
+        let page = desk.page(path).await;
+        let (_, nav) = page.split_once("<nav aria-label=\"Console\">").unwrap();
+        let (nav, rest) = nav.split_once("</nav>").unwrap();
+        assert_eq!(nav.matches("aria-current").count(), 1, "{path}: {nav}");
+        let here = format!("href=\"{path}\" aria-current=\"page\"");
+        assert!(nav.contains(&here), "{path}: {nav}");
+        assert!(rest.contains("<form method=\"post\" action=\"/ops/sign-out\">"));
+        assert!(page.contains("Licences") && !page.contains("may look only"));
+    }
+}

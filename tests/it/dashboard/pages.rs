@@ -46,6 +46,24 @@ async fn accounts_posts_and_the_plan_are_shown(mut t: TestApp) {
 }
 
 #[tokio::test]
+async fn the_frame_says_where_one_is_and_how_to_leave() {
+    let t = TestApp::start(Stack::Embedded).await;
+    t.connect("creator").await;
+    let mut person = Person::signed_in(&t, "creator").await;
+    for path in ["/dashboard", "/dashboard/posts", "/dashboard/data"] {
+        let page = person.page(path).await;
+        let (_, nav) = page.split_once("<nav aria-label=\"Dashboard\">").unwrap();
+        let (nav, rest) = nav.split_once("</nav>").unwrap();
+        assert_eq!(nav.matches("aria-current").count(), 1, "{path}: {nav}");
+        let here = format!("href=\"{path}\" aria-current=\"page\"");
+        assert!(nav.contains(&here), "{path}: {nav}");
+        assert!(rest.contains("<a id=\"sign-out\" href=\"/sign-out\">"));
+        // No script, so nothing of htmx; and nothing of operators.
+        assert!(!page.contains("<script") && !page.contains("htmx") && !page.contains("/ops"));
+    }
+}
+
+#[tokio::test]
 async fn posts_come_page_by_page_and_nobody_elses() {
     let t = TestApp::start(Stack::Embedded).await;
     let account = t.connect("creator").await;

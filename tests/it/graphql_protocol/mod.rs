@@ -5,6 +5,7 @@
 mod clients;
 mod http;
 mod limits;
+mod operations;
 mod socket;
 mod stream;
 mod toy;

@@ -2,6 +2,7 @@
 
 mod chain;
 mod completeness;
+mod ended;
 mod exports;
 mod media;
 mod rules;

@@ -15,5 +15,6 @@ mod leases;
 mod ledger;
 mod model;
 mod transport;
+mod transport_lanes;
 mod transport_model;
 mod versions;

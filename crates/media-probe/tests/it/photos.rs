@@ -1,7 +1,5 @@
 //! Photos: real files of each form, and files that lie.
 
-#![allow(clippy::unwrap_used, missing_docs)]
-
 use bytes::Bytes;
 use futures::executor::block_on;
 use media_probe::{
@@ -10,10 +8,7 @@ use media_probe::{
 };
 use proptest::prelude::*;
 
-fn file(name: &str) -> Bytes {
-    let path = format!("{}/../../tests/media/{name}", env!("CARGO_MANIFEST_DIR"));
-    std::fs::read(path).unwrap().into()
-}
+use super::fixture;
 
 fn photo(bytes: &Bytes) -> PhotoFacts {
     match block_on(look(bytes)) {
@@ -54,7 +49,7 @@ fn every_form_tells_its_dimensions() {
         ("alpha.webp", PhotoFormat::WebP, 320, 400, false),
         ("moving.webp", PhotoFormat::WebP, 32, 40, true),
     ] {
-        let facts = photo(&file(name));
+        let facts = photo(&fixture(name));
         let expected = PhotoFacts {
             format,
             width,
@@ -88,14 +83,14 @@ fn each_rule_has_its_own_verdict() {
         [(Rule::PhotoSize, Outcome::Fail)]
     );
     assert_eq!(
-        outcomes(&photo(&file("moving.webp")), 1),
+        outcomes(&photo(&fixture("moving.webp")), 1),
         [(Rule::PhotoFormat, Outcome::Warn)]
     );
 }
 
 #[test]
 fn other_pictures_are_named_and_videos_stay_videos() {
-    match block_on(look(&file("picture.png"))) {
+    match block_on(look(&fixture("picture.png"))) {
         Err((Kind::Photo, error @ Error::NotPhoto { found })) => {
             assert_eq!(found, "a PNG picture");
             let verdicts = photo_rules::unreadable(&error, 10);
@@ -115,24 +110,24 @@ fn other_pictures_are_named_and_videos_stay_videos() {
         }
     }
     assert!(matches!(
-        block_on(look(&file("clip.mp4"))),
+        block_on(look(&fixture("clip.mp4"))),
         Ok(Found::Video(_))
     ));
     assert!(matches!(
-        block_on(look(&file("old.avi"))),
+        block_on(look(&fixture("old.avi"))),
         Err((Kind::Video, Error::NotVideo { .. }))
     ));
 }
 
 #[test]
 fn files_that_lie_are_refused() {
-    let whole = file("photo.jpg");
+    let whole = fixture("photo.jpg");
     assert!(matches!(
         block_on(look(&whole.slice(..64))),
         Err((Kind::Photo, Error::CutOff))
     ));
     assert!(matches!(
-        block_on(look(&file("photo.webp").slice(..1_000))),
+        block_on(look(&fixture("photo.webp").slice(..1_000))),
         Err((Kind::Photo, Error::CutOff))
     ));
     for bytes in [
