@@ -8,12 +8,13 @@ use askama::Template;
 use axum::{
     Json, Router,
     extract::{Path, State},
-    http::{HeaderMap, HeaderName, StatusCode, header},
-    response::{Html, IntoResponse, Response},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
     routing::get,
 };
 use serde_json::json;
 
+use super::lone::{self, Forms};
 use crate::{
     app::App,
     domain::{
@@ -61,11 +62,7 @@ async fn status(State(app): State<App>, Path(code): Path<String>, headers: Heade
         Some(code) => (code.to_owned(), true),
         None => (code, false),
     };
-    let accepts = headers
-        .get(header::ACCEPT)
-        .and_then(|value| value.to_str().ok());
-    let wants_json =
-        named_json || accepts.is_some_and(|accept| accept.contains("application/json"));
+    let wants_json = named_json || lone::wants_json(&headers);
     let found = if code.len() > MAX_CODE {
         Err(Error::NotFound)
     } else {
@@ -73,12 +70,12 @@ async fn status(State(app): State<App>, Path(code): Path<String>, headers: Heade
     };
     let answer = match (found, wants_json) {
         (Ok(status), true) => Json(status.to_json()).into_response(),
-        (Ok(status), false) => page(StatusCode::OK, &of(&status, &code)),
+        (Ok(status), false) => lone::show(StatusCode::OK, &of(&status, &code), Forms::None),
         (Err(Error::NotFound), true) => {
             let body = json!({ "error": "no erasure has this code" });
             (StatusCode::NOT_FOUND, Json(body)).into_response()
         }
-        (Err(Error::NotFound), false) => page(StatusCode::NOT_FOUND, &unknown()),
+        (Err(Error::NotFound), false) => lone::show(StatusCode::NOT_FOUND, &unknown(), Forms::None),
         (Err(error), _) => {
             tracing::error!(?error, "an erasure cannot be shown");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
@@ -160,23 +157,4 @@ fn counts(counts: &serde_json::Value) -> String {
         .map(|(name, count)| format!("{} {count}", name.replace('_', " ")))
         .collect();
     words.join(", ")
-}
-
-fn page(status: StatusCode, page: &Page) -> Response {
-    let html = match page.render() {
-        Ok(html) => html,
-        Err(error) => {
-            tracing::error!(%error, "the page of an erasure cannot be rendered");
-            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-        }
-    };
-    let headers: [(HeaderName, &str); 2] = [
-        // The address holds the code: it must not travel on.
-        (header::REFERRER_POLICY, "no-referrer"),
-        (
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
-        ),
-    ];
-    (status, headers, Html(html)).into_response()
 }

@@ -9,7 +9,7 @@
 //! JSON for what no route answers. Whoever changes something shows an API key in `Authorization`, which
 //! no browser adds by itself, so a foreign page has nothing to forge; the callback of OAuth is protected
 //! by its state, cookies by the origin of the page. [`sign_in`] lets users in with TikTok, [`dashboard`] is
-//! what they see then. `frame` is around the pages of both sites.
+//! what they see then. `frame` is around the pages of both sites, `lone` dresses the pages that have none.
 
 mod answer;
 pub mod auth;
@@ -23,6 +23,7 @@ mod frame;
 mod gauges;
 pub mod graphql;
 pub mod health;
+mod lone;
 pub mod oauth;
 pub mod paypal;
 pub mod privacy;

@@ -3,19 +3,20 @@
 //! Every way in which connecting can end has a page of its own that says what to do. The query holds
 //! a code and a state, so it is never logged or repeated.
 
+use askama::Template;
 use axum::{
     Router,
     extract::{RawQuery, State},
-    http::{HeaderMap, HeaderName, StatusCode, header},
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Redirect, Response},
     routing::get,
 };
-
 use secrecy::ExposeSecret as _;
 
 use super::{
     cookies::{self, SESSION},
     dashboard,
+    lone::{self, Forms},
 };
 use crate::{
     app::{App, CALLBACK_PATH},
@@ -30,6 +31,13 @@ pub fn router(app: App) -> Router {
     Router::new()
         .route(CALLBACK_PATH, get(callback))
         .with_state(app)
+}
+
+#[derive(Template)]
+#[template(path = "outcome.html")]
+struct OutcomePage<'a> {
+    title: &'a str,
+    text: &'a str,
 }
 
 async fn callback(
@@ -74,8 +82,7 @@ async fn signed_in(app: &App, headers: &HeaderMap, connected: &Connected) -> Res
 
 /// To a path of ours.
 fn see_other(app: &App, path: &str) -> Response {
-    let base = app.config.http.public_url.path().trim_end_matches('/');
-    Redirect::to(&format!("{base}{path}")).into_response()
+    Redirect::to(&format!("{}{path}", app.base_path())).into_response()
 }
 
 fn success(connected: &Connected) -> Response {
@@ -192,36 +199,5 @@ fn failure(error: &ConnectError) -> Response {
 }
 
 fn page(status: StatusCode, title: &str, text: &str) -> Response {
-    let (title, text) = (escape(title), escape(text));
-    let html = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
-         <title>{title}</title><style>{STYLE}</style></head>\n\
-         <body><main><h1>{title}</h1><p>{text}</p></main></body>\n</html>\n"
-    );
-    let headers: [(HeaderName, &str); 5] = [
-        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-        (header::CACHE_CONTROL, "no-store"),
-        // The address holds the code: it must not travel on.
-        (header::REFERRER_POLICY, "no-referrer"),
-        (
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
-        ),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    ];
-    (status, headers, html).into_response()
-}
-
-/// The page's own look.
-const STYLE: &str = "body{font:1.1rem/1.5 system-ui,sans-serif;margin:0;color:#1b1b1f;background:#f6f6f8}\
-    main{max-width:34rem;margin:15vh auto;padding:2rem;background:#fff;border-radius:.75rem}\
-    h1{font-size:1.5rem;margin-top:0}\
-    @media(prefers-color-scheme:dark){body{color:#e8e8ee;background:#131316}main{background:#1e1e23}}";
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
+    lone::show(status, &OutcomePage { title, text }, Forms::None)
 }

@@ -9,15 +9,19 @@ use askama::Template;
 use axum::{
     Form, Json, Router,
     extract::{DefaultBodyLimit, Path, Query, State},
-    http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode, header},
-    response::{Html, IntoResponse, Redirect, Response},
+    http::{Extensions, HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
 use clipqueue_entities::deletion_request::RequestState;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{caller, cookies, same_origin};
+use super::{
+    caller, cookies,
+    lone::{self, Forms},
+    same_origin,
+};
 use crate::{
     app::App,
     domain::{
@@ -124,8 +128,7 @@ async fn ask(
         Ok(ticket) => {
             let address = app.deletion_request_url(&ticket.code);
             // Only the path: the address that people use here may be another than the public one.
-            let answer = Redirect::to(address.path());
-            dressed(&app, answer.into_response())
+            dressed(&app, Redirect::to(address.path()))
         }
         Err(Error::Refused(refusals)) => refused(&app, filled, &refusals),
         Err(error) => {
@@ -195,16 +198,12 @@ async fn request(
     Query(asked): Query<Asked>,
     headers: HeaderMap,
 ) -> Response {
-    let accepts = headers
-        .get(header::ACCEPT)
-        .and_then(|value| value.to_str().ok());
-    let wants_json = accepts.is_some_and(|accept| accept.contains("application/json"));
     let found = match code.len() > MAX_CODE {
         true => Err(Error::NotFound),
         false => deletions::by_code(&app, &code).await,
     };
-    match (found, wants_json) {
-        (Ok(standing), true) => dressed(&app, Json(standing.to_json()).into_response()),
+    match (found, lone::wants_json(&headers)) {
+        (Ok(standing), true) => dressed(&app, Json(standing.to_json())),
         (Ok(standing), false) => {
             let told = asked.told();
             show(
@@ -218,7 +217,7 @@ async fn request(
         }
         (Err(Error::NotFound), true) => {
             let body = json!({ "error": "no request has this code" });
-            dressed(&app, (StatusCode::NOT_FOUND, Json(body)).into_response())
+            dressed(&app, (StatusCode::NOT_FOUND, Json(body)))
         }
         (Err(Error::NotFound), false) => show(&app, StatusCode::NOT_FOUND, &unknown(&app)),
         (Err(error), _) => {
@@ -237,8 +236,7 @@ async fn sign_in(State(app): State<App>, Path(code): Path<String>, headers: Head
     let browser = cookies::browser(&app, &headers);
     match deletions::begin_proof(&app, &code, &browser).await {
         Ok(page) => {
-            let answer = Redirect::to(page.url.as_str()).into_response();
-            let mut answer = dressed(&app, answer);
+            let mut answer = dressed(&app, Redirect::to(page.url.as_str()));
             cookies::keep_browser(&app, &mut answer, &browser);
             answer
         }
@@ -246,7 +244,7 @@ async fn sign_in(State(app): State<App>, Path(code): Path<String>, headers: Head
         // The page says how the request stands.
         Err(Error::Refused(_)) => {
             let address = app.deletion_request_url(&code);
-            dressed(&app, Redirect::to(address.path()).into_response())
+            dressed(&app, Redirect::to(address.path()))
         }
         Err(error) => {
             tracing::error!(?error, "a proof cannot be begun");
@@ -332,36 +330,9 @@ fn show_form(app: &App, status: StatusCode, filled: Filled, problems: Vec<String
 }
 
 fn show(app: &App, status: StatusCode, page: &impl Template) -> Response {
-    match page.render() {
-        Ok(html) => dressed(app, (status, Html(html)).into_response()),
-        Err(error) => {
-            tracing::error!(%error, "a page about deletion cannot be rendered");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }
-    }
+    lone::show(status, page, Forms::ToTikTok(app))
 }
 
-fn dressed(app: &App, mut answer: Response) -> Response {
-    const HEADERS: [(HeaderName, &str); 2] = [
-        (header::CACHE_CONTROL, "no-store"),
-        // Our own forms must be known as ours; nobody else learns an address.
-        (header::REFERRER_POLICY, "same-origin"),
-    ];
-    for (name, value) in HEADERS {
-        answer
-            .headers_mut()
-            .insert(name, HeaderValue::from_static(value));
-    }
-    // Browsers hold a form to its policy along redirects, and signing in ends at TikTok.
-    let tiktok = app.config.tiktok.authorize_base.origin();
-    let policy = format!(
-        "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'self' {}",
-        tiktok.ascii_serialization()
-    );
-    if let Ok(policy) = HeaderValue::from_str(&policy) {
-        answer
-            .headers_mut()
-            .insert(header::CONTENT_SECURITY_POLICY, policy);
-    }
-    answer
+fn dressed(app: &App, answer: impl IntoResponse) -> Response {
+    lone::dress(answer.into_response(), Forms::ToTikTok(app))
 }

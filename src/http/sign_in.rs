@@ -8,8 +8,8 @@ use askama::Template;
 use axum::{
     Router,
     extract::State,
-    http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode, header},
-    response::{Html, IntoResponse, Redirect, Response},
+    http::{Extensions, HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse as _, Redirect, Response},
     routing::get,
 };
 use secrecy::ExposeSecret as _;
@@ -18,6 +18,7 @@ use super::{
     caller,
     cookies::{SESSION, browser, keep_browser},
     dashboard,
+    lone::{self, Forms},
     same_origin::is_ours,
     ui::assets,
 };
@@ -189,26 +190,5 @@ fn page(
         ),
         leaves: title == SIGN_OUT,
     };
-    let html = match page.render() {
-        Ok(html) => html,
-        Err(error) => {
-            tracing::error!(%error, "the page to sign in cannot be rendered");
-            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-        }
-    };
-    // Browsers hold a form to this list through its redirects, and ours leads to TikTok.
-    let policy = format!(
-        "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; form-action 'self' {}; base-uri 'none'; frame-ancestors 'none'",
-        app.config
-            .tiktok
-            .authorize_base
-            .origin()
-            .ascii_serialization()
-    );
-    let headers: [(HeaderName, &str); 3] = [
-        (header::CONTENT_SECURITY_POLICY, &policy),
-        (header::X_FRAME_OPTIONS, "DENY"),
-        (header::CACHE_CONTROL, "no-store"),
-    ];
-    (status, headers, Html(html)).into_response()
+    lone::show(status, &page, Forms::ToTikTok(app))
 }
