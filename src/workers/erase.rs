@@ -129,14 +129,15 @@ async fn revoke(
     if erasure.cause == ErasureCause::Tiktok {
         return Ok(Grant::Over);
     }
-    let ended = Box::pin(end_grant(app, lease, account, stored)).await;
-    match ended {
+    match Box::pin(end_grant(app, lease, account, stored)).await {
         Ok(grant) => Ok(grant),
-        Err(_) if app.clock.now().since(asked_since(app, erasure).await?) >= PATIENCE => {
+        Err(halt) => {
+            if app.clock.now().since(asked_since(app, erasure).await?) < PATIENCE {
+                return Err(halt);
+            }
             tracing::error!(erasure.id = %erasure.id, "TikTok could not be brought to end a grant");
             Ok(Grant::Left)
         }
-        Err(halt) => Err(halt),
     }
 }
 
