@@ -42,8 +42,9 @@ async fn text(app: &App, erasure: &erasure::Model) -> Result<Option<String>> {
 /// Puts the first receipt aside, unless it lies there. Before the second is written.
 pub(super) async fn put_aside(app: &App, erasure: &erasure::Model) -> Result<()> {
     if let Some(text) = text(app, erasure).await? {
-        let kept = app.media.storage().keep(PLACE, &aside(erasure.id), text);
-        kept.await.map_err(anyhow::Error::from)?;
+        let name = aside(erasure.id);
+        let kept = app.media.storage().keep(PLACE, &name, text).await;
+        kept.map_err(anyhow::Error::from)?;
     }
     Ok(())
 }
