@@ -51,6 +51,8 @@ struct Page {
     title: &'static str,
     text: &'static str,
     steps: Vec<Line>,
+    /// The page of the erasure that follows.
+    follows: Option<String>,
     /// The address of the receipt, once there is one.
     receipt: Option<String>,
     keys: &'static str,
@@ -102,7 +104,10 @@ fn of(status: &Status, code: &str) -> Page {
         .map(|step| {
             let row = status.steps.iter().find(|row| row.step == step.word());
             Line {
-                name: name(step),
+                name: match row {
+                    Some(row) if erasure::receipt::grants_left(&row.counts) > 0 => LEFT,
+                    _ => name(step),
+                },
                 done_at: row.map(|row| erasure::receipt::instant(row.done_at)),
                 counts: row.map(|row| counts(&row.counts)).unwrap_or_default(),
             }
@@ -120,6 +125,7 @@ fn of(status: &Status, code: &str) -> Page {
             "It goes on by itself; this page shows how far it is. Nothing is done for the account any more."
         },
         steps,
+        follows: (status.followed_by.as_ref()).map(|code| format!("{PATH}/{code}")),
         receipt: status
             .receipt
             .is_some()
@@ -133,10 +139,14 @@ fn unknown() -> Page {
         title: "Nothing is known by this code",
         text: "Look whether it is complete. A receipt that is old enough is deleted as well.",
         steps: Vec::new(),
+        follows: None,
         receipt: None,
         keys: KEYS_PATH,
     }
 }
+
+/// The step that ends the permission, when TikTok did not.
+const LEFT: &str = "TikTok did not end the permission, though it was asked for a day: please end it yourself, in the TikTok app under the apps with access";
 
 fn name(step: Step) -> &'static str {
     match step {

@@ -5,7 +5,10 @@ use clipqueue_entities::{
     media::{self, MediaState},
     user,
 };
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, DatabaseTransaction, EntityTrait, QuerySelect};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter,
+    QuerySelect,
+};
 
 use crate::media::{Media, MediaError, MediaStore, hash::RunningHash, rows};
 
@@ -111,8 +114,10 @@ impl MediaStore {
             reference: Set(new.reference),
             search: Set(search),
         };
-        // Two announcements of one tenant must not both see the last free bytes.
+        // Two announcements of one tenant must not both see the last free bytes; and whoever is leaving
+        // announces nothing more, since their files are on the list already.
         user::Entity::find_by_id(user)
+            .filter(user::Column::LeavingAt.is_null())
             .lock_exclusive()
             .one(tx)
             .await?

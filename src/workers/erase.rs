@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use clipqueue_entities::{
-    ErasureId, account,
+    ErasureId, Timestamp, account,
     account_token::TokenState,
     erasure::{self, ErasureCause, ErasureState},
 };
@@ -29,7 +29,7 @@ use crate::{
 
 /// How soon it is looked again whether the jobs have stopped.
 const STOPPING: Duration = Duration::from_secs(1);
-/// How long TikTok is asked to end a grant. Then the tokens are destroyed all the same, and the receipt
+/// How long TikTok is asked to end a grant, from the end of the jobs on. Then the tokens are destroyed all the same, and the receipt
 /// says that the grant is still on the creator's list.
 const PATIENCE: Duration = Duration::from_secs(24 * 3600);
 
@@ -84,11 +84,10 @@ enum Grant {
 
 async fn revoke_all(app: &App, lease: &Lease, erasure: &erasure::Model) -> Step<Value> {
     let mut became = Vec::new();
-    let replayed =
-        erasure.cause == ErasureCause::Replay && erasing::was_complete(app, erasure.id).await?;
+    let had_ended = erasing::grants_had_ended(app, erasure).await?;
     for account in erasing::accounts(app, erasure).await? {
         // The tokens of a restored backup were ended long ago.
-        let grant = if replayed {
+        let grant = if had_ended {
             Grant::Over
         } else {
             revoke(app, lease, erasure, &account).await?
@@ -130,15 +129,27 @@ async fn revoke(
     if erasure.cause == ErasureCause::Tiktok {
         return Ok(Grant::Over);
     }
-    let ended = Box::pin(end_grant(app, lease, account, stored)).await;
-    match ended {
+    match Box::pin(end_grant(app, lease, account, stored)).await {
         Ok(grant) => Ok(grant),
-        Err(_) if app.clock.now().since(erasure.requested_at) >= PATIENCE => {
+        Err(halt) => {
+            if app.clock.now().since(asked_since(app, erasure).await?) < PATIENCE {
+                return Err(halt);
+            }
             tracing::error!(erasure.id = %erasure.id, "TikTok could not be brought to end a grant");
             Ok(Grant::Left)
         }
-        Err(halt) => Err(halt),
     }
+}
+
+/// Since when TikTok is asked: since the jobs had stopped. The erasure may have been accepted long before,
+/// while the queue was paused or nothing ran.
+async fn asked_since(app: &App, erasure: &erasure::Model) -> Step<Timestamp> {
+    let steps = erasing::steps(app, erasure.id).await?;
+    let stopped = steps
+        .iter()
+        .find(|row| row.step == Stage::Cancel.word())
+        .map(|row| row.done_at);
+    Ok(stopped.unwrap_or(erasure.requested_at))
 }
 
 /// Ends a grant, with a fresh access token if this one is stale or TikTok does not take it.

@@ -6,6 +6,7 @@ use clipqueue_entities::{
     api_key,
     deletion_request::{self as request, ProofKind, RequestState},
     erasure::{self, ErasureCause, ErasureScope},
+    operator, verified_source, webhook_endpoint,
 };
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DatabaseTransaction, EntityTrait as _,
@@ -21,7 +22,7 @@ use crate::{
         erasure::begin_in_tx,
         error::{Code, Error, Refusal, Result},
         mails::{self, To, letters::Content},
-        ownership::ProvenCreator,
+        ownership::{Proved, ProvenCreator},
     },
     job::PURGE,
 };
@@ -30,6 +31,15 @@ use crate::{
 pub const OTHER_NAME: &str = "other";
 /// Nothing is held about whoever signed in.
 pub const NOT_HELD: &str = "nothing";
+
+/// Scopes of keys that a creator's own front end has no need of.
+const TENANTS_SCOPES: [Scope; 5] = [
+    Scope::KeysAdmin,
+    Scope::OpsAdmin,
+    Scope::OpsRead,
+    Scope::OpsWrite,
+    Scope::WebhooksAdmin,
+];
 
 /// The proof: whose account the request is about.
 pub async fn by_account(
@@ -58,7 +68,7 @@ pub async fn by_creator(
     app: &App,
     id: DeletionRequestId,
     creator: &ProvenCreator,
-) -> Result<String> {
+) -> Result<Proved> {
     let row = request::Entity::find_by_id(id).one(app.db.read()).await?;
     let row = row
         .filter(|row| row.state == RequestState::Open)
@@ -67,7 +77,10 @@ pub async fn by_creator(
     if let (Some(asked), Some(signed_in)) = (&row.name_hash, &creator.username)
         && *asked != name_hash(app, signed_in)
     {
-        return Ok(format!("{page}?proof={OTHER_NAME}"));
+        return Ok(Proved {
+            go_to: format!("{page}?proof={OTHER_NAME}"),
+            is_taken: false,
+        });
     }
     let owner = account::Entity::find()
         .filter(account::Column::OpenId.eq(&creator.open_id))
@@ -80,9 +93,15 @@ pub async fn by_creator(
         None => Err(Error::NotFound),
     };
     match proved {
-        Ok(()) => Ok(page),
+        Ok(()) => Ok(Proved {
+            go_to: page,
+            is_taken: true,
+        }),
         // Nobody is here by that account, or they are gone already.
-        Err(Error::NotFound) => Ok(format!("{page}?proof={NOT_HELD}")),
+        Err(Error::NotFound) => Ok(Proved {
+            go_to: format!("{page}?proof={NOT_HELD}"),
+            is_taken: false,
+        }),
         Err(error) => Err(error),
     }
 }
@@ -150,7 +169,7 @@ pub(super) async fn commit(
 }
 
 /// Whom the owner of an account may have deleted by it: the user with everything, when the user is this
-/// account and nobody else; otherwise the account alone, since others' belong to the user as well.
+/// account and nobody else; otherwise the account alone, since what is others' hangs on the user as well.
 async fn scope_of(tx: &impl ConnectionTrait, owner: &account::Model) -> Result<ErasureScope> {
     let others = account::Entity::find()
         .filter(account::Column::UserId.eq(owner.user_id))
@@ -158,20 +177,34 @@ async fn scope_of(tx: &impl ConnectionTrait, owner: &account::Model) -> Result<E
         .filter(account::Column::Status.ne(AccountStatus::Disconnected))
         .count(tx)
         .await?;
-    let keys = api_key::Entity::find()
-        .filter(api_key::Column::UserId.eq(owner.user_id))
-        .filter(api_key::Column::RevokedAt.is_null())
-        .all(tx)
-        .await?;
-    let operates = keys.iter().any(|key| {
-        key.scopes
-            .split(' ')
-            .any(|word| word == Scope::OpsRead.as_str() || word == Scope::OpsWrite.as_str())
-    });
-    Ok(match others == 0 && !operates {
+    Ok(match others == 0 && !is_tenant(tx, owner.user_id).await? {
         true => ErasureScope::User,
         false => ErasureScope::Account,
     })
+}
+
+/// Whether the user is more than the creator whose account it has: a front end whose creators connect by
+/// links, or an operator. A creator of theirs has one account deleted, never the tenant.
+async fn is_tenant(tx: &impl ConnectionTrait, user: UserId) -> Result<bool> {
+    let keys = api_key::Entity::find()
+        .filter(api_key::Column::UserId.eq(user))
+        .filter(api_key::Column::RevokedAt.is_null())
+        .all(tx)
+        .await?;
+    let governs = |word: &str| TENANTS_SCOPES.iter().any(|scope| scope.as_str() == word);
+    if keys.iter().any(|key| key.scopes.split(' ').any(governs)) {
+        return Ok(true);
+    }
+    let endpoints = webhook_endpoint::Entity::find()
+        .filter(webhook_endpoint::Column::UserId.eq(user))
+        .count(tx)
+        .await?;
+    let sources = verified_source::Entity::find()
+        .filter(verified_source::Column::UserId.eq(user))
+        .count(tx)
+        .await?;
+    let operates = operator::Entity::find_by_id(user).one(tx).await?.is_some();
+    Ok(endpoints > 0 || sources > 0 || operates)
 }
 
 /// Connected accounts of that name.
@@ -182,6 +215,17 @@ pub async fn accounts_named(app: &App, username: &str) -> Result<Vec<account::Mo
         .filter(account::Column::Status.ne(AccountStatus::Disconnected))
         .all(app.db.read())
         .await?)
+}
+
+/// Whether somebody who asked waits for the letter that this erasure is complete. Until it is sent their
+/// address is kept, whoever else wanted the erasure.
+pub async fn waits_for_letter(db: &impl ConnectionTrait, erasure: ErasureId) -> Result<bool> {
+    let waiting = request::Entity::find()
+        .filter(request::Column::ErasureId.eq(erasure))
+        .filter(request::Column::EmailSealed.is_not_null())
+        .count(db)
+        .await?;
+    Ok(waiting > 0)
 }
 
 /// An erasure has ended, in its transaction: whoever asked for it is told, and their address is gone.

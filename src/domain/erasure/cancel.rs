@@ -1,7 +1,15 @@
-//! Ending the jobs of whom is erased: those that wait are cancelled, those that run are asked to stop and
-//! waited for.
+//! Ending the work of whom is erased. With the fence every post is asked to stop that TikTok has not whole;
+//! later the jobs go: those that wait are cancelled, those that run are asked to stop and waited for.
 
-use clipqueue_entities::erasure;
+use clipqueue_entities::{
+    PostId,
+    erasure::{self, ErasureScope},
+    post::{self, PostState},
+};
+use sea_orm::{
+    ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, QueryFilter as _,
+    QueryOrder as _, QuerySelect as _, sea_query::Expr,
+};
 use serde_json::{Value, json};
 
 use super::lanes;
@@ -20,6 +28,47 @@ pub enum Quiet {
     Yes(Value),
     /// So many jobs do; look again soon.
     NotYet(u64),
+}
+
+/// States before the last byte, or before TikTok was asked to fetch.
+const UNSENT: [PostState; 6] = [
+    PostState::Draft,
+    PostState::Scheduled,
+    PostState::Held,
+    PostState::Preflight,
+    PostState::InitSent,
+    PostState::Uploading,
+];
+
+/// Asks every post of theirs to stop, as its owner could. The commit point of each looks at this mark, so no
+/// worker passes it behind the fence, however late the jobs are ended; and who finds the mark ends the post.
+pub(super) async fn stop_posts_in_tx(
+    tx: &impl ConnectionTrait,
+    erasure: &erasure::Model,
+) -> Result<()> {
+    let whose = match (erasure.scope, erasure.account_id) {
+        (ErasureScope::Account, Some(id)) => post::Column::AccountId.eq(id),
+        _ => post::Column::UserId.eq(erasure.user_id),
+    };
+    let theirs = Condition::all()
+        .add(whose)
+        .add(post::Column::State.is_in(UNSENT));
+    // Whoever locks several posts does so in this order.
+    post::Entity::find()
+        .select_only()
+        .column(post::Column::Id)
+        .filter(theirs.clone())
+        .order_by_asc(post::Column::Id)
+        .lock_exclusive()
+        .into_tuple::<PostId>()
+        .all(tx)
+        .await?;
+    post::Entity::update_many()
+        .col_expr(post::Column::CancelRequested, Expr::value(true))
+        .filter(theirs)
+        .exec(tx)
+        .await?;
+    Ok(())
 }
 
 /// A refresh that was sent is never stopped: its answer holds the only pair of tokens that can still be

@@ -3,35 +3,64 @@
 
 use clipqueue_entities::{
     ErasureId,
-    erasure::{self, ErasureState},
+    erasure::{self, ErasureScope, ErasureState},
     receipt_key, tombstone,
 };
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _,
-    sea_query::OnConflict,
+    ActiveValue::Set, ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _,
+    QuerySelect as _, sea_query::OnConflict,
 };
 
-use super::{get, receipt, steps, tombstones};
+use super::{
+    earlier, get, last,
+    receipt::{self, Beside},
+    request, steps, tombstones,
+};
 use crate::{
     app::App,
     crash::{self, Commit},
     domain::{attempts, deletions, error::Result, mails},
-    job::Job,
+    job::{Job, PURGE},
     queue::Lease,
 };
 
 /// Old erasures that are deleted in one run.
 const BATCH: u64 = 200;
 
-/// Signs the receipt and forgets whom it is about.
+/// Signs the receipt and forgets whom it is about. When nobody could sign in as the user any more, the
+/// erasure of the user begins in the same commit.
 pub async fn finish(app: &App, lease: &Lease, id: ErasureId) -> Result<()> {
+    // What stands beside the steps may change until the receipt is stored.
+    while !try_to_finish(app, lease, id).await? {}
+    Ok(())
+}
+
+async fn beside(
+    db: &impl ConnectionTrait,
+    erasure: &erasure::Model,
+    fresh: ErasureId,
+) -> Result<Beside> {
+    Ok(Beside {
+        follower: last::follower(db, erasure, fresh).await?,
+        keeps_address: deletions::prove::waits_for_letter(db, erasure.id).await?,
+    })
+}
+
+/// False when what the receipt says was overtaken: nothing was done.
+async fn try_to_finish(app: &App, lease: &Lease, id: ErasureId) -> Result<bool> {
     let erasure = get(app, id).await?;
     if erasure.state == ErasureState::Completed {
-        return Ok(());
+        return Ok(true);
     }
     let now = app.clock.now();
     let signer = receipt::Signer::of(app);
-    let body = receipt::body(app, &erasure, &steps(app, id).await?, now);
+    let fresh = ErasureId::new();
+    let told = beside(app.db.read(), &erasure, fresh).await?;
+    let mut body = receipt::body(app, &erasure, &steps(app, id).await?, &told, now);
+    if let Some(first) = earlier::body(app, &erasure).await? {
+        earlier::carry_over(&first, &mut body);
+        earlier::put_aside(app, &erasure).await?;
+    }
     let signed = signer.sign(&body);
     // First where it outlives the database: a second try writes it anew.
     app.media
@@ -40,6 +69,14 @@ pub async fn finish(app: &App, lease: &Lease, id: ErasureId) -> Result<()> {
         .await
         .map_err(anyhow::Error::from)?;
     let tx = attempts::fenced(app, lease).await?;
+    if let Some(user) = erasure.user_id {
+        // Whoever connects an account or asks for an erasure of the user waits here.
+        request::lock_user(&tx, user).await?;
+    }
+    if beside(&tx, &erasure, fresh).await? != told {
+        tx.rollback().await?;
+        return Ok(false);
+    }
     receipt_key::Entity::insert(receipt_key::ActiveModel {
         id: Set(signer.id().to_owned()),
         public_key: Set(signer.public_key()),
@@ -67,11 +104,18 @@ pub async fn finish(app: &App, lease: &Lease, id: ErasureId) -> Result<()> {
         .exec(&tx)
         .await?;
     deletions::prove::erased_in_tx(app, &tx, &erasure).await?;
+    if let (Some(follower), Some(user)) = (told.follower, erasure.user_id) {
+        let (scope, cause) = (ErasureScope::User, erasure.cause);
+        request::begin_as_in_tx(app, &tx, follower, scope, cause, user, None).await?;
+    }
     crash::commit(tx, Commit::ErasureCompleted).await?;
+    if told.follower.is_some() {
+        app.nudge(PURGE);
+    }
     mails::written(app);
     metrics::counter!("clipqueue_erasures_completed_total").increment(1);
     tracing::info!(erasure.id = %id, "an erasure is complete");
-    Ok(())
+    Ok(true)
 }
 
 /// Sees to it that every erasure that is not over has its job.
@@ -106,8 +150,12 @@ pub async fn prune(app: &App) -> Result<u64> {
         .await?;
     for id in &old {
         let name = id.to_string();
-        for kind in [receipt::PLACE, tombstones::PLACE] {
-            let dropped = app.media.storage().drop_kept(kind, &name).await;
+        for (kind, name) in [
+            (receipt::PLACE, &name),
+            (receipt::PLACE, &earlier::aside(*id)),
+            (tombstones::PLACE, &name),
+        ] {
+            let dropped = app.media.storage().drop_kept(kind, name).await;
             dropped.map_err(anyhow::Error::from)?;
         }
         let tx = app.db.begin().await?;

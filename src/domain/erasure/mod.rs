@@ -6,7 +6,8 @@
 //! ```
 //!
 //! The fence comes with the acceptance: from that commit on no key, session, callback, webhook or
-//! worker acts for whom is erased (`users.leaving_at`, the account's status, the tombstones). Each step
+//! worker acts for whom is erased (`users.leaving_at`, the account's status, the tombstones), and no post
+//! passes its commit point (`posts.cancel_requested`). Each step
 //! works until nothing is left, may be repeated at any point, and is recorded with its time and counts.
 //! A tombstone is a keyed hash, kept in a table and beside the media, so that a restored backup can be
 //! erased again ([`replay()`]). [`search`] is the judge: it looks for identifiers in everything that
@@ -14,8 +15,10 @@
 
 mod account_key;
 mod cancel;
+mod earlier;
 mod finish;
 mod handed;
+mod last;
 mod look_again;
 mod mentions;
 pub mod receipt;
@@ -42,11 +45,13 @@ use serde_json::Value;
 
 pub use account_key::destroy_keys;
 pub use cancel::{Quiet, cancel_jobs};
+pub use earlier::grants_had_ended;
 pub use finish::{finish, prune, resume};
 pub use handed::list_handed;
+pub use last::takes_user_along;
 pub use look_again::{Again, look_again};
 pub use mentions::clear_mentions;
-pub use replay::{Replayed, replay, was_complete};
+pub use replay::{Replayed, replay};
 pub use request::{
     Accepted, begin_in_tx, by_operator, delete_user, disconnect, is_leaving, refuses_creator,
 };

@@ -5,16 +5,12 @@
 use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use clipqueue_entities::{
-    Timestamp,
-    erasure::{self, ErasureCause},
-    erasure_step,
-};
+use clipqueue_entities::{ErasureId, Timestamp, erasure, erasure_step};
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use sea_orm::ActiveEnum as _;
 use serde_json::{Value, json};
 
-use super::Watched;
+use super::{Step, Watched};
 use crate::{app::App, secrets::sha256};
 
 /// Where receipts lie in the media storage.
@@ -38,15 +34,38 @@ pub(super) fn step(row: &erasure_step::Model) -> Value {
     json!({ "step": row.step, "done_at": instant(row.done_at), "counts": row.counts })
 }
 
+/// What a receipt tells beside the steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Beside {
+    /// The erasure of the user that follows.
+    pub(super) follower: Option<ErasureId>,
+    /// Whether an address waits for the letter with the code.
+    pub(super) keeps_address: bool,
+}
+
+/// How many grants TikTok could not be brought to end, by the steps of a receipt.
+pub(super) fn left_at_tiktok(steps: &Value) -> u64 {
+    let mut steps = steps.as_array().into_iter().flatten();
+    let revoke = steps.find(|step| step["step"] == Step::Revoke.word());
+    revoke.map_or(0, |step| grants_left(&step["counts"]))
+}
+
+/// The same by the counts of the step that ends grants.
+pub fn grants_left(counts: &Value) -> u64 {
+    counts["left_at_tiktok"].as_u64().unwrap_or(0)
+}
+
 /// What is signed.
 pub(super) fn body(
     app: &App,
     erasure: &erasure::Model,
     steps: &[erasure_step::Model],
+    beside: &Beside,
     now: Timestamp,
 ) -> Value {
     let kept = instant(now + app.config.erasure.keep);
-    let steps: Vec<Value> = steps.iter().map(step).collect();
+    let steps = Value::Array(steps.iter().map(step).collect());
+    let left = left_at_tiktok(&steps);
     let mut body = json!({
         "format": FORMAT,
         "issuer": app.config.http.public_url.as_str(),
@@ -88,13 +107,32 @@ pub(super) fn body(
     });
     if let Some(stays) = body["stays"].as_array_mut() {
         stays.extend(billing(app, erasure, now));
-        if erasure.cause == ErasureCause::Request {
+        if left > 0 {
+            stays.push(json!({
+                "what": "the permission at TikTok, which TikTok did not end when it was asked: only its creator \
+                         can end it, in the TikTok app under the apps with access",
+                "until": null,
+                "places": [],
+            }));
+        }
+        if beside.follower.is_some() {
+            stays.push(json!({
+                "what": "what hung on the user and on no account, until the erasure that follows is complete: \
+                         see followed_by",
+                "until": null,
+                "places": [],
+            }));
+        }
+        if beside.keeps_address {
             stays.push(json!({
                 "what": "the address that was given for answers, sealed, until the letter with this receipt's code is sent",
                 "until": instant(now + LETTER_KEPT),
                 "places": [],
             }));
         }
+    }
+    if let Some(follower) = beside.follower {
+        body["followed_by"] = json!(follower.to_string());
     }
     body
 }

@@ -168,10 +168,3 @@ async fn forget_steps(tx: &impl ConnectionTrait, id: ErasureId) -> Result<()> {
         .await?;
     Ok(())
 }
-
-/// Whether the erasure had its receipt before the backup was restored: then TikTok has ended the grant.
-pub async fn was_complete(app: &App, id: ErasureId) -> Result<bool> {
-    let kept = app.media.storage();
-    let kept = kept.kept(super::receipt::PLACE, &id.to_string()).await;
-    Ok(kept.map_err(anyhow::Error::from)?.is_some())
-}

@@ -15,7 +15,10 @@ use sea_orm::{
     QuerySelect as _, QueryTrait as _, sea_query::Expr,
 };
 
-use super::tombstones::{self, digest};
+use super::{
+    cancel,
+    tombstones::{self, digest},
+};
 use crate::{
     app::App,
     crash::{self, Commit},
@@ -131,12 +134,24 @@ pub async fn begin_in_tx(
     user: UserId,
     account: Option<AccountId>,
 ) -> Result<erasure::Model> {
+    begin_as_in_tx(app, tx, ErasureId::new(), scope, cause, user, account).await
+}
+
+/// The same by an id that was chosen before.
+pub(super) async fn begin_as_in_tx(
+    app: &App,
+    tx: &impl ConnectionTrait,
+    id: ErasureId,
+    scope: ErasureScope,
+    cause: ErasureCause,
+    user: UserId,
+    account: Option<AccountId>,
+) -> Result<erasure::Model> {
     // Whoever connects an account or asks for an erasure of this user waits here.
     lock_user(tx, user).await?.ok_or(Error::NotFound)?;
     if let Some(running) = running(tx, user, account).await? {
         return Ok(running);
     }
-    let id = ErasureId::new();
     let erasure = erasure::Model {
         id,
         scope,
@@ -186,7 +201,10 @@ pub(super) async fn insert(tx: &impl ConnectionTrait, row: &erasure::Model) -> R
 }
 
 /// The user, kept as they are until the transaction ends.
-async fn lock_user(tx: &impl ConnectionTrait, user: UserId) -> Result<Option<user::Model>> {
+pub(super) async fn lock_user(
+    tx: &impl ConnectionTrait,
+    user: UserId,
+) -> Result<Option<user::Model>> {
     Ok(user::Entity::find_by_id(user)
         .lock_exclusive()
         .one(tx)
@@ -200,6 +218,8 @@ pub(super) async fn fence_in_tx(
     erasure: &erasure::Model,
 ) -> Result<()> {
     let now = app.clock.now();
+    // Posts are locked before accounts everywhere.
+    cancel::stop_posts_in_tx(tx, erasure).await?;
     let mut theirs = account::Entity::find();
     theirs = match (erasure.scope, erasure.account_id) {
         (ErasureScope::Account, Some(id)) => theirs.filter(account::Column::Id.eq(id)),

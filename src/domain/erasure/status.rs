@@ -32,6 +32,8 @@ pub struct Status {
     pub steps: Vec<erasure_step::Model>,
     /// The signed receipt, once it is complete.
     pub receipt: Option<Value>,
+    /// The code of the erasure of the user that follows, once that has begun.
+    pub followed_by: Option<String>,
 }
 
 /// The erasure with this code.
@@ -42,13 +44,20 @@ pub async fn by_code(app: &App, code: &str) -> Result<Status> {
         .await?
         .ok_or(Error::NotFound)?;
     let receipt = row.receipt.as_deref().map(serde_json::from_str);
+    let receipt: Option<Value> = receipt.transpose().map_err(anyhow::Error::from)?;
+    let followed_by = receipt
+        .as_ref()
+        .and_then(|document| document["receipt"]["followed_by"].as_str())
+        .and_then(|id| id.parse::<ErasureId>().ok())
+        .map(|id| app.vault.erasure_code(id));
     Ok(Status {
         of_user: row.scope == ErasureScope::User,
         is_complete: row.state == ErasureState::Completed,
         requested_at: row.requested_at,
         completed_at: row.completed_at,
         steps: steps(app, row.id).await?,
-        receipt: receipt.transpose().map_err(anyhow::Error::from)?,
+        receipt,
+        followed_by,
     })
 }
 
@@ -63,6 +72,7 @@ impl Status {
             "completed_at": self.completed_at.map(receipt::instant),
             "steps": steps,
             "receipt": self.receipt,
+            "followed_by": self.followed_by,
         })
     }
 }

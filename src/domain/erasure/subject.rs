@@ -1,15 +1,20 @@
 //! By what somebody can be known here: the ids and names that a search looks for. Texts that many people
 //! may share, such as captions and names of files, are given to a search by hand.
 
+use std::collections::BTreeSet;
+
 use clipqueue_entities::{
-    AccountId, UserId, account, api_key, data_export, media, media_import, notice, post,
-    post_attempt, post_video, subscription, tracked_video, user, verified_source, webhook_endpoint,
+    AccountId, MediaId, UserId, account, api_key, data_export, media, media_import, notice, post,
+    post_attempt, post_photo, post_video, saved_text, subscription, tracked_video, user,
+    user_session, verified_source, webhook_endpoint,
 };
 use sea_orm::{
     ColumnTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _, QueryTrait as _,
     sea_query::SelectStatement,
 };
+use uuid::Uuid;
 
+use super::handed;
 use crate::{app::App, domain::error::Result};
 
 /// The identifiers of a user, or of one account of theirs.
@@ -40,6 +45,20 @@ pub async fn identifiers(
             .await?
         {
             found.push(export.id.to_string());
+        }
+        for session in user_session::Entity::find()
+            .filter(user_session::Column::UserId.eq(user))
+            .all(db)
+            .await?
+        {
+            found.push(session.id.to_string());
+        }
+        for text in saved_text::Entity::find()
+            .filter(saved_text::Column::UserId.eq(user))
+            .all(db)
+            .await?
+        {
+            found.push(text.id.to_string());
         }
         for endpoint in webhook_endpoint::Entity::find()
             .filter(webhook_endpoint::Column::UserId.eq(user))
@@ -88,6 +107,7 @@ pub async fn identifiers(
         found.extend(row.avatar_url);
     }
     let posts = posts(&ids);
+    let (mut files, mut batches) = (BTreeSet::<MediaId>::new(), BTreeSet::<Uuid>::new());
     for row in post::Entity::find()
         .filter(post::Column::Id.in_subquery(posts.clone()))
         .all(db)
@@ -95,8 +115,29 @@ pub async fn identifiers(
     {
         found.push(row.id.to_string());
         found.extend(row.share_url);
-        if account.is_some() && is_of_one_account(app, row.media_id, &ids).await? {
-            found.push(row.media_id.to_string());
+        batches.extend(row.batch_id);
+        if account.is_some() {
+            files.insert(row.media_id);
+        }
+    }
+    for batch in batches {
+        if is_of_one_account(app, batch, &ids).await? {
+            found.push(batch.to_string());
+        }
+    }
+    if account.is_some() {
+        for photo in post_photo::Entity::find()
+            .filter(post_photo::Column::PostId.in_subquery(posts.clone()))
+            .all(db)
+            .await?
+        {
+            files.insert(photo.media_id);
+        }
+    }
+    for id in files {
+        let is_here = media::Entity::find_by_id(id).one(db).await?.is_some();
+        if is_here && !handed::is_needed_elsewhere(app, id, account).await? {
+            found.push(id.to_string());
         }
     }
     for row in post_attempt::Entity::find()
@@ -145,16 +186,12 @@ fn posts(accounts: &[AccountId]) -> SelectStatement {
         .into_query()
 }
 
-async fn is_of_one_account(
-    app: &App,
-    id: clipqueue_entities::MediaId,
-    accounts: &[AccountId],
-) -> Result<bool> {
+/// Whether no other account has a post of the batch. Of a user with everything every batch is theirs.
+async fn is_of_one_account(app: &App, batch: Uuid, accounts: &[AccountId]) -> Result<bool> {
     let elsewhere = post::Entity::find()
-        .filter(post::Column::MediaId.eq(id))
+        .filter(post::Column::BatchId.eq(batch))
         .filter(post::Column::AccountId.is_not_in(accounts.iter().copied()))
         .one(app.db.read())
         .await?;
-    let row = media::Entity::find_by_id(id).one(app.db.read()).await?;
-    Ok(elsewhere.is_none() && row.is_some())
+    Ok(elsewhere.is_none())
 }

@@ -59,8 +59,9 @@ pub(crate) struct Leaving;
 impl Leaving {
     /// Ends the grant at TikTok and deletes the account here: its tokens, profile, posts, waiting jobs,
     /// and the files that no other account's post has. It begins at once and cannot be undone; what
-    /// TikTok was handed before stays at TikTok and is listed on the receipt. Needs the scope
-    /// `accounts:connect`.
+    /// TikTok was handed before stays at TikTok and is listed on the receipt. When it was the last
+    /// account of a user without an API key, nobody could sign in as this user any more: the user is
+    /// deleted after it, with everything. Needs the scope `accounts:connect`.
     #[graphql(name = "disconnectTikTok", guard = "Needs(Scope::AccountsConnect)")]
     async fn disconnect_tiktok(
         &self,

@@ -22,6 +22,8 @@ struct AskPage {
     frame: Frame,
     id: String,
     name: String,
+    /// Whether the user goes with it.
+    is_last: bool,
     key: String,
 }
 
@@ -38,6 +40,7 @@ async fn question(visit: &Visit, id: &str) -> Result<AskPage> {
         frame: Frame::new(visit, Place::Elsewhere),
         id: account.id.to_string(),
         name: account_name(&account),
+        is_last: erasure::takes_user_along(&visit.app, account.user_id, account.id).await?,
         key: Uuid::new_v4().to_string(),
     })
 }

@@ -87,8 +87,9 @@ async fn a_stranger_becomes_a_user_where_that_is_allowed(mut t: TestApp) {
         .await
         .unwrap()
         .unwrap();
-    // There is an `ada` already, whom an operator named; TikTok's is somebody else.
-    assert!(new.name.starts_with("ada-"), "{}", new.name);
+    // There is an `ada` already, whom an operator named; TikTok's is somebody else, and the name tells
+    // nothing of who it is.
+    assert!(new.name.starts_with("creator-"), "{}", new.name);
 }
 
 async fn whoever_is_signed_in_adds_an_account(t: TestApp) {

@@ -3,6 +3,7 @@
 
 mod api;
 mod browser;
+mod leaving;
 mod pages;
 mod sign_in;
 

@@ -95,7 +95,7 @@ async fn a_stranger_signs_up_only_where_that_is_allowed(mut t: TestApp) {
     let mut person = Person::signed_in(&t, "stranger").await;
     let page = person.page("/dashboard").await;
     assert!(
-        page.contains("stranger-") && page.contains("Plan: paid"),
+        page.contains("creator-") && page.contains("Plan: paid"),
         "{page}"
     );
     let user = sessions(&t).await[0].user_id;

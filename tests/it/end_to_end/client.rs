@@ -1,8 +1,11 @@
 //! A front end: GraphQL by POST, files by tus.
 
-use std::time::Duration;
+use std::{convert::Infallible, future::pending, time::Duration};
 
+use bytes::Bytes;
+use futures::{StreamExt as _, stream};
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::{PATIENCE, movie::Movie};
@@ -145,6 +148,27 @@ impl Client {
     pub(super) async fn send(&self, url: &str, movie: &Movie) {
         let body = reqwest::Body::wrap_stream(movie.stream());
         self.send_body(url, movie.size(), body).await;
+    }
+
+    /// Begins to send the bytes of an announced video, and neither ends nor gives up while the daemon lives.
+    pub(super) async fn send_for_ever(&self, url: &str, movie: &Movie) {
+        let (began, has_begun) = oneshot::channel();
+        let rest = stream::once(async move {
+            let _ = began.send(());
+            pending::<Result<Bytes, Infallible>>().await
+        });
+        let body = movie.stream().take(1).chain(rest);
+        let request = self
+            .http
+            .patch(url)
+            .header("Tus-Resumable", "1.0.0")
+            .header("Upload-Offset", 0)
+            .header("Content-Type", "application/offset+octet-stream")
+            .header("Content-Length", movie.size())
+            .body(reqwest::Body::wrap_stream(body));
+        // Its answer is an error, when the file is erased or the daemon dies.
+        tokio::spawn(request.send());
+        has_begun.await.unwrap();
     }
 
     async fn send_body(&self, url: &str, size: u64, body: reqwest::Body) {

@@ -15,7 +15,7 @@ use clipqueue::{
 use futures::{FutureExt as _, StreamExt as _, stream};
 use serde_json::{Value, json};
 use tiktok::Endpoint;
-use tiktok_sim::Rule;
+use tiktok_sim::{Endpoint as SimEndpoint, FaultKind, Rule};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -48,6 +48,7 @@ fn deaths(stack: Stack) -> Vec<String> {
         (Step::Call(Endpoint::Revoke), 1),
         (Step::Commit(Commit::RowsErased), 3),
         (Step::Commit(Commit::RowsErased), 9),
+        (Step::Commit(Commit::RowsErased), 27),
         (Step::Commit(Commit::ErasureCompleted), 1),
     ];
     passed.extend((1..=steps).map(|nth| (Step::Commit(Commit::ErasureStepDone), nth)));
@@ -140,7 +141,8 @@ async fn live_through(stack: Stack, at: &str) {
     judge(&world, &second, &place, &identifiers, &status).await;
 }
 
-/// Posts that are over, that wait, and one that is on its way; gives what the user is known by.
+/// Posts that are over, that wait, and that are on their way, a file whose bytes are coming in, and a
+/// refresh that TikTok does not answer yet; gives what the user is known by.
 async fn be_busy(world: &World, daemon: &Daemon) -> String {
     let account = world.connect(daemon, CREATOR).await;
     let client = &daemon.client;
@@ -166,6 +168,24 @@ async fn be_busy(world: &World, daemon: &Daemon) -> String {
         }
         client.try_create(input).await.unwrap();
     }
+    let half = Movie::of(CLIP.len() as u64 + 100_000);
+    let (_, address) = client.announce(&half).await;
+    client.send_for_ever(&address, &half).await;
+    let slow = FaultKind::Stall { ms: 3_000 };
+    world
+        .sim
+        .fault_of_app(SimEndpoint::OauthRefresh, slow)
+        .await;
+    let sql = "UPDATE account_tokens SET state = 'suspect'";
+    assert_eq!(world.damage(sql).await, 1);
+    let mut input = super::client::request(&Uuid::now_v7().to_string(), &account, Kind::Inbox);
+    input["mediaId"] = json!(files[0]);
+    input["caption"] = json!(format!("{CAPTION} with a fresh token"));
+    client.try_create(input).await.unwrap();
+    eventually(LIMIT, "a refresh is under way", async || {
+        world.sim.has_hit().await.then_some(())
+    })
+    .await;
     let mut known = world.output(&["erasure", "identifiers", "--user", "ada"]);
     known.push_str(CAPTION);
     known

@@ -11,7 +11,7 @@ use clipqueue_entities::{
     post::PostState,
     tombstone::{self, TombstoneKind},
 };
-use sea_orm::EntityTrait as _;
+use sea_orm::{ActiveValue::Set, EntityTrait as _};
 use tiktok_sim::{Consent, Endpoint, FaultKind};
 
 use super::{CAPTION, CREATOR, OTHER, counts, receipt};
@@ -25,6 +25,8 @@ crate::on_both_stacks!(
     a_stale_token_is_refreshed_before_it_is_revoked,
     a_grant_that_is_over_needs_no_end,
     tiktok_is_asked_again_until_it_answers_and_not_for_ever,
+    an_erasure_that_begins_late_is_no_less_patient,
+    a_batch_is_looked_for_when_it_is_of_one_account,
     the_same_request_is_one_erasure,
     a_creator_who_comes_back_is_somebody_new,
     a_file_that_another_account_came_to_need_is_spared,
@@ -119,6 +121,54 @@ async fn tiktok_is_asked_again_until_it_answers_and_not_for_ever(mut t: TestApp)
     }
     let status = t.erased(&accepted).await;
     assert_eq!(counts(&status, "revoke")["left_at_tiktok"], 1);
+    let stays = receipt(&status)["stays"].to_string();
+    assert!(stays.contains("which TikTok did not end"), "{stays}");
+}
+
+async fn an_erasure_that_begins_late_is_no_less_patient(mut t: TestApp) {
+    let own = t.connect(CREATOR).await;
+    t.app.queue.pause("purge").await.unwrap();
+    let accepted = erasure::disconnect(&t.app, &t.actor, own.id, "leave")
+        .await
+        .unwrap();
+    t.advance(HOUR * 25);
+    t.fault(Endpoint::OauthRevoke, FaultKind::Status { status: 503 });
+    t.app.queue.resume("purge").await.unwrap();
+    let status = t.erased(&accepted).await;
+    assert_eq!(t.calls(Endpoint::OauthRevoke).len(), 2);
+    assert_eq!(counts(&status, "revoke")["revoked"], 1);
+    let stays = receipt(&status)["stays"].to_string();
+    assert!(!stays.contains("which TikTok did not end"), "{stays}");
+}
+
+async fn a_batch_is_looked_for_when_it_is_of_one_account(mut t: TestApp) {
+    let (own, other) = (t.connect(CREATOR).await, t.connect(OTHER).await);
+    let media = t.upload().await;
+    let (alone, shared) = (uuid::Uuid::now_v7(), uuid::Uuid::now_v7());
+    for (account, batch, text) in [
+        (own.id, alone, "Quixotic one"),
+        (own.id, shared, "Quixotic two"),
+        (other.id, shared, "Wanderlust"),
+    ] {
+        let draft = posts::NewPost {
+            keep_draft: true,
+            ..TestApp::captioned(account, media, text)
+        };
+        let post = t.post(draft).await;
+        t.overwrite(post.id, |row| row.batch_id = Set(Some(batch)))
+            .await;
+    }
+    let user = t.actor.user_id;
+    let identifiers = t.known_by(user, Some(own.id), &[]).await;
+    assert!(identifiers.contains(&alone.to_string()));
+    assert!(!identifiers.contains(&shared.to_string()));
+    let all = t.known_by(user, None, &[]).await;
+    assert!(all.contains(&shared.to_string()));
+    let accepted = erasure::disconnect(&t.app, &t.actor, own.id, "leave")
+        .await
+        .unwrap();
+    let status = t.erased(&accepted).await;
+    t.assert_gone(&identifiers, &status).await;
 }
 
 async fn the_same_request_is_one_erasure(mut t: TestApp) {

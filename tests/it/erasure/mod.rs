@@ -3,6 +3,7 @@
 mod around;
 mod disconnect;
 mod dying;
+mod fence;
 mod pages;
 mod removed;
 mod restored;

@@ -7,11 +7,15 @@ use axum::{
 };
 use clipqueue::domain::erasure;
 use serde_json::Value;
+use tiktok_sim::{Endpoint, FaultKind};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use super::CREATOR;
-use crate::support::app::{Stack, TestApp};
+use crate::support::{
+    app::{Stack, TestApp},
+    flows::HOUR,
+};
 
 fn router(t: &TestApp) -> Router {
     let token = CancellationToken::new;
@@ -99,4 +103,26 @@ async fn a_code_shows_how_the_erasure_stands_and_then_the_receipt() {
     assert!(!forged.status.success());
     let says = String::from_utf8_lossy(&forged.stderr).into_owned();
     assert!(says.contains("changed"), "{says}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_says_what_tiktok_would_not_end() {
+    let mut t = TestApp::start(Stack::Embedded).await;
+    let own = t.connect(CREATOR).await;
+    t.fault_always(Endpoint::OauthRevoke, FaultKind::Status { status: 503 });
+    let accepted = erasure::disconnect(&t.app, &t.actor, own.id, "leave")
+        .await
+        .unwrap();
+    let path = format!("/erasure/{}", accepted.code);
+    let ended = "TikTok has ended the permission";
+    let (_, _, page) = get(&t, &path, "text/html").await;
+    assert!(page.contains(ended), "{page}");
+    for _ in 0..30 {
+        t.drain().await;
+        t.advance(HOUR);
+    }
+    t.erased(&accepted).await;
+    let (_, _, page) = get(&t, &path, "text/html").await;
+    assert!(!page.contains(ended), "{page}");
+    assert!(page.contains("TikTok did not end the permission"), "{page}");
 }

@@ -9,13 +9,18 @@ use clipqueue::{
 use clipqueue_entities::post;
 use sea_orm::{ConnectionTrait as _, Database, EntityTrait as _};
 use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
 
-use super::{CAPTION, CREATOR};
-use crate::support::app::{Stack, TestApp};
+use super::{CAPTION, CREATOR, receipt};
+use crate::support::{
+    app::{Stack, TestApp},
+    flows::DAY,
+};
 
 crate::on_both_stacks_by_hand!(
     a_restored_backup_is_erased_again,
     tombstones_travel_in_a_file_too,
+    a_second_receipt_says_what_the_first_knew,
 );
 
 /// Copies the database as it is; gives the address of the copy.
@@ -119,4 +124,42 @@ async fn tombstones_travel_in_a_file_too(stack: Stack) {
     assert_eq!(replayed.begun, 1);
     let status = t.erased(&accepted).await;
     t.assert_gone(&identifiers, &status).await;
+}
+
+async fn a_second_receipt_says_what_the_first_knew(stack: Stack) {
+    let mut t = TestApp::start(stack).await;
+    let own = t.connect(CREATOR).await;
+    let backup = back_up(&mut t).await;
+    // The backup knows nothing of these.
+    t.busy_account(&own).await;
+    let identifiers = t.known_by(t.actor.user_id, None, &[CAPTION]).await;
+    let accepted = erasure::delete_user(&t.app, &t.actor, "ada", "bye")
+        .await
+        .unwrap();
+    let first = t.erased(&accepted).await;
+    let handed = receipt(&first)["handed_to_tiktok_before"].clone();
+    assert_eq!(handed.as_array().unwrap().len(), 2, "{handed}");
+
+    open(&mut t, &backup).await;
+    let replayed = erasure::replay(&t.app, Vec::new()).await.unwrap();
+    assert_eq!(replayed.begun, 1);
+    let second = t.erased(&accepted).await;
+    assert_eq!(receipt(&second)["cause"], "replay");
+    assert_eq!(receipt(&second)["handed_to_tiktok_before"], handed);
+    let before = &receipt(&second)["done_before"];
+    assert_eq!(before["steps"], receipt(&first)["steps"]);
+    assert_eq!(before["completed_at"], receipt(&first)["completed_at"]);
+    t.assert_gone(&identifiers, &second).await;
+    // The first is kept as it was signed.
+    let name = format!("{}.1", accepted.erasure.id);
+    let storage = t.app.media.storage();
+    let kept = storage.kept("receipts", &name).await.unwrap().unwrap();
+    let kept: Value = serde_json::from_str(&kept).unwrap();
+    assert_eq!(Some(&kept), first.receipt.as_ref());
+    let keys = erasure::public_keys(&t.app).await.unwrap();
+    erasure::receipt::verify(&kept, &keys).unwrap();
+    // Both go together.
+    t.advance(t.app.config.erasure.keep + DAY);
+    assert_eq!(erasure::prune(&t.app).await.unwrap(), 1);
+    assert_eq!(storage.kept("receipts", &name).await.unwrap(), None);
 }

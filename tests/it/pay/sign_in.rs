@@ -8,9 +8,10 @@ use clipqueue::domain::{actor::Scope, deletions::Ticket, erasure};
 use clipqueue_entities::{
     account,
     deletion_request::{ProofKind, RequestState},
+    post::PostState,
 };
 use sea_orm::EntityTrait as _;
-use tiktok_sim::{AccountPatch, Consent};
+use tiktok_sim::{AccountPatch, Consent, Endpoint};
 
 use super::{CREATOR, proofs::SCOPES, send};
 use crate::support::{
@@ -21,6 +22,7 @@ use crate::support::{
 crate::on_both_stacks_by_hand!(
     signing_in_with_tiktok_proves_the_request,
     whoever_signs_in_has_nothing_of_others_deleted,
+    whoever_proves_nothing_keeps_their_own_account,
     only_the_page_of_the_request_leads_there,
 );
 
@@ -129,6 +131,21 @@ async fn whoever_signs_in_has_nothing_of_others_deleted(stack: Stack) {
     assert!(t.sim.is_connected(CREATOR));
     let left = account::Entity::find().all(t.app.db.read()).await.unwrap();
     assert_eq!(left.len(), 1);
+}
+
+async fn whoever_proves_nothing_keeps_their_own_account(stack: Stack) {
+    let mut t = TestApp::start_with(stack, &[SCOPES]).await;
+    t.creator(CREATOR).await;
+    let other = t.creator(OTHER).await;
+    let ticket = t.ask_for_deletion(CREATOR, None).await;
+    let (_, to) = sign_in(&t, &ticket, OTHER).await;
+    assert!(to.ends_with("?proof=other"), "{to}");
+    // To revoke the grant of the proof would be to revoke every grant of theirs.
+    assert!(t.calls(Endpoint::OauthRevoke).is_empty());
+    assert!(t.sim.is_connected(OTHER));
+    let media = t.upload().await;
+    let post = t.post(TestApp::direct(other.id, media)).await;
+    t.run_until(post.id, PostState::Published).await;
 }
 
 async fn only_the_page_of_the_request_leads_there(stack: Stack) {

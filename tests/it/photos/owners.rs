@@ -3,16 +3,18 @@
 use std::time::Duration;
 
 use clipqueue::domain::{
+    erasure,
     error::Code,
     posts::{self, PostEdit},
     uploads,
 };
-use clipqueue_entities::{PostId, post::PostState};
+use clipqueue_entities::{MediaId, PostId, post::PostState};
 use tiktok_sim::{Endpoint, FaultKind};
 
-use super::gallery::{attempts, direct, open, run_until, three};
+use super::gallery::{PATIENCE, attempts, direct, open, run_until, three};
 use crate::support::{
     app::{Stack, TestApp},
+    eventually,
     flows::{HOUR, MINUTE, codes},
 };
 
@@ -25,6 +27,8 @@ crate::on_both_stacks_by_hand!(
     photos_whose_stop_was_answered_to_nobody_are_stopped,
     photos_whose_stop_is_told_of_after_the_deadline_have_failed,
     photos_that_tiktok_has_are_not_stopped_any_more,
+    photos_of_an_account_that_leaves_meanwhile_are_never_fetched,
+    every_photo_of_an_account_is_looked_for,
 );
 
 async fn photos_can_be_put_in_another_order_until_they_go(stack: Stack) {
@@ -216,4 +220,57 @@ async fn photos_that_tiktok_has_are_not_stopped_any_more(stack: Stack) {
     t.run_until(post.id, PostState::Published).await;
     assert_eq!(t.calls(Endpoint::Cancel).len(), 1);
     assert_eq!(t.appearances("too late"), 1);
+}
+
+async fn photos_of_an_account_that_leaves_meanwhile_are_never_fetched(stack: Stack) {
+    let mut t = open(stack).await;
+    let (account, photos) = three(&t).await;
+    let post = t.post(direct(account, &photos, "leaving")).await;
+    // Nobody carries the erasure out for now, and it comes between the last look at the account and init.
+    t.app.queue.pause("purge").await.unwrap();
+    t.fault(Endpoint::CreatorInfo, FaultKind::Stall { ms: 3_000 });
+    let draining = t.drain_beside();
+    eventually(PATIENCE, "TikTok is asked about the creator", async || {
+        let faults = t.sim.faults();
+        faults.iter().any(|fault| fault.hits > 0).then_some(())
+    })
+    .await;
+    let accepted = erasure::disconnect(&t.app, &t.actor, account, "leave")
+        .await
+        .unwrap();
+    draining.await.unwrap();
+    assert_eq!(t.reload(post.id).await.state, PostState::Cancelled);
+    assert!(t.calls(Endpoint::PhotoInit).is_empty());
+    assert!(t.attempts(post.id).await.is_empty());
+    t.app.queue.resume("purge").await.unwrap();
+    t.erased(&accepted).await;
+    assert!(t.sim.publishes().is_empty());
+}
+
+async fn every_photo_of_an_account_is_looked_for(stack: Stack) {
+    let mut t = open(stack).await;
+    let (account, photos) = three(&t).await;
+    let at = t.clock.now() + HOUR;
+    let later = |new: posts::NewPost| posts::NewPost {
+        publish_at: Some(at),
+        ..new
+    };
+    t.post(later(direct(account, &photos, "mine"))).await;
+    let user = t.actor.user_id;
+    let looked_for = |known: &[String]| {
+        let is_known = |id: &MediaId| known.contains(&id.to_string());
+        photos.iter().map(is_known).collect::<Vec<_>>()
+    };
+    let known = t.known_by(user, Some(account), &[]).await;
+    assert_eq!(looked_for(&known), [true, true, true]);
+    // What another account's post has, stays.
+    let other = t.connect("second").await.id;
+    t.post(later(direct(other, &photos[1..], "ours"))).await;
+    let known = t.known_by(user, Some(account), &[]).await;
+    assert_eq!(looked_for(&known), [true, false, false]);
+    let accepted = erasure::disconnect(&t.app, &t.actor, account, "leave")
+        .await
+        .unwrap();
+    let status = t.erased(&accepted).await;
+    t.assert_gone(&known, &status).await;
 }

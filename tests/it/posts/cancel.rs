@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use clipqueue::{
-    domain::posts::{self, NewPost},
-    job::Jobs,
-};
+use clipqueue::domain::posts::{self, NewPost};
 use clipqueue_entities::{PostId, job::JobState, post::PostState};
 use tiktok_sim::{Endpoint, Fault, FaultKind};
 
@@ -119,16 +116,6 @@ async fn a_post_between_two_tries_is_stopped_at_once(mut t: TestApp) {
     stays_stopped(&mut t, id).await;
 }
 
-/// Runs what is due beside the test.
-fn drain_beside(t: &TestApp) -> tokio::task::JoinHandle<()> {
-    let app = t.app.clone();
-    let runner = t.runner();
-    tokio::spawn(async move {
-        let catalogue = Jobs::new(&app.config.queue);
-        app.queue.drain(&catalogue, &runner).await.unwrap();
-    })
-}
-
 /// How long something may take that should come at once.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -137,7 +124,7 @@ async fn a_running_upload_stops_before_its_last_chunk(mut t: TestApp) {
     // Five seconds a chunk, were it not stopped.
     t.sim
         .configure(|config| config.uploads.bytes_per_second = Some(1_000_000));
-    let draining = drain_beside(&t);
+    let draining = t.drain_beside();
     eventually(PATIENCE, "the job runs", async || {
         (t.upload_job(id).await.state == JobState::Running).then_some(())
     })
@@ -171,7 +158,7 @@ async fn an_upload_that_waits_between_two_tries_of_a_chunk_stops(mut t: TestApp)
     let id = t.begin_three_chunks("waiting").await.id;
     t.fault_always(Endpoint::Upload, FaultKind::Status { status: 500 });
     // The clocks stand still, so the wait before the second try does not end.
-    let draining = drain_beside(&t);
+    let draining = t.drain_beside();
     eventually(PATIENCE, "the first try failed", async || {
         (!t.calls(Endpoint::Upload).is_empty()).then_some(())
     })
@@ -188,7 +175,7 @@ async fn an_upload_that_waits_between_two_tries_of_a_chunk_stops(mut t: TestApp)
 async fn a_stop_that_comes_with_the_last_chunk_is_refused(mut t: TestApp) {
     let post = t.direct_post().await;
     t.fault(Endpoint::Upload, FaultKind::StallAfterEffect { ms: 1_500 });
-    let draining = drain_beside(&t);
+    let draining = t.drain_beside();
     eventually(PATIENCE, "the last chunk is under way", async || {
         let attempt = t.attempts(post.id).await.pop()?;
         attempt.last_chunk_at.map(|_| ())

@@ -123,6 +123,16 @@ impl TestApp {
         }
     }
 
+    /// Runs what is due beside the test.
+    pub(crate) fn drain_beside(&self) -> tokio::task::JoinHandle<()> {
+        let app = self.app.clone();
+        let runner = self.runner();
+        tokio::spawn(async move {
+            let catalogue = Jobs::new(&app.config.queue);
+            app.queue.drain(&catalogue, &runner).await.unwrap();
+        })
+    }
+
     /// Lets time pass in steps of `step` until the post is in `state`; waits inside jobs pass too.
     pub(crate) async fn step_until(
         &mut self,
