@@ -125,6 +125,11 @@ pub const OWNED: &[Owned] = &[
     user("saved_texts", "id", "user_id = $1"),
     at_once(user("usage_days", "", "user_id = $1")),
     user("user_plans", "user_id", "user_id = $1"),
+    user(
+        "subscription_payments",
+        "id",
+        "subscription_id IN (SELECT id FROM subscriptions WHERE user_id = $1)",
+    ),
     user("subscriptions", "id", "user_id = $1"),
     user("billing_links", "user_id", "user_id = $1"),
     user("mails", "id", "user_id = $1"),

@@ -179,6 +179,13 @@ pub const RULES: &[Rule] = &[
         Work::Rows(rows::STRANGE_SUBSCRIPTIONS),
     ),
     rule(
+        "strange_payments",
+        "refunds of payments for nothing here",
+        None,
+        |_| STRANGE_SUBSCRIPTIONS,
+        Work::Rows(rows::STRANGE_PAYMENTS),
+    ),
+    rule(
         "billing_records",
         "records of subscriptions of users who were erased, whose time is over",
         Some("paypal.keep_records"),

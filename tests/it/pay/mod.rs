@@ -6,6 +6,7 @@ mod letters;
 mod pages;
 mod paypal;
 mod proofs;
+mod refunds;
 mod requests;
 mod sign_in;
 mod smtp;
