@@ -359,6 +359,8 @@ pub struct Log {
     pub format: LogFormat,
     /// Filter directives.
     pub filter: String,
+    /// Where a file is written for each day besides; none, when there are none.
+    pub directory: Option<PathBuf>,
 }
 
 /// The shape of a log line.

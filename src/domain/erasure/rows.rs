@@ -16,7 +16,7 @@ use super::{Watched, accounts, lanes};
 use crate::{
     app::App,
     crash::{self, Commit},
-    domain::{billing, error::Result, key_accounts, plans},
+    domain::{billing, deletions, error::Result, key_accounts, mails, plans},
     queue::{Lease, ledger},
 };
 
@@ -182,6 +182,11 @@ pub async fn delete_rows(
 ) -> Result<serde_json::Value> {
     let mut counts = Map::new();
     let watched = Watched::of(erasure);
+    let mut letters = deletions::prove::forget_letters(app, erasure.id).await?;
+    if let (ErasureScope::User, Some(user)) = (erasure.scope, erasure.user_id) {
+        letters += mails::files::forget_user(app, user).await?;
+    }
+    counts.insert("letter_files".to_owned(), json!(letters));
     let mut jobs = 0;
     let mut marks = 0;
     for lane in lanes(app, erasure).await? {

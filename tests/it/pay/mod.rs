@@ -4,7 +4,7 @@ mod access;
 mod erased;
 mod letters;
 mod pages;
-mod paypal;
+pub(crate) mod paypal;
 mod proofs;
 mod refunds;
 mod requests;

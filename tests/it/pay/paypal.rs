@@ -93,7 +93,7 @@ impl Sent {
 }
 
 /// The product with PayPal's webhook, and a grace of an hour.
-pub(super) async fn with_paypal(stack: Stack, more: &[(&str, &str)]) -> TestApp {
+pub(crate) async fn with_paypal(stack: Stack, more: &[(&str, &str)]) -> TestApp {
     let (chain, root) = (certificate("chain"), certificate("root"));
     let mut settings = vec![
         ("paypal.webhook_id", WEBHOOK),
@@ -125,7 +125,7 @@ impl TestApp {
     }
 
     /// The code by which PayPal names the test's user.
-    pub(super) async fn custom_id(&self, email: Option<&str>) -> String {
+    pub(crate) async fn custom_id(&self, email: Option<&str>) -> String {
         link::offer(&self.app, &self.actor, email)
             .await
             .unwrap()

@@ -54,7 +54,7 @@ impl TestApp {
         self.connect(username).await
     }
 
-    fn write_into_profile(&self, username: &str, bio: &str) {
+    pub(super) fn write_into_profile(&self, username: &str, bio: &str) {
         let patch = AccountPatch {
             bio: Some(format!("Tilting at windmills. {bio}")),
             ..AccountPatch::default()
@@ -63,7 +63,7 @@ impl TestApp {
     }
 
     /// Lets time pass until the request is in `state`.
-    async fn until(&mut self, ticket: &clipqueue::domain::deletions::Ticket, state: RequestState) {
+    pub(super) async fn until(&mut self, ticket: &clipqueue::domain::deletions::Ticket, state: RequestState) {
         for _ in 0..120 {
             self.drain().await;
             if self.standing(ticket).await.row.state == state {
