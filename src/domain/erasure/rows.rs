@@ -16,7 +16,7 @@ use super::{Watched, accounts, lanes};
 use crate::{
     app::App,
     crash::{self, Commit},
-    domain::{billing, deletions, error::Result, key_accounts, mails, plans},
+    domain::{billing, deletions, error::Result, key_accounts, mails, plans, retention},
     queue::{Lease, ledger},
 };
 
@@ -187,6 +187,8 @@ pub async fn delete_rows(
         letters += mails::files::forget_user(app, user).await?;
     }
     counts.insert("letter_files".to_owned(), json!(letters));
+    let small = retention::forget_small(app).await?;
+    counts.insert("small_counts".to_owned(), json!(small));
     let mut jobs = 0;
     let mut marks = 0;
     for lane in lanes(app, erasure).await? {

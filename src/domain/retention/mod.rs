@@ -18,7 +18,7 @@ use std::time::Duration;
 use clipqueue_entities::Timestamp;
 
 pub use rules::{RULES, Rule};
-pub use tally::{Day, days};
+pub use tally::{Day, FEW, days, forget_small};
 
 use self::rules::Work;
 use super::{audit::chain, erasure, error::Result, exports, mails};
