@@ -57,7 +57,10 @@ fn logs(r: &mut Reader<'_>) -> Duration {
     const KEY: &str = "retention.logs";
     let logs = r.duration(KEY);
     if logs > LOGS_MOST {
-        r.problem(KEY, "must be 90d at most: every receipt of an erasure promises it");
+        r.problem(
+            KEY,
+            "must be 90d at most: every receipt of an erasure promises it",
+        );
     }
     logs
 }

@@ -29,7 +29,9 @@ fn read(directory: &Path, tests: &mut Tests) {
 /// The module of a file: what follows `src`, or `tests` and the name of the binary.
 fn module(path: &Path) -> String {
     let parts: Vec<&str> = path.iter().filter_map(|part| part.to_str()).collect();
-    let root = parts.iter().rposition(|part| *part == "src" || *part == "tests");
+    let root = parts
+        .iter()
+        .rposition(|part| *part == "src" || *part == "tests");
     let root = root.unwrap();
     let is_binary = parts[root] == "tests" && parts.len() > root + 2;
     let mut names: Vec<&str> = parts[root + 1 + usize::from(is_binary)..].to_vec();

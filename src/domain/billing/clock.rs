@@ -4,9 +4,7 @@
 use std::time::Duration;
 
 use clipqueue_entities::{Timestamp, UserId, subscription, user_plan};
-use sea_orm::{
-    ColumnTrait as _, ConnectionTrait, CursorTrait as _, EntityTrait as _, QueryFilter as _,
-};
+use sea_orm::{ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _};
 
 use super::{Merged, facts::Facts, link, of};
 use crate::{

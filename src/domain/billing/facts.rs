@@ -101,10 +101,14 @@ impl Facts {
     }
 
     fn paid_until(&self, payments: &[Payment], period: Duration) -> Option<Timestamp> {
-        let back = || payments.iter().filter(|paid| paid.is_back).map(|paid| paid.at);
-        let is_back = |at: Timestamp| {
-            back().any(|other| other.as_millis().abs_diff(at.as_millis()) <= SAME)
+        let back = || {
+            payments
+                .iter()
+                .filter(|paid| paid.is_back)
+                .map(|paid| paid.at)
         };
+        let is_back =
+            |at: Timestamp| back().any(|other| other.as_millis().abs_diff(at.as_millis()) <= SAME);
         let told = self.paid_at.filter(|at| !is_back(*at));
         let kept = payments.iter().filter(|paid| !paid.is_back);
         let last = kept.map(|paid| paid.at).max().max(told);

@@ -51,7 +51,9 @@ pub(super) async fn came_too_early_in_tx(
         return Ok(());
     };
     went_back_in_tx(app, tx, back).await?;
-    let row = payment::Entity::find_by_id(key(app, &back.sale)).one(tx).await?;
+    let row = payment::Entity::find_by_id(key(app, &back.sale))
+        .one(tx)
+        .await?;
     if row.is_some_and(|row| row.subscription_id.is_some()) {
         let text = "a payment became known at this moment; PayPal tells again";
         return Err(anyhow::anyhow!(text).into());

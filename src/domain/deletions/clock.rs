@@ -7,8 +7,7 @@ use clipqueue_entities::{
     deletion_request::{self as request, RequestState},
 };
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait as _, CursorTrait as _, EntityTrait as _, PaginatorTrait as _,
-    QueryFilter as _,
+    ActiveValue::Set, ColumnTrait as _, EntityTrait as _, PaginatorTrait as _, QueryFilter as _,
 };
 use secrecy::SecretString;
 

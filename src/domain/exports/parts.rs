@@ -260,9 +260,7 @@ async fn page<E>(
 where
     E: EntityTrait,
 {
-    let keys: Vec<E::Column> = E::PrimaryKey::iter()
-        .map(|key| key.into_column())
-        .collect();
+    let keys: Vec<E::Column> = E::PrimaryKey::iter().map(|key| key.into_column()).collect();
     let mut query = E::find().filter(Expr::cust(format!("({which})")));
     if let Some(last) = after {
         let columns = keys.iter().map(|key| Expr::col(key.as_column_ref()));

@@ -159,7 +159,8 @@ impl Writer<'_> {
         let address = link::contact(self.app, self.app.db.read(), self.user).await?;
         let address = address.as_ref().map(|address| address.expose_secret());
         self.file("data/billing_contact.json".to_owned()).await?;
-        self.text(format!("{}\n", json!({ "email": address }))).await
+        self.text(format!("{}\n", json!({ "email": address })))
+            .await
     }
 
     /// Writes the bytes of every file that is whole. Gives their names in the archive.

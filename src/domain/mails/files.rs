@@ -3,15 +3,9 @@
 use std::collections::BTreeSet;
 
 use clipqueue_entities::{MailId, Timestamp, UserId, mail};
-use sea_orm::{
-    ColumnTrait as _, Condition, EntityTrait as _, QueryFilter as _, QuerySelect as _,
-};
+use sea_orm::{ColumnTrait as _, Condition, EntityTrait as _, QueryFilter as _, QuerySelect as _};
 
-use crate::{
-    app::App,
-    domain::error::Result,
-    mail::Kept,
-};
+use crate::{app::App, domain::error::Result, mail::Kept};
 
 /// Files whose rows are asked for at once.
 const BATCH: usize = 500;

@@ -7,7 +7,9 @@ use clipqueue::domain::{
     retention::{self, FEW},
 };
 use clipqueue_entities::retention_day;
-use sea_orm::{ActiveModelTrait as _, ActiveValue::Set, ConnectionTrait as _, EntityTrait as _, Statement};
+use sea_orm::{
+    ActiveModelTrait as _, ActiveValue::Set, ConnectionTrait as _, EntityTrait as _, Statement,
+};
 
 use super::{CAPTION, CREATOR, counts};
 use crate::support::{
@@ -22,7 +24,10 @@ const REMAINING: &[(&str, &str)] = &[
     ("audit_head", "where the chain of operators' acts stands"),
     ("audit_log", "operators' acts, without names"),
     ("billing_events", "keyed hashes of events, for 90 days"),
-    ("billing_records", "for accounting, sealed, as the receipt says"),
+    (
+        "billing_records",
+        "for accounting, sealed, as the receipt says",
+    ),
     ("budget_marks", "caps of the app"),
     ("canaries", "whether queues run"),
     ("cron_slots", "when the product's own jobs run"),
@@ -35,7 +40,10 @@ const REMAINING: &[(&str, &str)] = &[
     ("master_keys", "names of keys"),
     ("queue_controls", "which queues are paused"),
     ("receipt_keys", "public keys"),
-    ("retention_days", "AGGREGATE: how much a rule removed on a day"),
+    (
+        "retention_days",
+        "AGGREGATE: how much a rule removed on a day",
+    ),
     ("retention_walks", "where walks over the store stand"),
     ("seaql_migrations", "the schema's history"),
     ("tombstones", "keyed hashes, as the receipt says"),

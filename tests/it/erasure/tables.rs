@@ -26,7 +26,10 @@ const LEADING: &[&str] = &[
 const OTHERWISE: &[(&str, &str)] = &[
     ("jobs", "deleted by their lane, which is the account"),
     ("job_attempts", "deleted with their job"),
-    ("cron_slots", "when the product's own jobs run; about nobody"),
+    (
+        "cron_slots",
+        "when the product's own jobs run; about nobody",
+    ),
     (
         "budget_marks",
         "deleted by their subject, which is the account",

@@ -98,7 +98,9 @@ async fn the_address_for_letters_and_all_jobs_are_given(stack: Stack) {
 
 async fn rows_that_go_meanwhile_hide_no_others(t: TestApp) {
     let media: MediaId = t.upload().await;
-    let labels: Vec<String> = (0..1_200).map(|number| format!("label-{number:04}")).collect();
+    let labels: Vec<String> = (0..1_200)
+        .map(|number| format!("label-{number:04}"))
+        .collect();
     let rows = labels.iter().map(|label| media_label::ActiveModel {
         media_id: Set(media),
         label: Set(label.clone()),

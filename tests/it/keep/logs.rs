@@ -68,7 +68,11 @@ async fn log_files_go_after_ninety_days_and_are_searched_until_then(stack: Stack
     let found = search::everywhere(&t.app, &needle).await.unwrap();
     let receipt = json!({ "stays": [{ "places": ["log:"] }] });
     let (named, strays) = search::judge(found.findings(), Some(&receipt));
-    assert!(named.iter().any(|found| found.place.starts_with("log:") && found.identifier == id));
+    assert!(
+        named
+            .iter()
+            .any(|found| found.place.starts_with("log:") && found.identifier == id)
+    );
     let names: Vec<_> = strays
         .iter()
         .filter(|found| found.place.starts_with("log:"))

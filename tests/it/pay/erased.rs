@@ -1,9 +1,7 @@
 //! What an erasure leaves of subscriptions: the billing metadata, which leads to nobody here.
 
 use clipqueue::domain::{billing, erasure, retention};
-use clipqueue_entities::{
-    billing_link, billing_record, mail, subscription, subscription_payment,
-};
+use clipqueue_entities::{billing_link, billing_record, mail, subscription, subscription_payment};
 use sea_orm::{EntityTrait as _, PaginatorTrait as _};
 
 use super::{

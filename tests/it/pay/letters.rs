@@ -201,7 +201,11 @@ async fn without_a_server_letters_are_files(mut t: TestApp) {
     // It is found, and it goes with the record that it was sent; what is not ours stays.
     assert_eq!(in_letters(&t, ADDRESS).await, 1);
     std::fs::write(directory.join("notes.txt"), "not ours").unwrap();
-    std::fs::write(directory.join(format!(".{}.part", uuid::Uuid::now_v7())), "half").unwrap();
+    std::fs::write(
+        directory.join(format!(".{}.part", uuid::Uuid::now_v7())),
+        "half",
+    )
+    .unwrap();
     let due = async || {
         let plan = retention::plan(&t.app, Depth::Rows).await.unwrap();
         let rule = plan.into_iter().find(|due| due.rule.name == "mail_files");
@@ -227,7 +231,9 @@ async fn in_letters(t: &TestApp, text: &str) -> usize {
     let needle = Needle::new([text.to_owned()]).unwrap();
     let found = search::everywhere(&t.app, &needle).await.unwrap();
     let places = found.findings();
-    let letters = places.iter().filter(|found| found.place.starts_with("mail:"));
+    let letters = places
+        .iter()
+        .filter(|found| found.place.starts_with("mail:"));
     letters.count()
 }
 

@@ -63,7 +63,11 @@ impl TestApp {
     }
 
     /// Lets time pass until the request is in `state`.
-    pub(super) async fn until(&mut self, ticket: &clipqueue::domain::deletions::Ticket, state: RequestState) {
+    pub(super) async fn until(
+        &mut self,
+        ticket: &clipqueue::domain::deletions::Ticket,
+        state: RequestState,
+    ) {
         for _ in 0..120 {
             self.drain().await;
             if self.standing(ticket).await.row.state == state {
