@@ -1,10 +1,15 @@
-//! Handing letters over: to an SMTP server, or into a directory as files, which is the embedded default.
+//! Handing letters over: to an SMTP server, or into a directory as files that their owner alone may read,
+//! which is the embedded default.
 //!
 //! It knows neither why a letter is written nor whether it is sent again. A letter's name at the servers
 //! (`Message-ID`) is its caller's, so that one that is handed over twice is the same letter. TLS is
 //! required unless the configuration says otherwise, and that only for a server on this machine.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use lettre::{
@@ -16,6 +21,7 @@ use lettre::{
     },
 };
 use secrecy::{ExposeSecret as _, SecretString};
+use tokio::io::AsyncWriteExt as _;
 
 /// How long a server may take over one step of the conversation.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -148,6 +154,68 @@ impl Mailer {
     }
 }
 
+/// A file of a letter.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// The letter's name.
+    pub name: String,
+    /// Where it is.
+    pub path: PathBuf,
+}
+
+impl Mailer {
+    /// The files of letters, whole ones and what a crash left of one. None, where they go to a server.
+    pub async fn kept(&self) -> io::Result<Vec<Kept>> {
+        let Way::Directory(directory) = &self.way else {
+            return Ok(Vec::new());
+        };
+        let mut entries = match tokio::fs::read_dir(directory).await {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        let mut kept = Vec::new();
+        while let Some(entry) = entries.next_entry().await? {
+            let file = entry.file_name();
+            let name = file.to_str().and_then(name_of);
+            kept.extend(name.map(|name| Kept {
+                name: name.to_owned(),
+                path: entry.path(),
+            }));
+        }
+        Ok(kept)
+    }
+
+    /// Deletes the file of a letter. Gives whether there was one.
+    pub async fn forget(&self, name: &str) -> io::Result<bool> {
+        let Way::Directory(directory) = &self.way else {
+            return Ok(false);
+        };
+        let mut was_there = false;
+        for path in places(directory, name) {
+            match tokio::fs::remove_file(path).await {
+                Ok(()) => was_there = true,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(was_there)
+    }
+}
+
+/// Where a letter is, and where it is while it is being written.
+fn places(directory: &Path, name: &str) -> [PathBuf; 2] {
+    [
+        directory.join(format!("{name}.eml")),
+        directory.join(format!(".{name}.part")),
+    ]
+}
+
+/// The letter that a file is of.
+fn name_of(file: &str) -> Option<&str> {
+    let part = || file.strip_prefix('.')?.strip_suffix(".part");
+    file.strip_suffix(".eml").or_else(part)
+}
+
 fn transport(server: &Server) -> anyhow::Result<AsyncSmtpTransport<Tokio1Executor>> {
     let tls = || TlsParameters::new(server.host.clone()).context("setting up TLS for mail.url");
     let tls = match server.security {
@@ -182,10 +250,20 @@ fn not_sent(error: &lettre::transport::smtp::Error) -> NotSent {
 }
 
 /// Written aside and then named, so that whoever reads the directory sees whole letters; a letter that
-/// comes twice is one file.
-async fn keep(directory: &std::path::Path, name: &str, bytes: &[u8]) -> std::io::Result<()> {
-    tokio::fs::create_dir_all(directory).await?;
-    let aside = directory.join(format!(".{name}.part"));
-    tokio::fs::write(&aside, bytes).await?;
-    tokio::fs::rename(&aside, directory.join(format!("{name}.eml"))).await
+/// comes twice is one file. Others on this machine read none: letters hold codes and addresses.
+async fn keep(directory: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let mut folder = tokio::fs::DirBuilder::new();
+    let mut file = tokio::fs::OpenOptions::new();
+    file.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    {
+        folder.mode(0o700);
+        file.mode(0o600);
+    }
+    folder.recursive(true).create(directory).await?;
+    let [place, aside] = places(directory, name);
+    let mut written = file.open(&aside).await?;
+    written.write_all(bytes).await?;
+    written.flush().await?;
+    tokio::fs::rename(&aside, place).await
 }

@@ -1,15 +1,26 @@
-//! Logs by `tracing`, as JSON or for people, and the process's metrics.
+//! Logs by `tracing`, as JSON or for people, in files by day where that is wanted, and the process's metrics.
 //!
 //! Fields are named by entity (`post.id`, `job.kind`) and chosen at the call: tokens, addresses for
 //! uploading, captions and bodies are never given to a log call. Types that hold secrets cannot print.
 //! Libraries that would print headers or frames at their finest levels are held back whatever the
 //! filter says. A panic is a log line like any other.
 
-use std::{io::IsTerminal as _, panic, sync::Arc};
+use std::{
+    fs, io,
+    io::IsTerminal as _,
+    panic,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
+use chrono::NaiveDate;
 use metrics::{describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
-use tracing_subscriber::{EnvFilter, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+use tracing::Subscriber;
+use tracing_appender::rolling::{InitError, RollingFileAppender, Rotation};
+use tracing_subscriber::{
+    EnvFilter, Layer, layer::SubscriberExt as _, registry::LookupSpan, util::SubscriberInitExt as _,
+};
 
 use crate::config::{Log, LogFormat};
 
@@ -41,20 +52,34 @@ const CANARY_BUCKETS: [f64; 11] = [
     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 15.0, 60.0, 300.0,
 ];
 
-/// The filter does not parse.
+/// What the name of a log file begins with; the day follows, in UTC.
+const FILE_PREFIX: &str = "clipqueue";
+/// What it ends with.
+const FILE_SUFFIX: &str = "log";
+
+/// There can be no log.
 #[derive(Debug, thiserror::Error)]
-#[error("log.filter is not a filter such as `info` or `clipqueue=debug,info`")]
-pub struct BadFilter(#[from] tracing_subscriber::filter::ParseError);
+pub enum NoLog {
+    /// The filter does not parse.
+    #[error("log.filter is not a filter such as `info` or `clipqueue=debug,info`")]
+    Filter(#[from] tracing_subscriber::filter::ParseError),
+    /// There can be no files.
+    #[error("log.directory cannot be made; give one that this process may write into, or none")]
+    Directory(#[source] io::Error),
+    /// A file cannot be written.
+    #[error("no file can be written in log.directory")]
+    File(#[from] InitError),
+}
 
 /// Installs the process's log subscriber on standard output, for commands that stay. A second call
 /// leaves the first in place.
-pub fn init(log: &Log) -> Result<(), BadFilter> {
+pub fn init(log: &Log) -> Result<(), NoLog> {
     let layer = tracing_subscriber::fmt::layer();
     install(log, layer, std::io::stdout().is_terminal())
 }
 
 /// The same on standard error, for commands whose answer is on standard output.
-pub fn init_beside_output(log: &Log) -> Result<(), BadFilter> {
+pub fn init_beside_output(log: &Log) -> Result<(), NoLog> {
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     install(log, layer, std::io::stderr().is_terminal())
 }
@@ -66,16 +91,21 @@ type FmtLayer<W> = tracing_subscriber::fmt::Layer<
     W,
 >;
 
-fn install<W>(log: &Log, layer: FmtLayer<W>, colours: bool) -> Result<(), BadFilter>
+fn install<W>(log: &Log, layer: FmtLayer<W>, colours: bool) -> Result<(), NoLog>
 where
     W: for<'w> tracing_subscriber::fmt::MakeWriter<'w> + Send + Sync + 'static,
 {
     let registry = tracing_subscriber::registry().with(filter(&log.filter)?);
+    let files = log.directory.as_deref().map(appender).transpose()?;
     let installed = match log.format {
         LogFormat::Json => registry
             .with(layer.json().flatten_event(true).with_current_span(true))
+            .with(files.map(in_files))
             .try_init(),
-        LogFormat::Pretty => registry.with(layer.compact().with_ansi(colours)).try_init(),
+        LogFormat::Pretty => registry
+            .with(layer.compact().with_ansi(colours))
+            .with(files.map(in_files))
+            .try_init(),
     };
     match installed {
         Ok(()) => panic::set_hook(Box::new(|panicked| {
@@ -86,6 +116,67 @@ where
         Err(_) => tracing::debug!("a log subscriber is already installed"),
     }
     Ok(())
+}
+
+/// A file for each day, which nobody else on this machine can reach.
+fn appender(directory: &Path) -> Result<RollingFileAppender, NoLog> {
+    let mut folder = fs::DirBuilder::new();
+    folder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut folder, 0o700);
+    folder.create(directory).map_err(NoLog::Directory)?;
+    let appender = RollingFileAppender::builder()
+        .rotation(Rotation::DAILY)
+        .filename_prefix(FILE_PREFIX)
+        .filename_suffix(FILE_SUFFIX)
+        .build(directory)?;
+    Ok(appender)
+}
+
+/// The lines of files are objects, whatever the terminal shows.
+fn in_files<S>(files: RollingFileAppender) -> impl Layer<S>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+{
+    tracing_subscriber::fmt::layer()
+        .with_writer(files)
+        .with_ansi(false)
+        .json()
+        .flatten_event(true)
+        .with_current_span(true)
+}
+
+/// A log file.
+#[derive(Clone, Debug)]
+pub struct LogFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The day whose lines it holds, in UTC.
+    pub day: NaiveDate,
+}
+
+/// The log files in a directory, and no other file of it.
+pub fn files(directory: &Path) -> io::Result<Vec<LogFile>> {
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        let day = entry.file_name().to_str().and_then(day_of);
+        files.extend(day.map(|day| LogFile {
+            path: entry.path(),
+            day,
+        }));
+    }
+    Ok(files)
+}
+
+fn day_of(name: &str) -> Option<NaiveDate> {
+    let rest = name.strip_prefix(FILE_PREFIX)?.strip_prefix('.')?;
+    let day = rest.strip_suffix(FILE_SUFFIX)?.strip_suffix('.')?;
+    day.parse().ok()
 }
 
 fn filter(directives: &str) -> Result<EnvFilter, tracing_subscriber::filter::ParseError> {

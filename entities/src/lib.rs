@@ -54,6 +54,7 @@ pub mod retention_walk;
 pub mod saved_text;
 pub mod sealed;
 pub mod subscription;
+pub mod subscription_payment;
 pub mod time;
 pub mod tombstone;
 pub mod tracked_video;

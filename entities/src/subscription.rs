@@ -43,7 +43,7 @@ pub struct Model {
     pub paypal_id: String,
     /// What PayPal calls it.
     pub status: SubscriptionStatus,
-    /// The end of the paid period.
+    /// The end of the paid period: what follows from the rest and from the payments.
     pub paid_until: Option<Timestamp>,
     /// The end of the grace after it.
     pub grace_until: Option<Timestamp>,
@@ -51,6 +51,12 @@ pub struct Model {
     pub cutoff_at: Option<Timestamp>,
     /// Since when the status holds, by PayPal's clock: what is older changes nothing.
     pub status_at: Option<Timestamp>,
+    /// What is subscribed to, by PayPal's id of the plan.
+    pub plan_id: Option<String>,
+    /// Since when that is known, by PayPal's clock.
+    pub plan_at: Option<Timestamp>,
+    /// When the next payment is due, as PayPal told it when the last was made.
+    pub told_until: Option<Timestamp>,
     /// The last payment, by PayPal's clock.
     pub paid_at: Option<Timestamp>,
     /// The last payment that failed, by PayPal's clock.

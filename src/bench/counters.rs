@@ -111,6 +111,7 @@ impl Stage {
         let settings = [
             ("database.url", url.as_str()),
             ("media.url", &place("media")),
+            ("mail.url", &place("outbox")),
             ("media.min_free_bytes", "0"),
             ("tiktok.api_base", sim.base_url()),
             ("tiktok.authorize_base", sim.base_url()),

@@ -1,4 +1,4 @@
-//! `clipqueue retention`: what would be deleted by age, without deleting it.
+//! `clipqueue retention`: what would be deleted by age, and deleting it before its hour.
 
 use clap::Subcommand;
 use clipqueue_entities::Timestamp;
@@ -18,6 +18,8 @@ pub(super) enum Command {
         #[arg(long)]
         objects: bool,
     },
+    /// Delete what is due now, log files of this machine among it, and say how much went by each rule.
+    Prune,
 }
 
 pub(super) async fn run(config: Config, command: Command) -> anyhow::Result<()> {
@@ -39,6 +41,11 @@ pub(super) async fn run(config: Config, command: Command) -> anyhow::Result<()> 
                     due.rule.setting.unwrap_or("fixed"),
                     due.rule.what,
                 );
+            }
+        }
+        Command::Prune => {
+            for (rule, removed) in retention::prune(&app).await?.0 {
+                println!("{rule:22} {removed:>9}");
             }
         }
     }

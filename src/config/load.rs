@@ -231,6 +231,9 @@ fn read(r: &mut Reader<'_>) -> Config {
                 })
                 .unwrap_or(LogFormat::Pretty),
             filter: r.text("log.filter"),
+            directory: Some(r.text("log.directory"))
+                .filter(|path| !path.is_empty())
+                .map(PathBuf::from),
         },
         debug: Debug {
             crash_at: r

@@ -5,7 +5,10 @@ use std::{path::PathBuf, time::Duration};
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
-use super::reader::Reader;
+use super::{
+    reader::Reader,
+    units::{MAX_DURATION, parse_duration},
+};
 use crate::mail::{Outbox, Security, Server, is_address};
 
 /// `[mail]`
@@ -24,13 +27,13 @@ pub struct Mail {
 pub struct Paypal {
     /// The id of our webhook there; none, when nothing is taken from PayPal.
     pub webhook_id: Option<String>,
-    /// Plans that users may subscribe to, by PayPal's ids.
-    pub plan_ids: Vec<String>,
+    /// Plans that users may subscribe to.
+    pub plans: Vec<PaypalPlan>,
     /// Files of PayPal's certificates, each with what leads to a root.
     pub certificates: Vec<PathBuf>,
     /// A file of roots to trust for them; those of the public web, when absent.
     pub roots: Option<PathBuf>,
-    /// A paid period, where PayPal does not tell its end.
+    /// What a payment pays for, where its plan says nothing else.
     pub period: Duration,
     /// How long access goes on after a period that was not followed by a payment.
     pub grace: Duration,
@@ -38,6 +41,28 @@ pub struct Paypal {
     pub after_cutoff: AfterCutoff,
     /// How long records are kept after their user was erased.
     pub keep_records: Duration,
+}
+
+/// A plan at PayPal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PaypalPlan {
+    /// PayPal's id.
+    pub id: String,
+    /// What one payment pays for; `paypal.period`, when nothing was said.
+    pub period: Option<Duration>,
+}
+
+impl Paypal {
+    /// Whether users may subscribe to the plan of that id.
+    pub fn offers(&self, id: &str) -> bool {
+        self.plans.iter().any(|plan| plan.id == id)
+    }
+
+    /// What one payment for a plan pays for; the plan may not be known yet.
+    pub fn period_of(&self, id: Option<&str>) -> Duration {
+        let plan = self.plans.iter().find(|plan| Some(plan.id.as_str()) == id);
+        plan.and_then(|plan| plan.period).unwrap_or(self.period)
+    }
 }
 
 /// What remains when a subscription's access has ended.
@@ -117,18 +142,38 @@ fn outbox(r: &mut Reader<'_>, user: String, password: SecretString, insecure: bo
     Outbox::Smtp(server)
 }
 
+/// `ID`, or `ID=PERIOD`.
+fn plan(text: &str) -> Option<PaypalPlan> {
+    let (id, period) = match text.split_once('=') {
+        None => (text, None),
+        Some((id, period)) => {
+            let period = parse_duration(period.trim());
+            (id.trim(), Some(period.filter(|period| is_period(*period))?))
+        }
+    };
+    let fits = !id.is_empty()
+        && id
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'));
+    fits.then(|| PaypalPlan {
+        id: id.to_owned(),
+        period,
+    })
+}
+
+fn is_period(period: Duration) -> bool {
+    !period.is_zero() && period <= MAX_DURATION
+}
+
 pub(super) fn paypal(r: &mut Reader<'_>) -> Paypal {
     let filled = |text: String| Some(text).filter(|text| !text.is_empty());
-    let name = |text: &str| {
-        let fits = !text.is_empty()
-            && text
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'));
-        fits.then(|| text.to_owned())
-    };
     let paypal = Paypal {
         webhook_id: filled(r.text("paypal.webhook_id")),
-        plan_ids: r.parsed_list("paypal.plan_ids", "an id such as P-5ML4271244454362W", name),
+        plans: r.parsed_list(
+            "paypal.plan_ids",
+            "an id such as P-5ML4271244454362W, or with what a payment pays for: P-5ML4271244454362W=366d",
+            plan,
+        ),
         certificates: r.parsed_list("paypal.certificates", "the path of a file", |text| {
             (!text.is_empty()).then(|| PathBuf::from(text))
         }),

@@ -23,7 +23,7 @@ use url::Url;
 use crate::crash::CrashAt;
 
 pub use load::{DEMO_CLIENT_KEY, DEMO_CLIENT_SECRET, Sources, known_keys, load};
-pub use mail::{AfterCutoff, Mail, Paypal};
+pub use mail::{AfterCutoff, Mail, Paypal, PaypalPlan};
 pub use plans::{Plan, PlanName, Plans};
 pub use reader::{Problem, Problems};
 pub use retention::Retention;
@@ -359,6 +359,8 @@ pub struct Log {
     pub format: LogFormat,
     /// Filter directives.
     pub filter: String,
+    /// Where a file is written for each day besides; none, when there are none.
+    pub directory: Option<PathBuf>,
 }
 
 /// The shape of a log line.

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use super::reader::Reader;
 
+/// What receipts promise at most of logs.
+const LOGS_MOST: Duration = Duration::from_secs(90 * 86_400);
+
 /// `[retention]`
 #[derive(Clone, Debug)]
 pub struct Retention {
@@ -27,6 +30,8 @@ pub struct Retention {
     pub deletion_requests: Duration,
     /// That a letter was sent.
     pub mails: Duration,
+    /// Log files.
+    pub logs: Duration,
     /// How old an object must be to count as forgotten.
     pub strays: Duration,
 }
@@ -43,6 +48,19 @@ pub(super) fn retention(r: &mut Reader<'_>) -> Retention {
         exports: r.duration("retention.exports"),
         deletion_requests: r.duration("retention.deletion_requests"),
         mails: r.duration("retention.mails"),
+        logs: logs(r),
         strays: r.duration("retention.strays"),
     }
+}
+
+fn logs(r: &mut Reader<'_>) -> Duration {
+    const KEY: &str = "retention.logs";
+    let logs = r.duration(KEY);
+    if logs > LOGS_MOST {
+        r.problem(
+            KEY,
+            "must be 90d at most: every receipt of an erasure promises it",
+        );
+    }
+    logs
 }

@@ -225,6 +225,7 @@ fn settings(
         ("database.url", database),
         ("transport.url", transport),
         ("media.url", directory.join("media").display().to_string()),
+        ("mail.url", directory.join("outbox").display().to_string()),
         ("media.min_free_bytes", "0".to_owned()),
         ("tiktok.authorize_base", sim.base_url().to_owned()),
         ("tiktok.api_base", sim.base_url().to_owned()),

@@ -138,6 +138,8 @@ impl World {
         ];
         let media = Media::make(directory, options)?;
         settings.push(("media.url", media.path.display().to_string()));
+        let outbox = directory.join("outbox");
+        settings.push(("mail.url", outbox.display().to_string()));
         let postgres = match options.db {
             Db::Sqlite => {
                 let path = directory.join("sqlite");

@@ -17,10 +17,10 @@ pub(super) async fn run(app: &App, lease: &Lease, id: DataExportId, last_attempt
     let ended = Box::pin(written(app, lease, id)).await;
     match ended {
         Ok(true) => Ok(()),
-        Ok(false) | Err(Error::NotFound) => {
-            exports::remove(app, id).await?;
-            Err(Halt::cancel(UNWANTED))
-        }
+        Ok(false) | Err(Error::NotFound) => match exports::clear(app, id).await? {
+            true => Err(Halt::cancel(UNWANTED)),
+            false => Ok(()),
+        },
         Err(error) => {
             if last_attempt {
                 let why = "it could not be written; ask for another one";

@@ -230,6 +230,7 @@ fn each_library_stays_in_its_place() {
             &["src/domain/erasure/", "src/domain/exports/named.rs"],
         ),
         ("zip", &["src/domain/exports/archive.rs"]),
+        ("tracing_appender", &["src/telemetry.rs"]),
         ("ring", &["src/domain/erasure/receipt.rs"]),
         ("object_store", &["src/media/"]),
         ("toml", &["src/config/"]),

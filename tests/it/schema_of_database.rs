@@ -210,6 +210,7 @@ async fn create_from_entities(db: &Db) {
     create(db, entities::retention_walk::Entity).await;
     create(db, entities::saved_text::Entity).await;
     create(db, entities::subscription::Entity).await;
+    create(db, entities::subscription_payment::Entity).await;
     create(db, entities::tombstone::Entity).await;
     create(db, entities::tracked_video::Entity).await;
     create(db, entities::usage_day::Entity).await;

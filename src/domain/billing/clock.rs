@@ -3,11 +3,8 @@
 
 use std::time::Duration;
 
-use clipqueue_entities::{UserId, subscription, user_plan};
-use sea_orm::{
-    ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _,
-};
+use clipqueue_entities::{Timestamp, UserId, subscription, user_plan};
+use sea_orm::{ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _};
 
 use super::{Merged, facts::Facts, link, of};
 use crate::{
@@ -23,7 +20,7 @@ use crate::{
 const BEFORE: Duration = Duration::from_secs(2 * 86_400);
 /// An end that is older than this is not told any more.
 const NEWS: Duration = Duration::from_secs(7 * 86_400);
-/// Plans that are looked at in one go.
+/// Plans that are read at once.
 const BATCH: u64 = 500;
 
 /// Tells a user of a payment that failed, if this event brought it to light.
@@ -51,14 +48,29 @@ pub(super) async fn tell_in_tx(
 /// Tells users whose access ends soon, or has ended.
 pub async fn sweep(app: &App) -> Result<()> {
     let now = app.clock.now();
-    let ending = user_plan::Entity::find()
-        .filter(user_plan::Column::BySubscription.eq(true))
-        .filter(user_plan::Column::EndsAt.gt(now - NEWS))
-        .filter(user_plan::Column::EndsAt.lte(now + BEFORE))
-        .order_by_asc(user_plan::Column::EndsAt)
-        .limit(BATCH)
-        .all(app.db.read())
-        .await?;
+    let mut after = None;
+    // Those that were told stay among them for days: every page has its turn.
+    loop {
+        let mut ending = user_plan::Entity::find()
+            .filter(user_plan::Column::BySubscription.eq(true))
+            .filter(user_plan::Column::EndsAt.gt(now - NEWS))
+            .filter(user_plan::Column::EndsAt.lte(now + BEFORE))
+            .cursor_by((user_plan::Column::EndsAt, user_plan::Column::UserId));
+        if let Some(last) = after {
+            ending.after(last);
+        }
+        let page = ending.first(BATCH).all(app.db.read()).await?;
+        let Some(last) = page.last() else {
+            break;
+        };
+        after = Some((last.ends_at, last.user_id));
+        tell(app, now, page).await?;
+    }
+    mails::written(app);
+    Ok(())
+}
+
+async fn tell(app: &App, now: Timestamp, ending: Vec<user_plan::Model>) -> Result<()> {
     for plan in ending {
         let Some(ends_at) = plan.ends_at else {
             continue;
@@ -81,7 +93,6 @@ pub async fn sweep(app: &App) -> Result<()> {
         write(app, &tx, user, &cause, &content).await?;
         tx.commit().await?;
     }
-    mails::written(app);
     Ok(())
 }
 

@@ -31,7 +31,7 @@ pub struct Offer {
 /// The caller's code and the plans; remembers where letters about payments go. Safe to repeat.
 pub async fn offer(app: &App, actor: &Actor, email: Option<&str>) -> Result<Offer> {
     let settings = &app.config.paypal;
-    if settings.webhook_id.is_none() || settings.plan_ids.is_empty() {
+    if settings.webhook_id.is_none() || settings.plans.is_empty() {
         let text = "subscriptions are not offered here; the operator gives plans";
         return Err(Refusal::whole(Code::WrongState, text).into());
     }
@@ -78,7 +78,7 @@ pub async fn offer(app: &App, actor: &Actor, email: Option<&str>) -> Result<Offe
     tx.commit().await?;
     Ok(Offer {
         code: code(app, user, row.salt),
-        plan_ids: settings.plan_ids.clone(),
+        plan_ids: settings.plans.iter().map(|plan| plan.id.clone()).collect(),
     })
 }
 
@@ -92,7 +92,7 @@ pub(super) async fn user_of(app: &App, code: &str) -> Result<Option<UserId>> {
 }
 
 /// Where letters about payments go.
-pub(super) async fn contact(
+pub async fn contact(
     app: &App,
     db: &impl sea_orm::ConnectionTrait,
     user: UserId,

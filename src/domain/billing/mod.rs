@@ -2,7 +2,8 @@
 //!
 //! A webhook is believed when its signature is PayPal's ([`crate::paypal`]); then its event counts once
 //! ([`told`] reads it, [`facts`] joins it), in whatever order events come. Kept is the metadata alone:
-//! PayPal's id, its status, and the ends of the paid period, the grace and the access. A subscription is
+//! PayPal's id, its status and plan, the ends of the paid period, the grace and the access, and of each
+//! payment its time, its amount and how much of it went back ([`payments`]). A subscription is
 //! joined to a user by a code that we gave ([`link`]), and by nothing else. What follows for the user's
 //! plan is `access`'s; letters and ends by the clock are [`clock`]'s; [`keep`] is what an erasure leaves.
 
@@ -11,6 +12,7 @@ pub mod clock;
 pub mod facts;
 pub mod keep;
 pub mod link;
+mod payments;
 pub mod told;
 
 use clipqueue_entities::{
@@ -24,7 +26,7 @@ use sea_orm::{
 
 use self::{
     facts::Facts,
-    told::{About, Told},
+    told::{About, OfSubscription, Told},
 };
 use super::{erasure, error::Result, mails};
 use crate::{
@@ -72,7 +74,7 @@ impl From<sea_orm::DbErr> for Rejected {
 /// Takes a webhook in: what PayPal sent beside the body, and its raw bytes.
 pub async fn take(app: &App, sent: &Transmission, body: &[u8]) -> Result<Taken, Rejected> {
     app.paypal.verify(sent, body, app.clock.now())?;
-    let told = Told::read(body, app.config.paypal.period).ok_or(Rejected::Unreadable)?;
+    let told = Told::read(body).ok_or(Rejected::Unreadable)?;
     let Some(about) = told.about else {
         return Ok(Taken::Ignored);
     };
@@ -80,7 +82,14 @@ pub async fn take(app: &App, sent: &Transmission, body: &[u8]) -> Result<Taken, 
 }
 
 async fn apply(app: &App, event: &str, about: &About) -> Result<Taken> {
-    let user = whose(app, about).await?;
+    let known = match about {
+        About::Subscription(told) => Some(told.subscription.clone()),
+        About::Return(back) => payments::subscription_of(app, &back.sale).await?,
+    };
+    let user = match &known {
+        Some(subscription) => whose(app, subscription, about).await?,
+        None => None,
+    };
     let tx = app.db.begin().await?;
     let first = billing_event::Entity::insert(billing_event::ActiveModel {
         id: Set(app.vault.keyed("paypal-event", event)),
@@ -97,7 +106,13 @@ async fn apply(app: &App, event: &str, about: &About) -> Result<Taken> {
         tx.rollback().await?;
         return Ok(Taken::Repeated);
     }
-    if keep::is_kept(app, &tx, &about.subscription).await? {
+    let Some(subscription) = known else {
+        // What was paid comes later, or was for something else.
+        payments::came_too_early_in_tx(app, &tx, about).await?;
+        tx.commit().await?;
+        return Ok(Taken::New);
+    };
+    if keep::is_kept(app, &tx, &subscription).await? {
         // Its user was erased; the record stays as it was then.
         tx.commit().await?;
         return Ok(Taken::Ignored);
@@ -107,7 +122,7 @@ async fn apply(app: &App, event: &str, about: &About) -> Result<Taken> {
         Some(user) if !erasure::is_leaving(&tx, user).await? => Some(user),
         _ => None,
     };
-    let row = merge(app, &tx, about, user).await?;
+    let row = merge(app, &tx, &subscription, about, user).await?;
     if let Some(user) = row.after.user_id {
         access::give_in_tx(app, &tx, user).await?;
         clock::tell_in_tx(app, &tx, user, &row).await?;
@@ -124,19 +139,20 @@ async fn apply(app: &App, event: &str, about: &About) -> Result<Taken> {
 }
 
 /// Whose subscription it is: whose it was, or whose code it has, for a plan that is offered here.
-async fn whose(app: &App, about: &About) -> Result<Option<UserId>> {
+async fn whose(app: &App, paypal_id: &str, about: &About) -> Result<Option<UserId>> {
     let known = subscription::Entity::find()
-        .filter(subscription::Column::PaypalId.eq(&about.subscription))
+        .filter(subscription::Column::PaypalId.eq(paypal_id))
         .one(app.db.read())
         .await?
         .and_then(|row| row.user_id);
     if known.is_some() {
         return Ok(known);
     }
-    match &about.joins {
-        Some((code, plan)) if app.config.paypal.plan_ids.contains(plan) => {
-            link::user_of(app, code).await
-        }
+    match about {
+        About::Subscription(OfSubscription {
+            joins: Some((code, plan)),
+            ..
+        }) if app.config.paypal.offers(plan) => link::user_of(app, code).await,
         _ => Ok(None),
     }
 }
@@ -150,18 +166,22 @@ pub(super) struct Merged {
 async fn merge(
     app: &App,
     tx: &impl ConnectionTrait,
+    paypal_id: &str,
     about: &About,
     user: Option<UserId>,
 ) -> Result<Merged> {
     let fresh = subscription::Model {
         id: SubscriptionId::new(),
         user_id: None,
-        paypal_id: about.subscription.clone(),
+        paypal_id: paypal_id.to_owned(),
         status: SubscriptionStatus::Unknown,
         paid_until: None,
         grace_until: None,
         cutoff_at: None,
         status_at: None,
+        plan_id: None,
+        plan_at: None,
+        told_until: None,
         paid_at: None,
         failed_at: None,
         created_at: app.clock.now(),
@@ -175,19 +195,28 @@ async fn merge(
         .exec_without_returning(tx)
         .await?;
     let mut row = subscription::Entity::find()
-        .filter(subscription::Column::PaypalId.eq(&about.subscription))
+        .filter(subscription::Column::PaypalId.eq(paypal_id))
         .lock_exclusive()
         .one(tx)
         .await?
         .ok_or_else(|| anyhow::anyhow!("a subscription is gone that was just there"))?;
+    payments::record_in_tx(app, tx, row.id, about).await?;
     let before = Facts::of(&row);
-    let facts = before.join(about.facts);
-    let ends = facts.ends(app.config.paypal.grace);
+    let facts = match about {
+        About::Subscription(told) => before.clone().join(told.facts.clone()),
+        About::Return(_) => before.clone(),
+    };
+    let paypal = &app.config.paypal;
+    let period = paypal.period_of(facts.plan.as_ref().map(|(plan, _)| plan.as_str()));
+    let paid = payments::of(tx, row.id).await?;
+    let ends = facts.ends(&paid, period, paypal.grace);
     if let Some((status, at)) = facts.status {
         row.status = status;
         row.status_at = Some(at);
     }
-    row.paid_until = facts.paid_until;
+    (row.plan_id, row.plan_at) = facts.plan.unzip();
+    row.told_until = facts.told_until;
+    row.paid_until = ends.paid_until;
     row.paid_at = facts.paid_at;
     row.failed_at = facts.failed_at;
     row.grace_until = ends.grace_until;

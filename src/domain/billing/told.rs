@@ -1,8 +1,6 @@
 //! Reading an event of PayPal's: which subscription, and what of it. Nothing else of the body is looked at
 //! or kept. Pure.
 
-use std::time::Duration;
-
 use chrono::DateTime;
 use clipqueue_entities::{Timestamp, subscription::SubscriptionStatus};
 use serde_json::Value;
@@ -18,47 +16,81 @@ pub struct Told {
     pub about: Option<About>,
 }
 
+/// What an event is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum About {
+    /// A subscription, or a payment for one.
+    Subscription(OfSubscription),
+    /// Money that went back.
+    Return(Return),
+}
+
 /// What is told of a subscription.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct About {
+pub struct OfSubscription {
     /// PayPal's id of it.
     pub subscription: String,
     /// The code that we gave, and the plan; only what is told of the subscription itself has them.
     pub joins: Option<(String, String)>,
     /// What is known now.
     pub facts: Facts,
+    /// The payment, when it is about one.
+    pub payment: Option<Sale>,
 }
 
+/// A payment that was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sale {
+    /// PayPal's id of it.
+    pub id: String,
+    /// When.
+    pub at: Timestamp,
+    /// How much, in thousandths of whatever currency.
+    pub amount: Option<i64>,
+}
+
+/// A refund or a reversal. It names the payment and no subscription.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Return {
+    /// PayPal's id of the payment.
+    pub sale: String,
+    /// How much went back, in thousandths; [`ALL`], when nothing is said.
+    pub amount: i64,
+}
+
+/// More than anything that is paid, and little enough to be added up.
+pub const ALL: i64 = 1 << 50;
 /// The longest id of PayPal's that is kept.
 const MAX_ID: usize = 64;
 
 impl Told {
     /// Reads a body. Nothing, when it is no event.
-    pub fn read(body: &[u8], period: Duration) -> Option<Self> {
+    pub fn read(body: &[u8]) -> Option<Self> {
         let event: Value = serde_json::from_slice(body).ok()?;
         let id = text(&event, "id")?;
-        let about = about(&event, period);
+        let about = about(&event).filter(|about| match about {
+            About::Subscription(told) => told.subscription.len() <= MAX_ID,
+            About::Return(_) => true,
+        });
         Some(Self {
             event: id.to_owned(),
-            about: about.filter(|about| about.subscription.len() <= MAX_ID),
+            about,
         })
     }
 }
 
-fn about(event: &Value, period: Duration) -> Option<About> {
+fn about(event: &Value) -> Option<About> {
     let resource = &event["resource"];
     let kind = text(event, "event_type")?;
-    if kind == "PAYMENT.SALE.COMPLETED" {
-        let paid_at = instant(&resource["create_time"])?;
-        return Some(About {
-            subscription: text(resource, "billing_agreement_id")?.to_owned(),
-            joins: None,
-            facts: Facts {
-                paid_at: Some(paid_at),
-                paid_until: Some(paid_at + period),
-                ..Facts::default()
-            },
-        });
+    match kind {
+        "PAYMENT.SALE.COMPLETED" => return sale(resource).map(About::Subscription),
+        "PAYMENT.SALE.REFUNDED" => return went_back(resource, text(resource, "sale_id")?),
+        "PAYMENT.SALE.REVERSED" => {
+            // What is told is the payment itself, or what takes it back.
+            let sale = text(resource, "sale_id").or_else(|| text(resource, "id"))?;
+            return went_back(resource, sale);
+        }
+        _ => {}
     }
     let kind = kind.strip_prefix("BILLING.SUBSCRIPTION.")?;
     let told_at = ["update_time", "status_update_time"]
@@ -81,18 +113,58 @@ fn about(event: &Value, period: Duration) -> Option<About> {
     // PayPal names the next date even where the last payment failed.
     let is_good = status == Some(SubscriptionStatus::Active) && failures == 0;
     let next = instant(&billing["next_billing_time"]).filter(|_| is_good);
-    let joins = text(resource, "custom_id").zip(text(resource, "plan_id"));
-    Some(About {
+    let plan = text(resource, "plan_id").filter(|plan| plan.len() <= MAX_ID);
+    let joins = text(resource, "custom_id").zip(plan);
+    Some(About::Subscription(OfSubscription {
         subscription: text(resource, "id")?.to_owned(),
         joins: joins.map(|(code, plan)| (code.to_owned(), plan.to_owned())),
+        payment: None,
         facts: Facts {
             status: status.map(|status| (status, told_at)),
-            paid_until: next.max(paid_at.map(|at| at + period)),
+            plan: plan.map(|plan| (plan.to_owned(), told_at)),
+            told_until: next,
             paid_at,
             failed_at: failed
                 .then(|| instant(&billing["last_failed_payment"]["time"]).unwrap_or(told_at)),
         },
+    }))
+}
+
+fn sale(resource: &Value) -> Option<OfSubscription> {
+    let at = instant(&resource["create_time"])?;
+    let payment = text(resource, "id").map(|id| Sale {
+        id: id.to_owned(),
+        at,
+        amount: amount(resource),
+    });
+    Some(OfSubscription {
+        subscription: text(resource, "billing_agreement_id")?.to_owned(),
+        joins: None,
+        payment,
+        facts: Facts {
+            paid_at: Some(at),
+            ..Facts::default()
+        },
     })
+}
+
+fn went_back(resource: &Value, sale: &str) -> Option<About> {
+    Some(About::Return(Return {
+        sale: sale.to_owned(),
+        amount: amount(resource).unwrap_or(ALL),
+    }))
+}
+
+/// How much, in thousandths and without a sign: PayPal writes what goes back with one or without.
+fn amount(resource: &Value) -> Option<i64> {
+    let written = text(&resource["amount"], "total")?.trim_start_matches('-');
+    let (whole, part) = written.split_once('.').unwrap_or((written, ""));
+    let is_number = |text: &str| text.chars().all(|c| c.is_ascii_digit());
+    if whole.is_empty() || !is_number(whole) || !is_number(part) || part.len() > 3 {
+        return None;
+    }
+    let thousandths: i64 = format!("{whole}{part:0<3}").parse().ok()?;
+    (thousandths < ALL).then_some(thousandths)
 }
 
 fn status(word: &str) -> Option<SubscriptionStatus> {
@@ -133,10 +205,46 @@ mod tests {
 
     use super::*;
 
-    const PERIOD: Duration = Duration::from_secs(31 * 86_400);
-
     fn read(value: &Value) -> Option<Told> {
-        Told::read(value.to_string().as_bytes(), PERIOD)
+        Told::read(value.to_string().as_bytes())
+    }
+
+    fn subscription(value: &Value) -> OfSubscription {
+        match read(value).unwrap().about {
+            Some(About::Subscription(told)) => told,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_payment_and_what_goes_back_of_it_are_one() {
+        let mut event = json!({
+            "id": "WH-1", "event_type": "PAYMENT.SALE.COMPLETED",
+            "resource": {
+                "id": "8002", "billing_agreement_id": "I-1", "create_time": "2026-11-25T08:00:00Z",
+                "amount": { "total": "9.5", "currency": "EUR" },
+            },
+        });
+        let sale = subscription(&event).payment.unwrap();
+        assert_eq!((sale.id.as_str(), sale.amount), ("8002", Some(9_500)));
+        event["resource"]["amount"]["total"] = json!("1,000.00");
+        assert_eq!(subscription(&event).payment.unwrap().amount, None);
+        let back = |kind: &str, resource: Value| {
+            let event = json!({ "id": "WH-2", "event_type": kind, "resource": resource });
+            read(&event).unwrap().about
+        };
+        let of = |amount| {
+            Some(About::Return(Return {
+                sale: "8002".to_owned(),
+                amount,
+            }))
+        };
+        let refund = json!({ "id": "6YX4", "sale_id": "8002", "amount": { "total": "-9.50" } });
+        assert_eq!(back("PAYMENT.SALE.REFUNDED", refund.clone()), of(9_500));
+        assert_eq!(back("PAYMENT.SALE.REVERSED", refund), of(9_500));
+        let reversal = json!({ "id": "8002", "state": "completed" });
+        assert_eq!(back("PAYMENT.SALE.REVERSED", reversal.clone()), of(ALL));
+        assert_eq!(back("PAYMENT.SALE.REFUNDED", reversal), None);
     }
 
     #[test]
@@ -154,20 +262,21 @@ mod tests {
                 },
             },
         });
-        let about = read(&event).unwrap().about.unwrap();
+        let about = subscription(&event);
         assert_eq!(about.joins, Some(("code".to_owned(), "P-1".to_owned())));
         assert_eq!(about.facts.status.unwrap().0, SubscriptionStatus::Active);
+        assert_eq!(about.facts.plan.unwrap().0, "P-1");
         assert_eq!(
-            about.facts.paid_until,
+            about.facts.told_until,
             instant(&json!("2026-12-27T10:00:00Z"))
         );
         let mut failed = event;
         failed["event_type"] = json!("BILLING.SUBSCRIPTION.PAYMENT.FAILED");
         failed["resource"]["billing_info"]["failed_payments_count"] = json!(1);
-        let facts = read(&failed).unwrap().about.unwrap().facts;
+        let facts = subscription(&failed).facts;
         assert_eq!(facts.status, None);
         assert!(facts.failed_at > facts.paid_at);
-        assert!(facts.paid_until < instant(&json!("2026-12-27T10:00:00Z")));
+        assert_eq!(facts.told_until, None);
         assert_eq!(
             read(&json!({ "id": "WH-2", "event_type": "OTHER" }))
                 .unwrap()
@@ -180,7 +289,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_body_panics(bytes in prop::collection::vec(any::<u8>(), 0..200), time in ".{0,40}", kind in "[A-Z.-]{0,30}") {
-            let _ = Told::read(&bytes, PERIOD);
+            let _ = Told::read(&bytes);
             let event = json!({
                 "id": "x", "event_type": format!("BILLING.SUBSCRIPTION.{kind}"), "create_time": time,
                 "resource": { "id": "I", "status": kind, "update_time": time },

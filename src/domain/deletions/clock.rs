@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use clipqueue_entities::{
-    Timestamp,
+    DeletionRequestId, Timestamp,
     deletion_request::{self as request, RequestState},
 };
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, EntityTrait as _, PaginatorTrait as _, QueryFilter as _,
-    QueryOrder as _, QuerySelect as _,
 };
 use secrecy::SecretString;
 
@@ -24,7 +23,7 @@ use crate::{
 
 /// Days before the end at which reminders go out, the last first.
 pub const REMINDERS: [i32; 3] = [1, 3, 7];
-/// Requests that are looked at in one go.
+/// Requests that are read at once.
 const BATCH: u64 = 200;
 /// The sweep looks every minute; what is still there after this it could not mend.
 const LATE: Duration = Duration::from_secs(600);
@@ -33,23 +32,27 @@ const LATE: Duration = Duration::from_secs(600);
 pub async fn sweep(app: &App) -> Result<()> {
     let now = app.clock.now();
     let soon = now + Duration::from_secs(7 * 86_400);
-    let due = request::Entity::find()
-        .filter(request::Column::State.is_in([RequestState::Open, RequestState::Proven]))
-        .filter(request::Column::DueAt.lte(soon))
-        .order_by_asc(request::Column::DueAt)
-        .limit(BATCH)
-        .all(app.db.read())
-        .await?;
-    let mut failure = None;
-    for row in due {
-        let seen = if row.state == RequestState::Open && row.due_at <= now {
-            lapse(app, &row).await
-        } else {
-            remind(app, &row, now).await
+    let (mut failure, mut after) = (None, None);
+    // Those that wait for their next reminder stay among them: every page has its turn.
+    'all: loop {
+        let page = page(app, &[RequestState::Open, RequestState::Proven], after).await?;
+        let Some(last) = page.last() else {
+            break;
         };
-        if let Err(error) = seen {
-            tracing::error!(request.id = %row.id, ?error, "a request for deletion could not be seen to");
-            failure.get_or_insert(error);
+        after = Some((last.due_at, last.id));
+        for row in page {
+            if row.due_at > soon {
+                break 'all;
+            }
+            let seen = if row.state == RequestState::Open && row.due_at <= now {
+                lapse(app, &row).await
+            } else {
+                remind(app, &row, now).await
+            };
+            if let Err(error) = seen {
+                tracing::error!(request.id = %row.id, ?error, "a request for deletion could not be seen to");
+                failure.get_or_insert(error);
+            }
         }
     }
     look_on(app).await?;
@@ -59,28 +62,46 @@ pub async fn sweep(app: &App) -> Result<()> {
     }
 }
 
+/// The next requests in these states, those whose term ends first before others.
+async fn page(
+    app: &App,
+    states: &[RequestState],
+    after: Option<(Timestamp, DeletionRequestId)>,
+) -> Result<Vec<request::Model>> {
+    let mut requests = request::Entity::find()
+        .filter(request::Column::State.is_in(states.iter().copied()))
+        .cursor_by((request::Column::DueAt, request::Column::Id));
+    if let Some(last) = after {
+        requests.after(last);
+    }
+    Ok(requests.first(BATCH).all(app.db.read()).await?)
+}
+
 /// Sees to it that every open request has its job.
 async fn look_on(app: &App) -> Result<()> {
-    let open = request::Entity::find()
-        .filter(request::Column::State.eq(RequestState::Open))
-        .filter(request::Column::DetailsSealed.is_not_null())
-        .order_by_asc(request::Column::DueAt)
-        .limit(BATCH)
-        .all(app.db.read())
-        .await?;
-    if open.is_empty() {
-        return Ok(());
+    let mut after = None;
+    loop {
+        let page = page(app, &[RequestState::Open], after).await?;
+        let Some(last) = page.last() else {
+            return Ok(());
+        };
+        after = Some((last.due_at, last.id));
+        let open = page.iter().filter(|row| row.details_sealed.is_some());
+        let jobs: Vec<_> = open
+            .map(|row| {
+                let first = row.requested_at + super::look::FIRST;
+                (Job::LookAtProfile { request_id: row.id }, Some(first))
+            })
+            .collect();
+        if jobs.is_empty() {
+            continue;
+        }
+        let tx = app.db.begin().await?;
+        // One that is live already is not enqueued again.
+        app.enqueue_many_in_tx(&tx, jobs).await?;
+        tx.commit().await?;
+        app.nudge(STATUS);
     }
-    let tx = app.db.begin().await?;
-    let jobs = open.iter().map(|row| {
-        let first = row.requested_at + super::look::FIRST;
-        (Job::LookAtProfile { request_id: row.id }, Some(first))
-    });
-    // One that is live already is not enqueued again.
-    app.enqueue_many_in_tx(&tx, jobs.collect()).await?;
-    tx.commit().await?;
-    app.nudge(STATUS);
-    Ok(())
 }
 
 /// The smallest of the reminders whose time has come.

@@ -228,6 +228,22 @@ pub async fn waits_for_letter(db: &impl ConnectionTrait, erasure: ErasureId) -> 
     Ok(waiting > 0)
 }
 
+/// Deletes the files of the letters about the requests that began an erasure. Gives how many.
+pub async fn forget_letters(app: &App, erasure: ErasureId) -> Result<u64> {
+    let theirs: Vec<DeletionRequestId> = request::Entity::find()
+        .select_only()
+        .column(request::Column::Id)
+        .filter(request::Column::ErasureId.eq(erasure))
+        .into_tuple()
+        .all(app.db.read())
+        .await?;
+    let mut removed = 0;
+    for id in theirs {
+        removed += mails::files::forget_about(app, &cause(id, "")).await?;
+    }
+    Ok(removed)
+}
+
 /// An erasure has ended, in its transaction: whoever asked for it is told, and their address is gone.
 pub async fn erased_in_tx(
     app: &App,

@@ -14,7 +14,7 @@ use super::{Step, Watched, rows, steps};
 use crate::{
     app::App,
     crash::{self, Commit},
-    domain::{error::Result, key_accounts},
+    domain::{deletions, error::Result, key_accounts},
     queue::ledger,
 };
 
@@ -80,6 +80,8 @@ pub async fn look_again(app: &App, erasure: &erasure::Model) -> Result<Again> {
             .await?
             .rows_affected;
     }
+    // A letter that told of the beginning may have been written late; the one about the end comes later.
+    deletions::prove::forget_letters(app, erasure.id).await?;
     for file in &watched.media {
         found += app.media.wipe(*file).await.map_err(anyhow::Error::from)?;
     }

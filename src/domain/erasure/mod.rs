@@ -238,15 +238,35 @@ async fn lanes(app: &App, erasure: &erasure::Model) -> Result<Vec<String>> {
         .map(|account| account.id.to_string())
         .collect();
     if let (ErasureScope::User, Some(user)) = (erasure.scope, erasure.user_id) {
-        lanes.push(user.to_string());
-        let endpoints: Vec<WebhookEndpointId> = webhook_endpoint::Entity::find()
-            .select_only()
-            .column(webhook_endpoint::Column::Id)
-            .filter(webhook_endpoint::Column::UserId.eq(user))
-            .into_tuple()
-            .all(app.db.read())
-            .await?;
-        lanes.extend(endpoints.iter().map(ToString::to_string));
+        lanes.extend(own_lanes(app, user).await?);
     }
+    Ok(lanes)
+}
+
+/// The lanes of all jobs of a user.
+pub async fn lanes_of(app: &App, user: UserId) -> Result<Vec<String>> {
+    let accounts: Vec<AccountId> = account::Entity::find()
+        .select_only()
+        .column(account::Column::Id)
+        .filter(account::Column::UserId.eq(user))
+        .into_tuple()
+        .all(app.db.read())
+        .await?;
+    let mut lanes = own_lanes(app, user).await?;
+    lanes.extend(accounts.iter().map(ToString::to_string));
+    Ok(lanes)
+}
+
+/// The lanes that are a user's and no account's.
+async fn own_lanes(app: &App, user: UserId) -> Result<Vec<String>> {
+    let endpoints: Vec<WebhookEndpointId> = webhook_endpoint::Entity::find()
+        .select_only()
+        .column(webhook_endpoint::Column::Id)
+        .filter(webhook_endpoint::Column::UserId.eq(user))
+        .into_tuple()
+        .all(app.db.read())
+        .await?;
+    let mut lanes = vec![user.to_string()];
+    lanes.extend(endpoints.iter().map(ToString::to_string));
     Ok(lanes)
 }

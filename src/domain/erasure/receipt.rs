@@ -11,7 +11,7 @@ use sea_orm::ActiveEnum as _;
 use serde_json::{Value, json};
 
 use super::{Step, Watched};
-use crate::{app::App, secrets::sha256};
+use crate::{app::App, mail::Outbox, secrets::sha256};
 
 /// Where receipts lie in the media storage.
 pub(super) const PLACE: &str = "receipts";
@@ -129,6 +129,13 @@ pub(super) fn body(
                 "until": instant(now + LETTER_KEPT),
                 "places": [],
             }));
+            if matches!(app.config.mail.outbox, Outbox::Directory(_)) {
+                stays.push(json!({
+                    "what": "the letter with this receipt's code, with the address that it goes to, as a file of the outbox",
+                    "until": instant(now + LETTER_KEPT + app.config.retention.mails),
+                    "places": ["mail:"],
+                }));
+            }
         }
     }
     if let Some(follower) = beside.follower {

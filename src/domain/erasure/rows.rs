@@ -16,7 +16,7 @@ use super::{Watched, accounts, lanes};
 use crate::{
     app::App,
     crash::{self, Commit},
-    domain::{billing, error::Result, key_accounts, plans},
+    domain::{billing, deletions, error::Result, key_accounts, mails, plans, retention},
     queue::{Lease, ledger},
 };
 
@@ -125,6 +125,11 @@ pub const OWNED: &[Owned] = &[
     user("saved_texts", "id", "user_id = $1"),
     at_once(user("usage_days", "", "user_id = $1")),
     user("user_plans", "user_id", "user_id = $1"),
+    user(
+        "subscription_payments",
+        "id",
+        "subscription_id IN (SELECT id FROM subscriptions WHERE user_id = $1)",
+    ),
     user("subscriptions", "id", "user_id = $1"),
     user("billing_links", "user_id", "user_id = $1"),
     user("mails", "id", "user_id = $1"),
@@ -177,6 +182,13 @@ pub async fn delete_rows(
 ) -> Result<serde_json::Value> {
     let mut counts = Map::new();
     let watched = Watched::of(erasure);
+    let mut letters = deletions::prove::forget_letters(app, erasure.id).await?;
+    if let (ErasureScope::User, Some(user)) = (erasure.scope, erasure.user_id) {
+        letters += mails::files::forget_user(app, user).await?;
+    }
+    counts.insert("letter_files".to_owned(), json!(letters));
+    let small = retention::forget_small(app).await?;
+    counts.insert("small_counts".to_owned(), json!(small));
     let mut jobs = 0;
     let mut marks = 0;
     for lane in lanes(app, erasure).await? {

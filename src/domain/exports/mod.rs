@@ -4,7 +4,7 @@
 //! An export is accepted with the idempotency key, its row and its job in one transaction. The worker
 //! writes the archive straight into the store ([`write`](mod@write)), table by table ([`parts`]) and file
 //! by file, and makes it known with one statement under its lease: what a crash leaves of it is removed by
-//! the next try. An erasure ends the exports of whom it is about before anything else.
+//! the next try. A new archive ends the older ones, so that a user has one. An erasure ends the exports of whom it is about before anything else.
 
 pub mod archive;
 pub mod link;
@@ -22,6 +22,7 @@ use clipqueue_entities::{
 use sea_orm::{
     ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, EntityTrait as _,
     IntoActiveModel as _, PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    QueryTrait as _, sea_query::SelectStatement,
 };
 use url::Url;
 
@@ -102,7 +103,7 @@ pub async fn begin(app: &App, actor: &Actor, idempotency_key: &str) -> Result<ex
         .count(&tx)
         .await?;
     if recent >= MOST {
-        let text = "5 exports were asked for within a day; fetch one of them, or ask tomorrow";
+        let text = "5 exports were asked for within a day; fetch the newest, or ask tomorrow";
         return Err(Refusal::whole(Code::QuotaExceeded, text).into());
     }
     export::Entity::insert(row.clone().into_active_model().reset_all())
@@ -192,7 +193,7 @@ pub async fn started(app: &App, lease: &Lease, id: DataExportId) -> Result<()> {
     Ok(())
 }
 
-/// Makes a written archive known. False, when nobody wants it any more.
+/// Makes a written archive known and ends the older ones. False, when nobody wants it any more.
 pub async fn finished(
     app: &App,
     lease: &Lease,
@@ -215,8 +216,34 @@ pub async fn finished(
         .filter(export::Column::State.eq(ExportState::Running))
         .exec(&tx)
         .await?;
+    if changed.rows_affected != 1 {
+        tx.rollback().await?;
+        return Ok(false);
+    }
+    // Their time is over; whoever deletes what is over finds them by that.
+    let over = [ExportState::Ready];
+    export::Entity::update_many()
+        .set(export::ActiveModel {
+            expires_at: Set(Some(now)),
+            ..Default::default()
+        })
+        .filter(export::Column::UserId.in_subquery(owner_of(id)))
+        .filter(export::Column::Id.ne(id))
+        .filter(export::Column::State.is_in(over))
+        .exec(&tx)
+        .await?;
     tx.commit().await?;
-    Ok(changed.rows_affected == 1)
+    if let Err(error) = expire(app).await {
+        tracing::warn!(?error, "older archives are deleted later");
+    }
+    Ok(true)
+}
+
+fn owner_of(id: DataExportId) -> SelectStatement {
+    export::Entity::find_by_id(id)
+        .select_only()
+        .column(export::Column::UserId)
+        .into_query()
 }
 
 /// Gives an export up.
@@ -255,11 +282,22 @@ pub async fn remove(app: &App, id: DataExportId) -> Result<()> {
     Ok(())
 }
 
+/// Removes what a worker wrote of an export that is not wanted any more. False, when the export is there to
+/// be fetched: an earlier try died right after it had made it known.
+pub async fn clear(app: &App, id: DataExportId) -> Result<bool> {
+    let row = export::Entity::find_by_id(id).one(app.db.read()).await?;
+    if row.is_some_and(|row| row.state == ExportState::Ready) {
+        return Ok(false);
+    }
+    remove(app, id).await?;
+    Ok(true)
+}
+
 /// Deletes the archives whose time is over, at most a batch. Gives how many.
 pub async fn expire(app: &App) -> Result<u64> {
     let over = export::Entity::find()
         .filter(export::Column::State.eq(ExportState::Ready))
-        .filter(export::Column::ExpiresAt.lt(app.clock.now()))
+        .filter(export::Column::ExpiresAt.lte(app.clock.now()))
         .limit(BATCH)
         .all(app.db.read())
         .await?;

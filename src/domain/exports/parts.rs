@@ -1,12 +1,13 @@
 //! What an export holds: one line for each table with somebody's rows, and one for each that is left out
 //! with the reason. A test holds the two against everything that an erasure deletes.
 
-use std::{fmt::Write as _, future::Future, pin::Pin};
+use std::{future::Future, pin::Pin};
 
 use clipqueue_entities as entities;
 use sea_orm::{
-    DatabaseBackend, DatabaseConnection, DbErr, EntityTrait, IdenStatic as _, Iterable as _,
-    ModelTrait as _, PrimaryKeyToColumn as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    ColumnTrait as _, DatabaseBackend, DatabaseConnection, DbErr, EntityTrait, ExprTrait as _,
+    IdenStatic as _, Iterable as _, ModelTrait as _, PrimaryKeyToColumn as _, QueryFilter as _,
+    QueryOrder as _, QuerySelect as _,
     sea_query::{Expr, Value as Stored, value::sea_value_to_json_value},
 };
 use serde_json::{Map, Value};
@@ -15,9 +16,21 @@ use uuid::Uuid;
 use crate::domain::erasure::receipt::instant;
 
 /// Rows that are read at once.
-pub(super) const PAGE: u64 = 500;
+const PAGE: u64 = 500;
 
-type Page<'a> = Pin<Box<dyn Future<Output = Result<Vec<Value>, DbErr>> + Send + 'a>>;
+/// The key of a row: where the next page goes on, whatever was deleted meanwhile.
+pub type Key = Vec<Stored>;
+
+/// Some rows of a table.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// The rows.
+    pub rows: Vec<Value>,
+    /// The key of the last; nothing, when no further page follows.
+    pub last: Option<Key>,
+}
+
+type Reading<'a> = Pin<Box<dyn Future<Output = Result<Page, DbErr>> + Send + 'a>>;
 
 /// The rows of one table.
 pub struct Part {
@@ -28,7 +41,12 @@ pub struct Part {
     /// Which rows. `{user}` is the user's id, `{accounts}` and `{posts}` select the ids of theirs, and
     /// `{lanes}` are their ids as texts.
     which: &'static str,
-    read: for<'a> fn(&'a DatabaseConnection, String, &'static [&'static str], u64) -> Page<'a>,
+    read: for<'a> fn(
+        &'a DatabaseConnection,
+        String,
+        &'static [&'static str],
+        Option<Key>,
+    ) -> Reading<'a>,
 }
 
 macro_rules! part {
@@ -37,8 +55,8 @@ macro_rules! part {
             table: $table,
             omit: $omit,
             which: $which,
-            read: |db, which, omit, offset| {
-                Box::pin(page::<entities::$entity::Entity>(db, which, omit, offset))
+            read: |db, which, omit, after| {
+                Box::pin(page::<entities::$entity::Entity>(db, which, omit, after))
             },
         }
     };
@@ -102,6 +120,12 @@ pub const PARTS: &[Part] = &[
     part!(user_plan, "user_plans", OF_USER),
     part!(subscription, "subscriptions", OF_USER),
     part!(
+        subscription_payment,
+        "subscription_payments",
+        "subscription_id IN (SELECT s.id FROM subscriptions s WHERE s.user_id = {user})",
+        omit & ["id"]
+    ),
+    part!(
         billing_link,
         "billing_links",
         OF_USER,
@@ -134,6 +158,11 @@ pub const PARTS: &[Part] = &[
     part!(metric_plan, "metric_plans", OF_ACCOUNTS),
     part!(budget_mark, "budget_marks", "subject IN ({lanes})"),
     part!(job, "jobs", "lane IN ({lanes})"),
+    part!(
+        job_attempt,
+        "job_attempts",
+        "job_id IN (SELECT j.id FROM jobs j WHERE j.lane IN ({lanes}))"
+    ),
     part!(bulk_act, "bulk_acts", OF_USER),
     part!(
         idempotency_key,
@@ -168,22 +197,27 @@ pub const OTHERWISE: &[(&str, &str)] = &[
         "oauth_states",
         "secrets of a consent that is under way, good for minutes",
     ),
+    (
+        "cron_slots",
+        "when the product's own jobs run, which is about nobody",
+    ),
 ];
 
 /// Whose rows, in the words of a database.
 #[derive(Clone, Debug)]
-pub(super) struct Whose {
+pub struct Whose {
     user: String,
     lanes: String,
 }
 
 impl Whose {
-    pub(super) fn new(backend: DatabaseBackend, user: Uuid, accounts: &[Uuid]) -> Self {
-        // Jobs have a lane of the user's own, or of an account.
-        let mut lanes = format!("'{user}'");
-        for account in accounts {
-            let _ = write!(lanes, ", '{account}'");
-        }
+    /// Of a user, whose jobs have these lanes.
+    pub fn new(backend: DatabaseBackend, user: Uuid, lanes: &[String]) -> Self {
+        let lanes: Vec<String> = lanes
+            .iter()
+            .map(|lane| format!("'{}'", lane.replace('\'', "''")))
+            .collect();
+        let lanes = lanes.join(", ");
         // An id is hexadecimal digits: nothing of it needs to be escaped.
         let user = match backend {
             DatabaseBackend::Postgres => format!("'{user}'::uuid"),
@@ -194,13 +228,13 @@ impl Whose {
 }
 
 impl Part {
-    /// Rows from `offset` on, in the order of their keys.
-    pub(super) async fn page(
+    /// Rows after the one with this key, in the order of their keys.
+    pub async fn page(
         &self,
         db: &DatabaseConnection,
         whose: &Whose,
-        offset: u64,
-    ) -> Result<Vec<Value>, DbErr> {
+        after: Option<Key>,
+    ) -> Result<Page, DbErr> {
         let which = self
             .which
             .replace(
@@ -213,7 +247,7 @@ impl Part {
             )
             .replace("{user}", &whose.user)
             .replace("{lanes}", &whose.lanes);
-        (self.read)(db, which, self.omit, offset).await
+        (self.read)(db, which, self.omit, after).await
     }
 }
 
@@ -221,17 +255,27 @@ async fn page<E>(
     db: &DatabaseConnection,
     which: String,
     omit: &'static [&'static str],
-    offset: u64,
-) -> Result<Vec<Value>, DbErr>
+    after: Option<Key>,
+) -> Result<Page, DbErr>
 where
     E: EntityTrait,
 {
-    let mut query = E::find().filter(Expr::cust(which));
-    for key in E::PrimaryKey::iter() {
-        query = query.order_by_asc(key.into_column());
+    let keys: Vec<E::Column> = E::PrimaryKey::iter().map(|key| key.into_column()).collect();
+    let mut query = E::find().filter(Expr::cust(format!("({which})")));
+    if let Some(last) = after {
+        let columns = keys.iter().map(|key| Expr::col(key.as_column_ref()));
+        let last = last.into_iter().map(Expr::val);
+        query = query.filter(Expr::tuple(columns).gt(Expr::tuple(last)));
     }
-    let rows = query.offset(offset).limit(PAGE).all(db).await?;
-    Ok(rows
+    for key in &keys {
+        query = query.order_by_asc(*key);
+    }
+    let rows = query.limit(PAGE).all(db).await?;
+    let last = rows
+        .last()
+        .filter(|_| rows.len() as u64 == PAGE)
+        .map(|row| keys.iter().map(|key| row.get(*key)).collect());
+    let rows = rows
         .iter()
         .map(|row| {
             let mut object = Map::new();
@@ -243,7 +287,8 @@ where
             }
             Value::Object(object)
         })
-        .collect())
+        .collect();
+    Ok(Page { rows, last })
 }
 
 /// A value for its reader: instants as texts, bytes as hexadecimal digits.

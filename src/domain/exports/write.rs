@@ -2,21 +2,25 @@
 //! `about.json`, which says what is there and what is not.
 
 use bytes::Bytes;
-use clipqueue_entities::{DataExportId, MediaId, UserId, account, data_export as export, media};
+use clipqueue_entities::{DataExportId, MediaId, UserId, data_export as export, media};
 use futures::TryStreamExt as _;
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _};
+use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value, json};
-use uuid::Uuid;
 
 use super::{
     archive::Archive,
     named::Named,
-    parts::{OTHERWISE, PAGE, PARTS, Whose},
+    parts::{OTHERWISE, PARTS, Whose},
     wanted,
 };
 use crate::{
     app::App,
-    domain::{erasure::receipt::instant, error::Result},
+    domain::{
+        billing::link,
+        erasure::{self, receipt::instant},
+        error::Result,
+    },
     media::{Media, MediaError, MediaState, Storage},
     queue::Lease,
 };
@@ -50,6 +54,7 @@ pub async fn write(app: &App, lease: &Lease, row: &export::Model) -> Result<Writ
     };
     let mut rows = writer.tables().await?;
     rows.insert("audit_log".to_owned(), writer.audit().await?.into());
+    writer.contact().await?;
     let media = writer.media(&files).await?;
     writer.about(rows, media).await?;
     let parcel = writer.archive.finish().await?;
@@ -114,24 +119,19 @@ impl Writer<'_> {
 
     /// Writes a file for each table. Gives how many rows each has.
     async fn tables(&self) -> Result<Map<String, Value>> {
-        let accounts: Vec<Uuid> = account::Entity::find()
-            .select_only()
-            .column(account::Column::Id)
-            .filter(account::Column::UserId.eq(self.user))
-            .into_tuple()
-            .all(self.app.db.read())
-            .await?;
-        let whose = Whose::new(self.app.db.backend(), self.user.0, &accounts);
+        let lanes = erasure::lanes_of(self.app, self.user).await?;
+        let whose = Whose::new(self.app.db.backend(), self.user.0, &lanes);
         let mut counts = Map::new();
         for part in PARTS {
             self.file(format!("data/{}.json", part.table)).await?;
             self.text("[").await?;
-            let mut written = 0;
+            let (mut written, mut last) = (0, None);
             loop {
-                let page = part.page(self.app.db.read(), &whose, written).await?;
-                self.rows(written, &page).await?;
-                written += page.len() as u64;
-                if (page.len() as u64) < PAGE {
+                let page = part.page(self.app.db.read(), &whose, last).await?;
+                self.rows(written, &page.rows).await?;
+                written += page.rows.len() as u64;
+                last = page.last;
+                if last.is_none() {
                     break;
                 }
             }
@@ -152,6 +152,15 @@ impl Writer<'_> {
         }
         self.text("\n]\n").await?;
         Ok(written)
+    }
+
+    /// Writes the address that letters about payments go to, which is sealed in its row.
+    async fn contact(&self) -> Result<()> {
+        let address = link::contact(self.app, self.app.db.read(), self.user).await?;
+        let address = address.as_ref().map(|address| address.expose_secret());
+        self.file("data/billing_contact.json".to_owned()).await?;
+        self.text(format!("{}\n", json!({ "email": address })))
+            .await
     }
 
     /// Writes the bytes of every file that is whole. Gives their names in the archive.
@@ -186,6 +195,11 @@ impl Writer<'_> {
             .iter()
             .map(|(table, how)| ((*table).to_owned(), Value::from(*how)))
             .collect();
+        let omitted: Map<String, Value> = PARTS
+            .iter()
+            .filter(|part| !part.omit.is_empty())
+            .map(|part| (part.table.to_owned(), json!(part.omit)))
+            .collect();
         let about = json!({
             "what": "Everything that is held about you: the rows of each table below data/, your files below media/.",
             "user": self.user,
@@ -193,7 +207,9 @@ impl Writer<'_> {
             "rows": rows,
             "media": media,
             "left_out_or_elsewhere": otherwise,
-            "secrets": "Hashes of keys, sealed tokens and secrets of webhooks are left out of the rows.",
+            "billing_contact": "The address for letters about payments, which its row holds sealed, is in data/billing_contact.json.",
+            "columns_left_out": omitted,
+            "secrets": "Left out are hashes and sealed values, which are of use to nobody else, and numbers of our own.",
         });
         self.file("about.json".to_owned()).await?;
         self.text(format!("{about:#}\n")).await

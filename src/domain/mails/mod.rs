@@ -2,9 +2,10 @@
 //!
 //! A cause has one letter, whoever writes it how often. Address and text lie sealed in the row until a
 //! server took the letter, and are gone with it. A try whose answer was lost is repeated under the same
-//! name (`Message-ID`), by which servers and readers know it for the same letter. This knows no rule
-//! about when somebody is written to.
+//! name (`Message-ID`), by which servers and readers know it for the same letter. Where letters are files
+//! ([`files`]), those go with their rows. This knows no rule about when somebody is written to.
 
+pub mod files;
 pub mod letters;
 
 use clipqueue_entities::{

@@ -2,9 +2,10 @@
 //!
 //! [`plan`] says what would go and changes nothing; [`prune`] deletes by the same conditions. What went is
 //! counted by rule and day ([`tally`]). A rule that fails keeps no other from its turn. Technical logs are
-//! not here: the product writes them to its output alone, and their keeping is the operator's.
+//! here as far as they are files of `log.directory`; what becomes of the output is the operator's.
 
 mod evidence;
+mod logs;
 mod lost;
 mod media;
 mod rows;
@@ -17,10 +18,10 @@ use std::time::Duration;
 use clipqueue_entities::Timestamp;
 
 pub use rules::{RULES, Rule};
-pub use tally::{Day, days};
+pub use tally::{Day, FEW, days, forget_small};
 
 use self::rules::Work;
-use super::{audit::chain, erasure, error::Result, exports};
+use super::{audit::chain, erasure, error::Result, exports, mails};
 use crate::app::App;
 
 /// What one statement deletes at most.
@@ -89,6 +90,11 @@ pub async fn plan(app: &App, depth: Depth) -> Result<Vec<Due>> {
             Work::Receipts => rows::RECEIPTS.count(app, before).await?,
             Work::Uploads => rows::UPLOADS.count(app, app.clock.now()).await?,
             Work::Exports => rows::EXPORTS.count(app, app.clock.now()).await?,
+            Work::Letters => Count {
+                count: mails::files::count(app, before).await?,
+                oldest: None,
+            },
+            Work::Logs => logs::count(app, before)?,
             Work::Evidence => evidence::count(app, before).await?,
             Work::Media => media::count(app).await?,
             Work::Strays | Work::Lost if depth == Depth::Rows => continue,
@@ -136,6 +142,8 @@ async fn apply(app: &App, rule: &Rule) -> Result<u64> {
                 (expired.map_err(anyhow::Error::from)?, u64::MAX)
             }
             Work::Exports => (exports::expire(app).await?, 1),
+            Work::Letters => (mails::files::prune(app, before).await?, u64::MAX),
+            Work::Logs => (logs::prune(app, before)?, u64::MAX),
             Work::Evidence => (evidence::empty(app, before, BATCH).await?, BATCH),
             Work::Media => (media::purge(app).await?, u64::MAX),
             Work::Strays => {

@@ -59,6 +59,11 @@ pub(super) const STRANGE_SUBSCRIPTIONS: Rows = Rows {
     only: "t.user_id IS NULL",
     ..by_age("subscriptions", "id", "created_at")
 };
+/// What went back of a payment that nothing here was paid by.
+pub(super) const STRANGE_PAYMENTS: Rows = Rows {
+    only: "t.subscription_id IS NULL",
+    ..by_age("subscription_payments", "id", "created_at")
+};
 pub(super) const WEBHOOK_DELIVERIES: Rows = Rows {
     only: "t.state <> 'pending'",
     ..by_age("webhook_deliveries", "id", "ended_at")

@@ -57,6 +57,10 @@ pub(super) enum Work {
     Receipts,
     /// By the store of media.
     Uploads,
+    /// File by file, in the outbox.
+    Letters,
+    /// File by file, in the directory of logs.
+    Logs,
     /// By emptying bodies.
     Evidence,
     /// With the archive, whose end is on record.
@@ -165,6 +169,20 @@ pub const RULES: &[Rule] = &[
         Work::Rows(rows::MAILS),
     ),
     rule(
+        "mail_files",
+        "letters in the outbox, where letters are files",
+        Some("retention.mails"),
+        |config| config.retention.mails,
+        Work::Letters,
+    ),
+    rule(
+        "technical_logs",
+        "log files of this machine",
+        Some("retention.logs"),
+        |config| config.retention.logs,
+        Work::Logs,
+    ),
+    rule(
         "billing_events",
         "which of PayPal's events were taken",
         None,
@@ -177,6 +195,13 @@ pub const RULES: &[Rule] = &[
         None,
         |_| STRANGE_SUBSCRIPTIONS,
         Work::Rows(rows::STRANGE_SUBSCRIPTIONS),
+    ),
+    rule(
+        "strange_payments",
+        "refunds of payments for nothing here",
+        None,
+        |_| STRANGE_SUBSCRIPTIONS,
+        Work::Rows(rows::STRANGE_PAYMENTS),
     ),
     rule(
         "billing_records",

@@ -10,10 +10,17 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use crate::{app::App, domain::error::Result};
+use crate::{
+    app::App,
+    crash::{self, Commit},
+    domain::error::Result,
+};
 
 /// Milliseconds of a day.
 const DAY: i64 = 86_400_000;
+
+/// A count below this is of few: an erasure leaves none.
+pub const FEW: i64 = 10;
 
 /// What a rule removed on a day.
 pub type Day = retention_day::Model;
@@ -37,6 +44,16 @@ pub(super) async fn add(app: &App, rule: &'static str, removed: u64) -> Result<(
     .exec_without_returning(app.db.write())
     .await?;
     Ok(())
+}
+
+/// Deletes the counts of days on which little went, and gives how many they were: what is said of few may
+/// be said of somebody.
+pub async fn forget_small(app: &App) -> Result<u64> {
+    let small = retention_day::Entity::delete_many()
+        .filter(retention_day::Column::Removed.lt(FEW))
+        .exec(app.db.write());
+    let small = crash::write(Commit::RowsErased, small).await?;
+    Ok(small.rows_affected)
 }
 
 /// What was removed by each rule since `since`, newest day first.

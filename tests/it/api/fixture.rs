@@ -70,6 +70,7 @@ impl World {
             settings: vec![
                 set("database.url", &format!("sqlite:{}", place("db.sqlite"))),
                 set("media.url", &place("media")),
+                set("mail.url", &place("outbox")),
                 set("media.min_free_bytes", "0"),
                 set("tiktok.authorize_base", sim.base_url()),
                 set("tiktok.api_base", sim.base_url()),

@@ -39,6 +39,7 @@ impl World {
         let path = |name: &str| dir.path().join(name).display().to_string();
         let mut all = vec![
             ("media.url", path("media")),
+            ("mail.url", path("outbox")),
             ("media.min_free_bytes", "0".to_owned()),
             ("tiktok.api_base", sim.base.clone()),
             ("tiktok.authorize_base", sim.base.clone()),

@@ -1,5 +1,6 @@
 //! Leaving: disconnecting an account, deleting a user, and the proof that nothing stays.
 
+mod aggregates;
 mod around;
 mod disconnect;
 mod dying;

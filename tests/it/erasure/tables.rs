@@ -18,11 +18,18 @@ const LEADING: &[&str] = &[
     "open_id",
     "lane",
     "subject",
+    "job_id",
+    "subscription_id",
 ];
 
 /// Tables with such a column that are not deleted from by it, and what happens instead.
 const OTHERWISE: &[(&str, &str)] = &[
     ("jobs", "deleted by their lane, which is the account"),
+    ("job_attempts", "deleted with their job"),
+    (
+        "cron_slots",
+        "when the product's own jobs run; about nobody",
+    ),
     (
         "budget_marks",
         "deleted by their subject, which is the account",

@@ -12,7 +12,15 @@ use sea_orm::{ConnectionTrait as _, Statement};
 use crate::support::app::{Stack, TestApp};
 
 /// Columns that lead to somebody.
-const LEADING: &[&str] = &["user_id", "account_id", "post_id", "media_id", "lane"];
+const LEADING: &[&str] = &[
+    "user_id",
+    "account_id",
+    "post_id",
+    "media_id",
+    "lane",
+    "job_id",
+    "subscription_id",
+];
 
 /// Every table with its columns and their types.
 async fn tables(t: &TestApp) -> BTreeMap<String, BTreeMap<String, String>> {

@@ -42,7 +42,7 @@ crate::on_both_stacks!(
     disconnecting_an_account_deletes_exports_that_hold_it,
 );
 
-async fn get(t: &TestApp, path: &str) -> (u16, Vec<u8>) {
+pub(super) async fn get(t: &TestApp, path: &str) -> (u16, Vec<u8>) {
     let token = CancellationToken::new;
     let router = clipqueue::http::router(&t.app, None, token(), token());
     let request = Request::get(path).body(Body::empty()).unwrap();
@@ -52,7 +52,7 @@ async fn get(t: &TestApp, path: &str) -> (u16, Vec<u8>) {
     (parts.status.as_u16(), body.to_vec())
 }
 
-fn path_of(t: &TestApp, row: &data_export::Model) -> Option<String> {
+pub(super) fn path_of(t: &TestApp, row: &data_export::Model) -> Option<String> {
     let (url, _) = exports::address(&t.app, row)?;
     Some(url.path().to_owned())
 }
@@ -61,7 +61,7 @@ async fn request(t: &TestApp, key: &str) -> data_export::Model {
     exports::begin(&t.app, &t.actor, key).await.unwrap()
 }
 
-async fn row(t: &TestApp, before: &data_export::Model) -> data_export::Model {
+pub(super) async fn row(t: &TestApp, before: &data_export::Model) -> data_export::Model {
     let row = data_export::Entity::find_by_id(before.id)
         .one(t.app.db.read())
         .await;
@@ -69,7 +69,7 @@ async fn row(t: &TestApp, before: &data_export::Model) -> data_export::Model {
 }
 
 /// Asks for an export and waits until it can be fetched.
-async fn exported(t: &mut TestApp, key: &str) -> data_export::Model {
+pub(super) async fn exported(t: &mut TestApp, key: &str) -> data_export::Model {
     let begun = request(t, key).await;
     t.drain().await;
     let ready = row(t, &begun).await;
@@ -78,7 +78,7 @@ async fn exported(t: &mut TestApp, key: &str) -> data_export::Model {
 }
 
 /// The files of an archive.
-fn unpacked(bytes: &[u8]) -> BTreeMap<String, Vec<u8>> {
+pub(super) fn unpacked(bytes: &[u8]) -> BTreeMap<String, Vec<u8>> {
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).unwrap();
     let mut files = BTreeMap::new();
     for place in 0..archive.len() {
@@ -90,7 +90,7 @@ fn unpacked(bytes: &[u8]) -> BTreeMap<String, Vec<u8>> {
     files
 }
 
-fn parsed(files: &BTreeMap<String, Vec<u8>>, table: &str) -> Vec<Value> {
+pub(super) fn parsed(files: &BTreeMap<String, Vec<u8>>, table: &str) -> Vec<Value> {
     let text = &files[&format!("data/{table}.json")];
     serde_json::from_slice(text).unwrap_or_else(|error| panic!("{table}: {error}"))
 }

@@ -4,6 +4,8 @@ mod chain;
 mod completeness;
 mod ended;
 mod exports;
+mod held;
+mod logs;
 mod media;
 mod rules;
 

@@ -6,7 +6,13 @@ use clipqueue::domain::{
     plans,
     posts::{self, NewPost},
 };
-use clipqueue_entities::{post::PostState, user_plan::PlanName};
+use clipqueue_entities::{
+    UserId,
+    post::PostState,
+    user,
+    user_plan::{self, PlanName},
+};
+use sea_orm::{ActiveValue::Set, EntityTrait as _};
 use serde_json::json;
 
 use super::{
@@ -25,6 +31,7 @@ crate::on_both_stacks_by_hand!(
     the_free_plan_may_be_what_remains,
     a_plan_that_an_operator_gave_stays_when_it_lasts_longer,
     a_subscription_is_shown_and_offered_by_the_api,
+    an_end_behind_many_others_is_told,
 );
 
 async fn standing(t: &TestApp) -> plans::Standing {
@@ -202,4 +209,42 @@ async fn a_subscription_is_shown_and_offered_by_the_api(stack: Stack) {
         shown["data"]["usage"]["plan"]["accessEnded"], true,
         "{shown}"
     );
+}
+
+/// More than the sweep reads at once.
+const MANY: usize = 1100;
+
+async fn an_end_behind_many_others_is_told(stack: Stack) {
+    let t = with_paypal(stack, &[]).await;
+    let start = t.clock.now();
+    let code = t.custom_id(Some(ADDRESS)).await;
+    t.paypal_tells(&activated("I-1", &code, start, start + HOUR * 2))
+        .await;
+    // Their access ended before, and nobody knows where to write to.
+    let ids: Vec<UserId> = (0..MANY).map(|_| UserId::new()).collect();
+    let users = ids.iter().map(|id| user::ActiveModel {
+        id: Set(*id),
+        name: Set(format!("payer-{id}")),
+        created_at: Set(start),
+        ..Default::default()
+    });
+    let plans = ids.iter().map(|id| user_plan::ActiveModel {
+        user_id: Set(*id),
+        plan: Set(PlanName::Paid),
+        ends_at: Set(Some(start + HOUR)),
+        changed_at: Set(start),
+        by_subscription: Set(true),
+    });
+    let db = t.app.db.write();
+    user::Entity::insert_many(users)
+        .exec_without_returning(db)
+        .await
+        .unwrap();
+    user_plan::Entity::insert_many(plans)
+        .exec_without_returning(db)
+        .await
+        .unwrap();
+    t.advance(HOUR * 2 + MINUTE);
+    billing::clock::sweep(&t.app).await.unwrap();
+    assert_eq!(t.kinds_of_mails().await, ["grace_ending"]);
 }

@@ -1,12 +1,12 @@
 //! What an erasure leaves of subscriptions: the billing metadata, which leads to nobody here.
 
 use clipqueue::domain::{billing, erasure, retention};
-use clipqueue_entities::{billing_link, billing_record, mail, subscription};
+use clipqueue_entities::{billing_link, billing_record, mail, subscription, subscription_payment};
 use sea_orm::{EntityTrait as _, PaginatorTrait as _};
 
 use super::{
     ADDRESS, CREATOR,
-    paypal::{activated, failed, paid, with_paypal},
+    paypal::{activated, failed, paid, refunded, with_paypal},
 };
 use crate::support::{
     app::Stack,
@@ -24,6 +24,8 @@ async fn only_the_records_that_the_receipt_names_stay(stack: Stack) {
         .await;
     t.paypal_tells(&failed("I-BW452GLLEP1G", start + MINUTE))
         .await;
+    let before = start - DAY * 30;
+    t.paypal_tells(&paid("I-BW452GLLEP1G", before)).await;
     let user = t.actor.user_id;
     let names = t
         .known_by(user, None, &["I-BW452GLLEP1G", ADDRESS, code.as_str()])
@@ -36,6 +38,8 @@ async fn only_the_records_that_the_receipt_names_stay(stack: Stack) {
     t.assert_gone(&names, &status).await;
     let db = t.app.db.read();
     assert_eq!(subscription::Entity::find().count(db).await.unwrap(), 0);
+    let payments = subscription_payment::Entity::find().count(db).await;
+    assert_eq!(payments.unwrap(), 0);
     assert_eq!(billing_link::Entity::find().count(db).await.unwrap(), 0);
     assert_eq!(mail::Entity::find().count(db).await.unwrap(), 0);
 
@@ -60,6 +64,8 @@ async fn only_the_records_that_the_receipt_names_stay(stack: Stack) {
             .unwrap(),
         0
     );
+    t.paypal_tells(&refunded("I-BW452GLLEP1G", before, "-9.00"))
+        .await;
     t.paypal_tells(&activated(
         "I-LATE",
         &code,
@@ -70,7 +76,8 @@ async fn only_the_records_that_the_receipt_names_stay(stack: Stack) {
     let late = t.subscription_of("I-LATE").await.unwrap();
     assert_eq!(late.user_id, None);
     t.advance(DAY * 31);
-    retention::prune(&t.app).await.unwrap();
+    let pruned = retention::prune(&t.app).await.unwrap();
+    assert_eq!(pruned.of("strange_payments"), 1, "it is nobody's");
     assert!(t.subscription_of("I-LATE").await.is_none());
 
     // The records have an end, too.

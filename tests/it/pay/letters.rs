@@ -1,11 +1,19 @@
 //! Letters: sent once, tried again, given up, and gone from here as soon as they are out.
 
-use clipqueue::domain::mails::{self, To, letters::Content};
-use clipqueue_entities::{job::JobState, mail::MailState};
+use clipqueue::domain::{
+    erasure::{
+        self,
+        search::{self, Needle},
+    },
+    mails::{self, To, letters::Content},
+    retention::{self, Depth},
+};
+use clipqueue_entities::{deletion_request::RequestState, job::JobState, mail::MailState};
 use secrecy::SecretString;
 
 use super::{
-    ADDRESS,
+    ADDRESS, CREATOR,
+    proofs::SCOPES,
     smtp::{Manner, Server},
     with_mail,
 };
@@ -21,6 +29,7 @@ crate::on_both_stacks_by_hand!(
     a_server_that_stays_away_is_given_up_and_said_so,
 );
 crate::on_both_stacks!(without_a_server_letters_are_files);
+crate::on_both_stacks_by_hand!(files_of_letters_go_with_whom_they_were_about);
 
 async fn write(t: &TestApp, cause: &str) {
     let address = SecretString::from(ADDRESS);
@@ -178,4 +187,87 @@ async fn without_a_server_letters_are_files(mut t: TestApp) {
         letter.contains(&format!("<{}@example.com>", row.id)),
         "{letter}"
     );
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = |path: &std::path::Path| {
+            let about = std::fs::metadata(path).unwrap();
+            about.permissions().mode() & 0o777
+        };
+        assert_eq!(mode(&directory), 0o700);
+        assert_eq!(mode(&directory.join(format!("{}.eml", row.id))), 0o600);
+    }
+
+    // It is found, and it goes with the record that it was sent; what is not ours stays.
+    assert_eq!(in_letters(&t, ADDRESS).await, 1);
+    std::fs::write(directory.join("notes.txt"), "not ours").unwrap();
+    std::fs::write(
+        directory.join(format!(".{}.part", uuid::Uuid::now_v7())),
+        "half",
+    )
+    .unwrap();
+    let due = async || {
+        let plan = retention::plan(&t.app, Depth::Rows).await.unwrap();
+        let rule = plan.into_iter().find(|due| due.rule.name == "mail_files");
+        rule.unwrap().due.count
+    };
+    assert_eq!(due().await, 1, "what a crash left of a letter");
+    t.advance(DAY * 29);
+    let early = retention::prune(&t.app).await.unwrap();
+    assert_eq!(early.of("mail_files"), 1);
+    assert_eq!(in_letters(&t, ADDRESS).await, 1);
+    t.advance(DAY * 2);
+    let late = retention::prune(&t.app).await.unwrap();
+    assert_eq!((late.of("mails"), late.of("mail_files")), (1, 1));
+    let left: Vec<_> = std::fs::read_dir(&directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(left, ["notes.txt"]);
+}
+
+/// In how many letters of the outbox a text stands.
+async fn in_letters(t: &TestApp, text: &str) -> usize {
+    let needle = Needle::new([text.to_owned()]).unwrap();
+    let found = search::everywhere(&t.app, &needle).await.unwrap();
+    let places = found.findings();
+    let letters = places
+        .iter()
+        .filter(|found| found.place.starts_with("mail:"));
+    letters.count()
+}
+
+async fn files_of_letters_go_with_whom_they_were_about(stack: Stack) {
+    let mut t = TestApp::start_with(stack, &[SCOPES]).await;
+    let own = t.creator(CREATOR).await;
+    let names = t.known_by(own.user_id, None, &[CREATOR, ADDRESS]).await;
+    // One about a payment, one about a request, and one of somebody else's request.
+    write(&t, "one").await;
+    let ticket = t.ask_for_deletion(CREATOR, Some(ADDRESS)).await;
+    t.ask_for_deletion("otto.wanderlust", Some("otto@example.net"))
+        .await;
+    t.drain().await;
+    assert_eq!(in_letters(&t, ADDRESS).await, 2);
+    t.write_into_profile(CREATOR, &ticket.proof);
+    t.until(&ticket, RequestState::Done).await;
+    t.drain().await;
+
+    // What is left is the letter that told of the end, and the receipt says so.
+    let code = t.standing(&ticket).await.erasure.unwrap();
+    let status = erasure::by_code(&t.app, &code).await.unwrap();
+    t.assert_gone(&names, &status).await;
+    let (named, _) = t.scan(&names, &status).await;
+    let letters: Vec<_> = named
+        .iter()
+        .filter(|found| found.place.starts_with("mail:"))
+        .map(|found| found.identifier.as_str())
+        .collect();
+    assert_eq!(letters, [ADDRESS]);
+    assert_eq!(in_letters(&t, &code).await, 1);
+    assert_eq!(in_letters(&t, "otto@example.net").await, 1);
+    let rows = status.steps.iter().find(|step| step.step == "delete_rows");
+    assert!(rows.unwrap().counts["letter_files"].as_u64().unwrap() >= 2);
+    t.advance(DAY * 31);
+    retention::prune(&t.app).await.unwrap();
+    assert_eq!(in_letters(&t, ADDRESS).await, 0);
 }

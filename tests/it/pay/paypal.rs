@@ -93,7 +93,7 @@ impl Sent {
 }
 
 /// The product with PayPal's webhook, and a grace of an hour.
-pub(super) async fn with_paypal(stack: Stack, more: &[(&str, &str)]) -> TestApp {
+pub(crate) async fn with_paypal(stack: Stack, more: &[(&str, &str)]) -> TestApp {
     let (chain, root) = (certificate("chain"), certificate("root"));
     let mut settings = vec![
         ("paypal.webhook_id", WEBHOOK),
@@ -125,7 +125,7 @@ impl TestApp {
     }
 
     /// The code by which PayPal names the test's user.
-    pub(super) async fn custom_id(&self, email: Option<&str>) -> String {
+    pub(crate) async fn custom_id(&self, email: Option<&str>) -> String {
         link::offer(&self.app, &self.actor, email)
             .await
             .unwrap()
@@ -175,8 +175,39 @@ pub(super) fn paid(id: &str, at: Timestamp) -> Value {
         "event_type": "PAYMENT.SALE.COMPLETED",
         "create_time": written(at),
         "resource": {
-            "id": "80021663DE681814L", "billing_agreement_id": id, "create_time": written(at),
+            "id": sale(id, at), "billing_agreement_id": id, "create_time": written(at),
             "amount": { "total": "9.00", "currency": "EUR" },
+        },
+    })
+}
+
+/// PayPal's id of a payment.
+fn sale(id: &str, at: Timestamp) -> String {
+    format!("SALE-{id}-{}", at.as_millis())
+}
+
+/// So much of the payment that was made at `at` went back.
+pub(super) fn refunded(id: &str, at: Timestamp, total: &str) -> Value {
+    json!({
+        "id": format!("WH-REFUND-{id}-{}-{total}", at.as_millis()),
+        "event_type": "PAYMENT.SALE.REFUNDED",
+        "create_time": written(at),
+        "resource": {
+            "id": "6YX43824R4443062K", "sale_id": sale(id, at), "create_time": written(at),
+            "amount": { "total": total, "currency": "EUR" }, "state": "completed",
+        },
+    })
+}
+
+/// The payment that was made at `at` was reversed.
+pub(super) fn reversed(id: &str, at: Timestamp) -> Value {
+    json!({
+        "id": format!("WH-REVERSAL-{id}-{}", at.as_millis()),
+        "event_type": "PAYMENT.SALE.REVERSED",
+        "create_time": written(at),
+        "resource": {
+            "id": sale(id, at), "create_time": written(at), "state": "completed",
+            "amount": { "total": "-9.00", "currency": "EUR" },
         },
     })
 }

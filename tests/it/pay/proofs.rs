@@ -54,7 +54,7 @@ impl TestApp {
         self.connect(username).await
     }
 
-    fn write_into_profile(&self, username: &str, bio: &str) {
+    pub(super) fn write_into_profile(&self, username: &str, bio: &str) {
         let patch = AccountPatch {
             bio: Some(format!("Tilting at windmills. {bio}")),
             ..AccountPatch::default()

@@ -8,7 +8,9 @@ use clipqueue::domain::{
     overdue, retention,
 };
 use clipqueue_entities::deletion_request::{self, RequestState};
-use sea_orm::{EntityTrait as _, PaginatorTrait as _};
+use sea_orm::{
+    ActiveModelTrait as _, EntityTrait as _, IntoActiveModel as _, PaginatorTrait as _,
+};
 
 use super::{ADDRESS, CREATOR, smtp::Server, with_mail};
 use crate::support::{
@@ -20,6 +22,7 @@ crate::on_both_stacks_by_hand!(
     nobody_proved_it_so_it_is_reminded_of_and_lapses,
     what_is_proved_and_late_is_overdue_until_it_is_done,
     the_sweep_comes_every_minute_and_mends_lost_jobs,
+    a_request_behind_many_others_has_its_turn,
 );
 
 const OPERATOR: &str = "operator@example.org";
@@ -154,4 +157,48 @@ async fn the_sweep_comes_every_minute_and_mends_lost_jobs(stack: Stack) {
     t.advance(MINUTE * 10);
     t.fire_crons().await;
     assert!(t.standing(&ticket).await.row.looked_at.is_some());
+}
+
+/// More than the sweep reads at once.
+const MANY: usize = 450;
+
+async fn a_request_behind_many_others_has_its_turn(stack: Stack) {
+    let server = Server::start().await;
+    let mut t = with_mail(stack, &server, &[]).await;
+    let ticket = t.ask_for_deletion(CREATOR, Some(ADDRESS)).await;
+    t.drain().await;
+    assert_eq!(t.kinds_of_mails().await, ["deletion_received"]);
+    // They end before it, and everything was said about them.
+    let told = deletion_request::Model {
+        details_sealed: None,
+        email_sealed: None,
+        name_hash: None,
+        reminded: Some(1),
+        due_at: ticket.due_at - DAY,
+        ..t.standing(&ticket).await.row
+    };
+    let many = (0..MANY).map(|number| {
+        let row = deletion_request::Model {
+            id: clipqueue_entities::DeletionRequestId::new(),
+            code_hash: format!("told-{number}"),
+            ..told.clone()
+        };
+        row.into_active_model().reset_all()
+    });
+    deletion_request::Entity::insert_many(many)
+        .exec_without_returning(t.app.db.write())
+        .await
+        .unwrap();
+    let job = t.jobs("look_at_profile").await.remove(0);
+    clipqueue_entities::job::Entity::delete_by_id(job.id)
+        .exec(t.app.db.write())
+        .await
+        .unwrap();
+    t.advance(DAY * 27 + HOUR);
+    clock::sweep(&t.app).await.unwrap();
+    assert_eq!(t.jobs("look_at_profile").await.len(), 1);
+    assert_eq!(
+        t.kinds_of_mails().await,
+        ["deletion_received", "deletion_unproven"]
+    );
 }

@@ -1,5 +1,7 @@
 //! The commands about what is kept: the plan of what would go, and the record of operators' acts.
 
+use clipqueue::domain::retention;
+
 use super::Installation;
 
 #[tokio::test]
@@ -21,6 +23,12 @@ async fn the_plan_and_the_record_of_acts_are_told_by_commands() {
         assert_eq!(line.split_whitespace().nth(1), Some("0"), "{line}");
     }
     assert!(plan.contains("plans.*.media_retention"), "{plan}");
+
+    let pruned = home.run(&["retention", "prune"]).await.good();
+    for due in retention::RULES {
+        let line = pruned.lines().find(|line| line.starts_with(due.name));
+        assert!(line.is_some(), "{} is missing in {pruned}", due.name);
+    }
 
     let verified = home.run(&["audit", "verify"]).await.good();
     assert!(verified.contains("0 entries"), "{verified}");

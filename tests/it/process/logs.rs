@@ -16,6 +16,8 @@ async fn a_log_has_one_object_a_line_and_no_secret_at_any_level() {
         .with("secrets.master_key", MASTER_KEY)
         .with("tiktok.client_secret", CLIENT_SECRET)
         .with("log.filter", "trace");
+    let directory = home.path("logs");
+    let home = home.with("log.directory", directory.display().to_string());
     let key = home.run(&["key", "create", "--user", "ada"]).await.good();
     let secret = key.trim().split('_').nth(2).unwrap().to_owned();
 
@@ -57,7 +59,12 @@ async fn a_log_has_one_object_a_line_and_no_secret_at_any_level() {
 
     let lines = server.lines();
     assert!(lines.len() > 10, "a trace has many lines");
-    for line in &lines {
+    let kept = in_files(&directory);
+    assert!(
+        kept.len() >= lines.len(),
+        "the files have what the output has"
+    );
+    for line in lines.iter().chain(&kept) {
         let object: Value =
             serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"));
         assert!(
@@ -76,9 +83,44 @@ async fn a_log_has_one_object_a_line_and_no_secret_at_any_level() {
         }
     }
     // The requests themselves are there, by route.
-    assert!(
-        lines
-            .iter()
-            .any(|line| line.contains("\"http.route\":\"/uploads/{upload}\""))
-    );
+    for log in [&lines, &kept] {
+        assert!(
+            log.iter()
+                .any(|line| line.contains("\"http.route\":\"/uploads/{upload}\""))
+        );
+    }
+    // A search looks into the files, too.
+    let home = home.with("log.filter", "info");
+    let scanned = home
+        .run(&["erasure", "scan", "--subject", "/uploads/{upload}"])
+        .await;
+    assert!(!scanned.status.success());
+    assert!(scanned.out.contains("log:"), "{}", scanned.out);
+}
+
+/// The lines of the log files in a directory that nobody else can reach.
+fn in_files(directory: &std::path::Path) -> Vec<String> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = std::fs::metadata(directory).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+    }
+    let files = clipqueue::telemetry::files(directory).unwrap();
+    assert!(!files.is_empty());
+    files
+        .iter()
+        .flat_map(|file| {
+            let text = std::fs::read_to_string(&file.path).unwrap();
+            text.lines().map(str::to_owned).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn logs_are_kept_for_ninety_days_at_most() {
+    let home = Installation::new().with("retention.logs", "91d");
+    home.run(&["config", "check"])
+        .await
+        .refused(&["retention.logs", "90d at most"]);
 }

@@ -1,22 +1,22 @@
 //! Searching everything that is stored for somebody's identifiers: every column of every table that the
 //! database's own catalogue names, every key and value of the transport, every object's name and every
-//! document beside the media, and the log files that it is given. It is the judge of an erasure, so it
-//! takes no word of the code that deletes: it knows no table by name.
+//! document beside the media, every letter of a file outbox, the log files of `log.directory` and those
+//! that it is given. It is the judge of an erasure, so it takes no word of the code that deletes: it
+//! knows no table by name.
 
 mod database;
+mod files;
 mod needle;
 
 use std::{
     collections::BTreeMap,
-    io::BufRead as _,
-    path::Path,
     sync::{Mutex, PoisonError},
 };
 
-use anyhow::Context as _;
 use serde_json::Value;
 use uuid::Uuid;
 
+pub use files::log;
 pub use needle::Needle;
 
 use crate::{app::App, domain::error::Result};
@@ -27,7 +27,7 @@ const FILES: [&str; 2] = ["media/", "exports/"];
 /// One identifier in one place.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Finding {
-    /// Where: `database:table.column`, `transport:key`, `object:name` or `log:file`.
+    /// Where: `database:table.column`, `transport:key`, `object:name`, `mail:file` or `log:file`.
     pub place: String,
     /// What.
     pub identifier: String,
@@ -71,6 +71,8 @@ pub async fn everywhere(app: &App, needle: &Needle) -> Result<Found> {
     database::search(app, needle, &mut found).await?;
     transport(app, needle, &mut found).await?;
     objects(app, needle, &mut found).await?;
+    files::letters(app, needle, &mut found).await?;
+    files::logs(app, needle, &mut found)?;
     Ok(found)
 }
 
@@ -107,17 +109,6 @@ async fn objects(app: &App, needle: &Needle, found: &mut Found) -> Result<()> {
     Ok(())
 }
 
-/// Searches a log file, line by line.
-pub fn log(path: &Path, needle: &Needle, found: &mut Found) -> Result<()> {
-    let file =
-        std::fs::File::open(path).with_context(|| format!("opening the log {}", path.display()))?;
-    let place = format!("log:{}", path.display());
-    for line in std::io::BufReader::new(file).split(b'\n') {
-        found.look(needle, &place, &line.context("reading a log")?);
-    }
-    Ok(())
-}
-
 /// Splits findings into those that a receipt names and those that nothing excuses. Without a receipt
 /// nothing is excused.
 pub fn judge(findings: Vec<Finding>, receipt: Option<&Value>) -> (Vec<Finding>, Vec<Finding>) {
@@ -134,10 +125,12 @@ pub fn judge(findings: Vec<Finding>, receipt: Option<&Value>) -> (Vec<Finding>, 
         .unwrap_or_default();
     findings.into_iter().partition(|finding| {
         let is_named = places.iter().any(|place| finding.place.starts_with(place));
-        // A log may hold our own ids; a receipt what TikTok was handed, and its own code. Nothing else
-        // is excused in either.
+        // A log may hold our own ids, the last letter the address that it goes to, and a receipt what
+        // TikTok was handed, and its own code. Nothing else is excused in any.
         let may_be_there = if finding.place.starts_with("log:") {
             Uuid::try_parse(&finding.identifier).is_ok()
+        } else if finding.place.starts_with("mail:") {
+            crate::mail::is_address(&finding.identifier)
         } else {
             handed.contains(&finding.identifier)
         };
