@@ -212,6 +212,8 @@ async fn a_webhook_tells_the_publish_id_that_init_did_not(stack: Stack) {
 async fn a_webhook_that_may_be_of_two_posts_settles_neither(stack: Stack) {
     let mut t = open(stack).await;
     open_door(&t);
+    // Told before there is a second post, a webhook would be of the first without doubt.
+    t.sim.configure(|config| config.webhooks.delay_ms = 15_000);
     let (account, photos) = three(&t).await;
     let mut posts = Vec::new();
     for title in ["one", "other"] {
