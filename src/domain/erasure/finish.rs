@@ -11,12 +11,12 @@ use sea_orm::{
     sea_query::OnConflict,
 };
 
-use super::{get, receipt, steps, tombstones};
+use super::{get, receipt, steps, told, tombstones};
 use crate::{
     app::App,
     crash::{self, Commit},
     domain::{attempts, deletions, error::Result, mails},
-    job::Job,
+    job::{Job, OUTBOUND},
     queue::Lease,
 };
 
@@ -67,7 +67,12 @@ pub async fn finish(app: &App, lease: &Lease, id: ErasureId) -> Result<()> {
         .exec(&tx)
         .await?;
     deletions::prove::erased_in_tx(app, &tx, &erasure).await?;
+    let told = told::ended_in_tx(app, &tx, &erasure).await?;
     crash::commit(tx, Commit::ErasureCompleted).await?;
+    if let Some(user) = told {
+        app.nudge(OUTBOUND);
+        app.announce(user).await;
+    }
     mails::written(app);
     metrics::counter!("clipqueue_erasures_completed_total").increment(1);
     tracing::info!(erasure.id = %id, "an erasure is complete");

@@ -15,7 +15,10 @@ use sea_orm::{
     QuerySelect as _, QueryTrait as _, sea_query::Expr,
 };
 
-use super::tombstones::{self, digest};
+use super::{
+    told,
+    tombstones::{self, digest},
+};
 use crate::{
     app::App,
     crash::{self, Commit},
@@ -225,6 +228,7 @@ pub(super) async fn fence_in_tx(
         end_access_in_tx(app, tx, user).await?;
     }
     tombstones::lay_in_tx(tx, now, erasure.id, digests).await?;
+    told::begun_in_tx(app, tx, erasure).await?;
     let job = Job::Erase {
         erasure_id: erasure.id,
     };
