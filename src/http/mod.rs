@@ -1,7 +1,7 @@
 //! What is served over HTTP.
 //!
 //! [`graphql`] carries the API, [`uploads`] takes files, [`oauth`] takes creators back from TikTok,
-//! [`webhooks`] takes what TikTok tells and [`paypal`] what PayPal does, [`privacy`] takes requests for deletion, `pulls` hands photos to TikTok, [`erasure`] shows how deletions stand, `exports` gives users their data, [`health`] tells probes, [`ui`]
+//! [`webhooks`] takes what TikTok tells and [`paypal`] what PayPal does, [`privacy`] takes requests for deletion, `pulls` hands photos to TikTok, [`erasure`] shows how deletions stand, `exports` gives users their data, [`health`] tells probes, [`rate`] tells how often one may ask, [`ui`]
 //! shows operators the console; `serve` accepts connections. Each stands on the domain and knows no
 //! worker.
 //!
@@ -28,6 +28,7 @@ pub mod oauth;
 pub mod paypal;
 pub mod privacy;
 mod pulls;
+pub mod rate;
 mod same_origin;
 mod serve;
 mod sign_in;
