@@ -9,7 +9,8 @@
 //! JSON for what no route answers. Whoever changes something shows an API key in `Authorization`, which
 //! no browser adds by itself, so a foreign page has nothing to forge; the callback of OAuth is protected
 //! by its state, cookies by the origin of the page. [`sign_in`] lets users in with TikTok, [`dashboard`] is
-//! what they see then. `frame` is around the pages of both sites, `lone` dresses the pages that have none.
+//! what they see then. `frame` is around the pages of both sites, `lone` dresses the pages that have none;
+//! `one_host` sees to it that what a cookie begins is begun under the public name.
 
 mod answer;
 pub mod auth;
@@ -25,6 +26,7 @@ pub mod graphql;
 pub mod health;
 mod lone;
 pub mod oauth;
+mod one_host;
 pub mod paypal;
 pub mod privacy;
 mod pulls;
@@ -123,7 +125,8 @@ pub fn router(
     if app.config.http.admin_listen.is_none() {
         router = router.merge(health::router(probes));
     }
-    dress(app, router)
+    let one_host = middleware::from_fn_with_state(app.clone(), one_host::layer);
+    dress(app, router.layer(one_host))
 }
 
 /// What operators and orchestrators ask.
