@@ -17,6 +17,8 @@ pub struct Model {
     pub day: Timestamp,
     /// Posts that were accepted.
     pub posts: i64,
+    /// Limits that the user was told of on this day, a bit each.
+    pub told: i64,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

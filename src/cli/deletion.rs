@@ -6,15 +6,18 @@ use clap::Subcommand;
 use clipqueue_entities::{AccountId, DeletionRequestId};
 
 use crate::{
+    app::App,
     clock::Clock,
     config::Config,
     domain::{
+        actor::Actor,
         deletions::{
             self,
             judge::{self, Found, Seen},
         },
         erasure::receipt::instant,
         error::{Error, Refusal},
+        roles,
     },
     service::{self, Role},
 };
@@ -45,6 +48,9 @@ pub(super) enum Command {
         /// What you looked at, without names of people.
         #[arg(long)]
         reason: String,
+        /// Which operator you are, by name; without it the record names nobody.
+        #[arg(long, value_name = "NAME")]
+        by: Option<String>,
         /// Yes, it cannot be undone.
         #[arg(long, required = true)]
         yes: bool,
@@ -57,6 +63,9 @@ pub(super) enum Command {
         /// What you looked at, without names of people.
         #[arg(long)]
         reason: String,
+        /// Which operator you are, by name; without it the record names nobody.
+        #[arg(long, value_name = "NAME")]
+        by: Option<String>,
     },
 }
 
@@ -107,24 +116,35 @@ pub(super) async fn run(config: Config, command: Command) -> anyhow::Result<()> 
             user,
             account,
             reason,
+            by,
             yes: _,
         } => {
+            let by = operator(&app, by).await?;
             let found = Found {
                 user_name: user,
                 account,
             };
-            let approved = judge::approve(&app, None, id, &found, &reason).await;
+            let approved = judge::approve(&app, by.as_ref(), id, &found, &reason).await;
             let (_, erasure) = approved.map_err(plain)?;
             let code = app.vault.erasure_code(erasure);
             println!("{code}");
             eprintln!("Follow it at {}", app.erasure_url(&code));
         }
-        Command::Refuse { id, reason } => {
-            let seen = judge::refuse(&app, None, id, &reason).await;
+        Command::Refuse { id, reason, by } => {
+            let by = operator(&app, by).await?;
+            let seen = judge::refuse(&app, by.as_ref(), id, &reason).await;
             println!("{}", line(&seen.map_err(plain)?));
         }
     }
     Ok(())
+}
+
+/// In whose name it is done.
+async fn operator(app: &App, name: Option<String>) -> anyhow::Result<Option<Actor>> {
+    match name {
+        Some(name) => Ok(Some(roles::acting(app, &name).await.map_err(plain)?)),
+        None => Ok(None),
+    }
 }
 
 fn line(seen: &Seen) -> String {

@@ -11,6 +11,7 @@ use url::{Host, Url};
 use super::{
     Config,
     load::{DEMO_CLIENT_KEY, DEMO_CLIENT_SECRET},
+    plans::PlanName,
     reader::Reader,
 };
 
@@ -65,6 +66,7 @@ pub(super) fn check(config: &Config, r: &mut Reader<'_>) {
             "is not a filter such as info or clipqueue=debug,info",
         );
     }
+    sold_plans(config, r);
     debug(config, r);
     public_server(config, r);
 }
@@ -123,6 +125,27 @@ fn tiktok(config: &Config, r: &mut Reader<'_>) {
         if empty && !r.has_problem(key) {
             r.problem(key, "must name at least one");
         }
+    }
+}
+
+/// What strangers are given for nothing, nobody buys: and whoever was cut off would have it again by deleting
+/// themselves and signing in once more.
+fn sold_plans(config: &Config, r: &mut Reader<'_>) {
+    let strangers = config.dashboard.enabled && config.dashboard.sign_up;
+    let for_nothing = config
+        .plans
+        .default
+        .is_none_or(|plan| plan == PlanName::Paid);
+    if strangers
+        && config.paypal.webhook_id.is_some()
+        && for_nothing
+        && !r.has_problem("plans.default")
+    {
+        r.problem(
+            "plans.default",
+            "must be free or trial where strangers sign up (dashboard.sign_up) and PayPal sells paid \
+             (paypal.webhook_id); users who should keep paid are given it by `clipqueue user plan`",
+        );
     }
 }
 

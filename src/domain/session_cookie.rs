@@ -62,7 +62,7 @@ pub(super) async fn too_often(
 ) -> Option<Duration> {
     let source = source.map_or_else(|| "unknown".to_owned(), |address| address.to_string());
     let budget = Budget {
-        key: format!("{what}:{source}"),
+        key: format!("{what}:{}", app.vault.keyed("caller", &source)),
         limit,
         window: TRIES_WINDOW,
     };

@@ -19,6 +19,7 @@ use super::{
     error::{Code, Error, Refusal, Result},
     idempotency::{Request, Seen},
     library,
+    plans::reached::{self, Limit},
 };
 use crate::{
     app::App,
@@ -101,8 +102,14 @@ pub async fn begin(
                 reference,
                 ..NewUpload::default()
             };
-            let made = app.media.create_in_tx(&tx, user, upload).await;
-            made.map_err(refusal)?
+            match app.media.create_in_tx(&tx, user, upload).await {
+                Ok(made) => made,
+                Err(error) => {
+                    tx.rollback().await?;
+                    no_room(app, user, &error).await;
+                    return Err(refusal(error));
+                }
+            }
         }
     };
     if let Seen::Before(id) = request
@@ -114,6 +121,13 @@ pub async fn begin(
     }
     tx.commit().await?;
     Ok(addressed(app, media))
+}
+
+/// Tells the user, when a file was refused because there is no room for it.
+pub async fn no_room(app: &App, user: UserId, error: &MediaError) {
+    if let MediaError::QuotaBytes { .. } | MediaError::QuotaCount { .. } = error {
+        reached::tell(app, user, Limit::Storage).await;
+    }
 }
 
 fn addressed(app: &App, media: Media) -> Upload {

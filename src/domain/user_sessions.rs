@@ -6,7 +6,7 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use clipqueue_entities::{UserId, UserSessionId, user, user_session};
+use clipqueue_entities::{Timestamp, UserId, UserSessionId, user, user_session};
 use sea_orm::{
     ActiveModelTrait as _, ColumnTrait as _, EntityTrait as _, IntoActiveModel as _,
     QueryFilter as _, QueryOrder as _, sea_query::Expr,
@@ -71,8 +71,29 @@ pub async fn begin(app: &App, user: UserId, shown: Option<&str>) -> Result<NewSe
     Ok(NewSession { cookie, life })
 }
 
-/// Who shows the cookie `text`; nobody when the session is over.
+/// Who shows the cookie `text`; nobody when the session is over. It counts as a use.
 pub async fn resume(app: &App, text: &str) -> Result<Option<Session>> {
+    let Some((session, seen_at)) = find(app, text).await? else {
+        return Ok(None);
+    };
+    let now = app.clock.now();
+    if now.since(seen_at) >= session_cookie::SEEN_STEP {
+        user_session::Entity::update_many()
+            .col_expr(user_session::Column::SeenAt, Expr::value(now))
+            .filter(user_session::Column::Id.eq(session.id))
+            .exec(app.db.write())
+            .await?;
+    }
+    Ok(Some(session))
+}
+
+/// The same without counting it as a use: what stays open keeps no session alive.
+pub async fn lasts(app: &App, text: &str) -> Result<Option<Session>> {
+    Ok(find(app, text).await?.map(|(session, _)| session))
+}
+
+/// The session whose cookie is `text`, and when it was used last. One that is over is deleted.
+async fn find(app: &App, text: &str) -> Result<Option<(Session, Timestamp)>> {
     let Some((id, secret)) = session_cookie::parse(text) else {
         return Ok(None);
     };
@@ -98,13 +119,6 @@ pub async fn resume(app: &App, text: &str) -> Result<Option<Session>> {
             .await?;
         return Ok(None);
     };
-    if now.since(row.seen_at) >= session_cookie::SEEN_STEP {
-        user_session::Entity::update_many()
-            .col_expr(user_session::Column::SeenAt, Expr::value(now))
-            .filter(user_session::Column::Id.eq(id))
-            .exec(app.db.write())
-            .await?;
-    }
     let actor = Actor {
         user_id: owner.id,
         user_name: owner.name,
@@ -114,7 +128,7 @@ pub async fn resume(app: &App, text: &str) -> Result<Option<Session>> {
         expires_at: Some(row.expires_at),
         accounts: None,
     };
-    Ok(Some(Session { id, actor }))
+    Ok(Some((Session { id, actor }, row.seen_at)))
 }
 
 /// The sessions of `user` that are not over, newest first.

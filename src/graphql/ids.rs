@@ -6,8 +6,9 @@
 use async_graphql::ID;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use clipqueue_entities::{
-    AccountId, ApiKeyId, AuditId, BulkActId, DataExportId, JobId, MediaId, MediaImportId, PostId,
-    SavedTextId, UserId, VerifiedSourceId, WebhookDeliveryId, WebhookEndpointId,
+    AccountId, ApiKeyId, AuditId, BulkActId, DataExportId, DeletionRequestId, JobId, MediaId,
+    MediaImportId, PostId, SavedTextId, UserId, VerifiedSourceId, WebhookDeliveryId,
+    WebhookEndpointId,
 };
 use uuid::Uuid;
 
@@ -58,6 +59,7 @@ global! {
     AuditId = "AuditEntry",
     BulkActId = "BulkAct",
     DataExportId = "DataExport",
+    DeletionRequestId = "DeletionRequest",
     JobId = "Job",
     MediaId = "Media",
     MediaImportId = "MediaImport",

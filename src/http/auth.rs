@@ -1,13 +1,14 @@
 //! API keys and the cookies of sessions at the door: one look-up for GraphQL and for uploads.
 
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{Extensions, HeaderMap, StatusCode, header};
 use clipqueue_entities::UserId;
 use futures::future::BoxFuture;
 use secrecy::SecretString;
 
 use super::{
     cookies::SESSION,
-    graphql::{AuthFailure, Authenticate, Charge, Credentials, Rate, Session},
+    graphql::{AuthFailure, Authenticate, Credentials, Session},
+    rate::{self, Charge, Rate},
     same_origin::is_ours,
     uploads::{Authorize, Refusal},
 };
@@ -15,10 +16,11 @@ use crate::{
     app::App,
     domain::{
         actor::{Actor, Scope},
-        api_keys,
+        api_keys, error,
         plans::requests::{self, Charged},
-        user_sessions,
+        uploads as domain_uploads, user_sessions,
     },
+    media::MediaError,
 };
 
 /// Knows API keys.
@@ -46,14 +48,25 @@ impl Keys {
 }
 
 impl Keys {
-    async fn signed_in(&self, cookie: &str) -> Result<Actor, AuthFailure> {
-        match user_sessions::resume(&self.app, cookie).await {
-            Ok(Some(session)) => Ok(session.actor),
-            Ok(None) => Err(AuthFailure::Rejected),
-            Err(error) => {
-                tracing::error!(error = ?error, "a session cannot be checked");
-                Err(AuthFailure::Unavailable)
-            }
+    fn session(&self, actor: Actor) -> Session {
+        let introspection = self.app.config.graphql.introspection || actor.may(Scope::OpsRead);
+        let expires_at = actor.expires_at;
+        let (app, user) = (self.app.clone(), actor.user_id);
+        Session::new(actor)
+            .metered(move || Box::pin(charge(app.clone(), user)))
+            .expires_at(expires_at)
+            .introspection(introspection)
+    }
+}
+
+/// Whoever a cookie was found to be of.
+fn signed_in(found: error::Result<Option<user_sessions::Session>>) -> Result<Actor, AuthFailure> {
+    match found {
+        Ok(Some(session)) => Ok(session.actor),
+        Ok(None) => Err(AuthFailure::Rejected),
+        Err(error) => {
+            tracing::error!(error = ?error, "a session cannot be checked");
+            Err(AuthFailure::Unavailable)
         }
     }
 }
@@ -72,22 +85,33 @@ impl Authenticate for Keys {
     ) -> BoxFuture<'a, Result<Session, AuthFailure>> {
         Box::pin(async move {
             let actor = match credentials.is_cookie {
-                true => self.signed_in(credentials.token).await?,
+                true => signed_in(user_sessions::resume(&self.app, credentials.token).await)?,
                 false => self.actor(credentials.token).await?,
             };
-            let introspection = self.app.config.graphql.introspection || actor.may(Scope::OpsRead);
-            let expires_at = actor.expires_at;
-            let (app, user) = (self.app.clone(), actor.user_id);
-            Ok(Session::new(actor)
-                .metered(move || Box::pin(charge(app.clone(), user)))
-                .expires_at(expires_at)
-                .introspection(introspection))
+            Ok(self.session(actor))
+        })
+    }
+
+    fn recheck<'a>(
+        &'a self,
+        credentials: Credentials<'a>,
+    ) -> BoxFuture<'a, Result<Session, AuthFailure>> {
+        if !credentials.is_cookie {
+            return self.authenticate(credentials);
+        }
+        Box::pin(async move {
+            let found = user_sessions::lasts(&self.app, credentials.token).await;
+            Ok(self.session(signed_in(found)?))
         })
     }
 }
 
 impl Authorize for Keys {
-    fn authorize<'a>(&'a self, headers: &'a HeaderMap) -> BoxFuture<'a, Result<UserId, Refusal>> {
+    fn authorize<'a>(
+        &'a self,
+        headers: &'a HeaderMap,
+        counted: Option<&'a Extensions>,
+    ) -> BoxFuture<'a, Result<UserId, Refusal>> {
         Box::pin(async move {
             let token = headers
                 .get(header::AUTHORIZATION)
@@ -103,13 +127,19 @@ impl Authorize for Keys {
                     "UNAVAILABLE",
                     "API keys cannot be checked at the moment; try again later",
                 ),
-                AuthFailure::Rejected | AuthFailure::Forbidden(_) | AuthFailure::RateLimited(_) => {
-                    refusal(
-                        StatusCode::UNAUTHORIZED,
-                        "UNAUTHENTICATED",
-                        "the API key is unknown, expired or revoked",
+                AuthFailure::RateLimited(wait) => Refusal {
+                    retry_after: Some(wait),
+                    ..refusal(
+                        StatusCode::TOO_MANY_REQUESTS,
+                        "RATE_LIMITED",
+                        "too many attempts; wait, then try again",
                     )
-                }
+                },
+                AuthFailure::Rejected | AuthFailure::Forbidden(_) => refusal(
+                    StatusCode::UNAUTHORIZED,
+                    "UNAUTHENTICATED",
+                    "the API key is unknown, expired or revoked",
+                ),
             })?;
             if !actor.may(Scope::MediaWrite) {
                 return Err(refusal(
@@ -118,8 +148,22 @@ impl Authorize for Keys {
                     "the API key lacks the scope media:write",
                 ));
             }
+            if let Some(extensions) = counted {
+                let charge = charge(self.app.clone(), actor.user_id).await;
+                rate::note(extensions, &charge);
+                if let Charge::Refused { wait, message, .. } = charge {
+                    return Err(Refusal {
+                        retry_after: Some(wait),
+                        ..refusal(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", &message)
+                    });
+                }
+            }
             Ok(actor.user_id)
         })
+    }
+
+    fn refused<'a>(&'a self, user: UserId, why: &'a MediaError) -> BoxFuture<'a, ()> {
+        Box::pin(domain_uploads::no_room(&self.app, user, why))
     }
 }
 
@@ -151,5 +195,6 @@ fn refusal(status: StatusCode, code: &'static str, message: &str) -> Refusal {
         status,
         code,
         message: message.to_owned(),
+        retry_after: None,
     }
 }

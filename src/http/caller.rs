@@ -1,4 +1,5 @@
-//! Where a request comes from, for limits of what anybody may ask. It is counted and stored nowhere.
+//! Where a request comes from, for limits of what anybody may ask. It is counted as a keyed hash and stored
+//! nowhere.
 
 use std::net::{IpAddr, Ipv6Addr};
 

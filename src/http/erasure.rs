@@ -4,6 +4,8 @@
 //! The code is 128 random-looking bits and the only thing that is asked for. Pages are not kept by
 //! browsers and tell nobody where they were linked from.
 
+use std::time::Duration;
+
 use askama::Template;
 use axum::{
     Json, Router,
@@ -14,7 +16,10 @@ use axum::{
 };
 use serde_json::json;
 
-use super::lone::{self, Has};
+use super::{
+    lone::{self, Has},
+    ui::show::minute,
+};
 use crate::{
     app::App,
     domain::{
@@ -27,6 +32,8 @@ pub use crate::app::ERASURE_PATH as PATH;
 
 /// Where the keys are.
 pub const KEYS_PATH: &str = "/.well-known/clipqueue-receipt-keys.json";
+/// What makes the minute that has begun the one that comes.
+const LESS_THAN_A_MINUTE: Duration = Duration::from_millis(59_999);
 /// Longer than any code.
 const MAX_CODE: usize = 64;
 
@@ -42,6 +49,8 @@ pub fn router(app: App) -> Router {
 struct Line {
     name: &'static str,
     done_at: Option<String>,
+    /// When it is done at the earliest, while it waits for that.
+    earliest: Option<String>,
     counts: String,
 }
 
@@ -72,7 +81,10 @@ async fn status(State(app): State<App>, Path(code): Path<String>, headers: Heade
     };
     let answer = match (found, wants_json) {
         (Ok(status), true) => Json(status.to_json()).into_response(),
-        (Ok(status), false) => lone::show(StatusCode::OK, &of(&status, &code), Has::Nothing),
+        (Ok(status), false) => {
+            let page = of(&app, &status, &code);
+            lone::show(StatusCode::OK, &page, Has::Nothing)
+        }
         (Err(Error::NotFound), true) => {
             let body = json!({ "error": "no erasure has this code" });
             (StatusCode::NOT_FOUND, Json(body)).into_response()
@@ -98,7 +110,7 @@ async fn keys(State(app): State<App>) -> Response {
     }
 }
 
-fn of(status: &Status, code: &str) -> Page {
+fn of(app: &App, status: &Status, code: &str) -> Page {
     let steps = Step::ALL
         .into_iter()
         .map(|step| {
@@ -108,7 +120,11 @@ fn of(status: &Status, code: &str) -> Page {
                     Some(row) if erasure::receipt::grants_left(&row.counts) > 0 => LEFT,
                     _ => name(step),
                 },
-                done_at: row.map(|row| erasure::receipt::instant(row.done_at)),
+                done_at: row.map(|row| minute(row.done_at)),
+                // The next whole minute: it is not done before.
+                earliest: status
+                    .waits_until(app, step)
+                    .map(|at| minute(at + LESS_THAN_A_MINUTE)),
                 counts: row.map(|row| counts(&row.counts)).unwrap_or_default(),
             }
         })

@@ -1,7 +1,7 @@
 //! What is served over HTTP.
 //!
 //! [`graphql`] carries the API, [`uploads`] takes files, [`oauth`] takes creators back from TikTok,
-//! [`webhooks`] takes what TikTok tells and [`paypal`] what PayPal does, [`privacy`] takes requests for deletion, `pulls` hands photos to TikTok, [`erasure`] shows how deletions stand, `exports` gives users their data, [`health`] tells probes, [`ui`]
+//! [`webhooks`] takes what TikTok tells and [`paypal`] what PayPal does, [`privacy`] takes requests for deletion, `pulls` hands photos to TikTok, [`erasure`] shows how deletions stand, `exports` gives users their data, [`health`] tells probes, [`rate`] tells how often one may ask, [`ui`]
 //! shows operators the console; `serve` accepts connections. Each stands on the domain and knows no
 //! worker.
 //!
@@ -9,7 +9,8 @@
 //! JSON for what no route answers. Whoever changes something shows an API key in `Authorization`, which
 //! no browser adds by itself, so a foreign page has nothing to forge; the callback of OAuth is protected
 //! by its state, cookies by the origin of the page. [`sign_in`] lets users in with TikTok, [`dashboard`] is
-//! what they see then. `frame` is around the pages of both sites, `lone` dresses the pages that have none.
+//! what they see then. `frame` is around the pages of both sites, `lone` dresses the pages that have none;
+//! `one_host` sees to it that what a cookie begins is begun under the public name.
 
 mod answer;
 pub mod auth;
@@ -25,9 +26,11 @@ pub mod graphql;
 pub mod health;
 mod lone;
 pub mod oauth;
+mod one_host;
 pub mod paypal;
 pub mod privacy;
 mod pulls;
+pub mod rate;
 mod same_origin;
 mod serve;
 mod sign_in;
@@ -122,7 +125,8 @@ pub fn router(
     if app.config.http.admin_listen.is_none() {
         router = router.merge(health::router(probes));
     }
-    dress(app, router)
+    let one_host = middleware::from_fn_with_state(app.clone(), one_host::layer);
+    dress(app, router.layer(one_host))
 }
 
 /// What operators and orchestrators ask.

@@ -21,6 +21,7 @@ use super::{
     caller, cookies,
     lone::{self, Has},
     same_origin,
+    ui::show::minute,
 };
 use crate::{
     app::App,
@@ -29,7 +30,6 @@ use crate::{
             self, NewRequest, Standing,
             prove::{NOT_HELD, OTHER_NAME},
         },
-        erasure::receipt::instant,
         error::{Error, Refusal},
     },
 };
@@ -278,13 +278,13 @@ fn of(app: &App, standing: &Standing) -> RequestPage {
                 "{}/sign-in",
                 app.deletion_request_url(&standing.code).path()
             )),
-            due: Some(instant(row.due_at)),
+            due: Some(minute(row.due_at)),
             ..page
         },
         RequestState::Proven => RequestPage {
             title: "Your data is being deleted",
             text: "The request was proved. The deletion goes on by itself.",
-            due: Some(instant(row.due_at)),
+            due: Some(minute(row.due_at)),
             ..page
         },
         RequestState::Done => RequestPage {

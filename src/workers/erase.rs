@@ -13,7 +13,7 @@ use clipqueue_entities::{
 use serde_json::{Value, json};
 use tiktok::{Class, Endpoint};
 
-use super::{Halt, Step, prove};
+use super::{Halt, Step, deliver_webhook, prove};
 use crate::{
     app::App,
     crash::{self, Commit},
@@ -44,7 +44,11 @@ pub(super) async fn run(app: &App, lease: &Lease, id: ErasureId) -> Step {
             return Ok(());
         }
         let counts = match stage {
-            Stage::Fence => erasing::keep_outside(app, id).await?,
+            Stage::Fence => {
+                let counts = erasing::keep_outside(app, id).await?;
+                tell(app, lease, &erasure).await?;
+                counts
+            }
             Stage::Cancel => match erasing::cancel_jobs(app, &erasure).await? {
                 Quiet::Yes(counts) => counts,
                 Quiet::NotYet(_) => return Err(Halt::snooze(STOPPING)),
@@ -66,6 +70,21 @@ pub(super) async fn run(app: &App, lease: &Lease, id: ErasureId) -> Step {
         erasing::done(app, lease, id, stage, counts).await?;
     }
     erasing::finish(app, lease, id).await?;
+    Ok(())
+}
+
+/// Tells the user's webhooks that it has begun, once, while they are still there. One that takes nothing now
+/// keeps nobody from being erased.
+async fn tell(app: &App, lease: &Lease, erasure: &erasure::Model) -> Step {
+    let untried = erasing::untried(app, erasure).await?;
+    let tries = untried
+        .into_iter()
+        .map(|delivery| deliver_webhook::run(app, lease, delivery));
+    for tried in futures::future::join_all(tries).await {
+        if let Err(halt) = tried {
+            tracing::debug!(erasure.id = %erasure.id, ?halt, "a webhook does not hear of an erasure now");
+        }
+    }
     Ok(())
 }
 

@@ -18,7 +18,7 @@ use crate::{
     app::App,
     domain::{
         imports::steps::{self, Open},
-        sources,
+        sources, uploads,
     },
     fetch::{FetchError, Fetched, Rest},
     media::{Media, MediaError, MediaState},
@@ -227,7 +227,10 @@ async fn ended(app: &App, row: &import::Model, media: &Media) -> Step<Round> {
 /// The store refuses the file, or cannot take it now.
 async fn refused(app: &App, row: &import::Model, error: MediaError) -> Step<Round> {
     let code = match &error {
-        MediaError::QuotaBytes { .. } | MediaError::QuotaCount { .. } => "quota_exceeded",
+        MediaError::QuotaBytes { .. } | MediaError::QuotaCount { .. } => {
+            uploads::no_room(app, row.user_id, &error).await;
+            "quota_exceeded"
+        }
         MediaError::TooLarge { .. } | MediaError::BodyTooLong { .. } => "too_large",
         MediaError::Empty => "empty",
         MediaError::NotFound | MediaError::Gone { .. } => "media_gone",

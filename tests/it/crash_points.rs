@@ -125,6 +125,10 @@ const OTHER_WRITES: &[(&str, &str)] = &[
         "a plan, which a person gives again",
     ),
     (
+        "src/domain/plans/reached.rs",
+        "that a limit was reached; the next refusal tells it",
+    ),
+    (
         "src/domain/mails/mod.rs",
         "how a try to send ended; one that was not written down is made again under the same name",
     ),

@@ -146,7 +146,7 @@ async fn carry_out(
             .filter(account::Column::UserId.eq(user.id))
             .one(&tx)
             .await?
-            .ok_or_else(|| nobody("account"))?;
+            .ok_or_else(|| nobody("accountId"))?;
     }
     let whose = (user.id, found.account);
     let erasure = begin(app, &tx, &row, scope, whose, ProofKind::Operator).await?;

@@ -14,13 +14,13 @@ use sea_orm::{
 use super::{
     earlier, get, last,
     receipt::{self, Beside},
-    request, steps, tombstones,
+    request, steps, told, tombstones,
 };
 use crate::{
     app::App,
     crash::{self, Commit},
     domain::{attempts, deletions, error::Result, mails},
-    job::{Job, PURGE},
+    job::{Job, OUTBOUND, PURGE},
     queue::Lease,
 };
 
@@ -55,8 +55,8 @@ async fn try_to_finish(app: &App, lease: &Lease, id: ErasureId) -> Result<bool> 
     let now = app.clock.now();
     let signer = receipt::Signer::of(app);
     let fresh = ErasureId::new();
-    let told = beside(app.db.read(), &erasure, fresh).await?;
-    let mut body = receipt::body(app, &erasure, &steps(app, id).await?, &told, now);
+    let beside_steps = beside(app.db.read(), &erasure, fresh).await?;
+    let mut body = receipt::body(app, &erasure, &steps(app, id).await?, &beside_steps, now);
     if let Some(first) = earlier::body(app, &erasure).await? {
         earlier::carry_over(&first, &mut body);
         earlier::put_aside(app, &erasure).await?;
@@ -73,7 +73,7 @@ async fn try_to_finish(app: &App, lease: &Lease, id: ErasureId) -> Result<bool> 
         // Whoever connects an account or asks for an erasure of the user waits here.
         request::lock_user(&tx, user).await?;
     }
-    if beside(&tx, &erasure, fresh).await? != told {
+    if beside(&tx, &erasure, fresh).await? != beside_steps {
         tx.rollback().await?;
         return Ok(false);
     }
@@ -104,13 +104,18 @@ async fn try_to_finish(app: &App, lease: &Lease, id: ErasureId) -> Result<bool> 
         .exec(&tx)
         .await?;
     deletions::prove::erased_in_tx(app, &tx, &erasure).await?;
-    if let (Some(follower), Some(user)) = (told.follower, erasure.user_id) {
+    let heard = told::ended_in_tx(app, &tx, &erasure).await?;
+    if let (Some(follower), Some(user)) = (beside_steps.follower, erasure.user_id) {
         let (scope, cause) = (ErasureScope::User, erasure.cause);
         request::begin_as_in_tx(app, &tx, follower, scope, cause, user, None).await?;
     }
     crash::commit(tx, Commit::ErasureCompleted).await?;
-    if told.follower.is_some() {
+    if beside_steps.follower.is_some() {
         app.nudge(PURGE);
+    }
+    if let Some(user) = heard {
+        app.nudge(OUTBOUND);
+        app.announce(user).await;
     }
     mails::written(app);
     metrics::counter!("clipqueue_erasures_completed_total").increment(1);

@@ -28,6 +28,7 @@ mod rows;
 pub mod search;
 mod status;
 pub mod subject;
+mod told;
 mod tombstones;
 mod wipe;
 
@@ -57,6 +58,7 @@ pub use request::{
 };
 pub use rows::{OWNED, Owned, delete_rows};
 pub use status::{Status, all, by_code, page, public_keys};
+pub use told::untried;
 pub use tombstones::{Tombstone, export, keep_outside};
 pub use wipe::wipe_media;
 
@@ -73,7 +75,7 @@ use crate::{
 /// A step of an erasure. The order of the variants is the order in which they are done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// The tombstones lie outside the database too.
+    /// The tombstones lie outside the database too, and the user's webhooks were told once.
     Fence,
     /// No job is left that waits or runs.
     Cancel,

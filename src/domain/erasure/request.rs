@@ -16,7 +16,7 @@ use sea_orm::{
 };
 
 use super::{
-    cancel,
+    cancel, told,
     tombstones::{self, digest},
 };
 use crate::{
@@ -245,6 +245,7 @@ pub(super) async fn fence_in_tx(
         end_access_in_tx(app, tx, user).await?;
     }
     tombstones::lay_in_tx(tx, now, erasure.id, digests).await?;
+    told::begun_in_tx(app, tx, erasure).await?;
     let job = Job::Erase {
         erasure_id: erasure.id,
     };

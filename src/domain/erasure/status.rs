@@ -11,7 +11,7 @@ use sea_orm::{
 };
 use serde_json::{Value, json};
 
-use super::{receipt, request::code_hash, steps};
+use super::{Step, receipt, request::code_hash, steps};
 use crate::{
     app::App,
     domain::error::{Error, Result},
@@ -62,6 +62,15 @@ pub async fn by_code(app: &App, code: &str) -> Result<Status> {
 }
 
 impl Status {
+    /// Until when a step that is the next waits, if it waits for a time.
+    pub fn waits_until(&self, app: &App, step: Step) -> Option<Timestamp> {
+        let is_done = |step: Step| self.steps.iter().find(|row| row.step == step.word());
+        if step != Step::LookAgain || is_done(step).is_some() {
+            return None;
+        }
+        is_done(Step::Rows).map(|row| row.done_at + app.config.erasure.look_again_after)
+    }
+
     /// The same as JSON.
     pub fn to_json(&self) -> Value {
         let steps: Vec<Value> = self.steps.iter().map(receipt::step).collect();

@@ -2,9 +2,11 @@
 //!
 //! A plan is a name in `user_plans`; what it allows is configured. Each limit is enforced where the
 //! thing is accepted: posts by [`posts`], operations of the API by [`requests`], stored bytes by the
-//! media store, and how long files are kept by [`library::life`](super::library::life).
+//! media store, and how long files are kept by [`library::life`](super::library::life). [`reached`] tells
+//! users of the limits that they come to.
 
 pub mod posts;
+pub mod reached;
 pub mod requests;
 pub mod usage;
 

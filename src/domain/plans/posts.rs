@@ -13,7 +13,10 @@ use sea_orm::{
     sea_query::{Expr, OnConflict},
 };
 
-use super::Standing;
+use super::{
+    Standing,
+    reached::{self, Limit},
+};
 use crate::{
     app::App,
     domain::error::{Code, Refusal, Result},
@@ -52,6 +55,7 @@ pub async fn take_in_tx(
         user_id: Set(user),
         day: Set(day),
         posts: Set(asked),
+        told: Set(0),
     })
     .on_conflict(
         OnConflict::columns([usage_day::Column::UserId, usage_day::Column::Day])
@@ -87,6 +91,10 @@ pub async fn take_in_tx(
         });
     };
     let surplus = Ord::min(used.saturating_sub(limit), asked.unsigned_abs());
+    if used >= limit {
+        // With a refusal of the whole request it is undone, and was told before.
+        reached::tell_in_tx(app, tx, user, Limit::Posts).await?;
+    }
     if surplus == 0 {
         return Ok(Taken {
             posts: wanted,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clipqueue_entities::UserId;
 
+use super::reached::{self, Limit};
 use crate::{
     app::App,
     config::plans::word,
@@ -49,7 +50,12 @@ pub enum Charged {
 /// Counts one operation of `user`.
 pub async fn charge(app: &App, user: UserId) -> Charged {
     match try_charge(app, user).await {
-        Ok(charged) => charged,
+        Ok(charged) => {
+            if matches!(charged, Charged::Refused { .. }) {
+                reached::tell(app, user, Limit::Requests).await;
+            }
+            charged
+        }
         Err(error) => {
             tracing::debug!(%error, "an operation could not be counted");
             Charged::Free

@@ -180,6 +180,29 @@ pub async fn list(app: &App) -> Result<Vec<Known>> {
     Ok(known)
 }
 
+/// The operator of that name, in whose name something is done on the machine itself.
+pub async fn acting(app: &App, name: &str) -> Result<Actor> {
+    let nobody = || {
+        let text = "names no operator; `clipqueue operator list` shows them";
+        Refusal::new("by", Code::NotFound, text)
+    };
+    let owner = api_keys::find_user(app, name).await?.ok_or_else(nobody)?;
+    let row = operator::Entity::find_by_id(owner.id)
+        .filter(operator::Column::EndedAt.is_null())
+        .one(app.db.read())
+        .await?
+        .ok_or_else(nobody)?;
+    Ok(Actor {
+        user_id: owner.id,
+        user_name: owner.name,
+        key_id: None,
+        session_id: None,
+        scopes: vec![scope(row.role)],
+        expires_at: None,
+        accounts: None,
+    })
+}
+
 /// Gives an operator another role; it counts at once.
 pub async fn change(app: &App, name: &str, role: Role) -> Result<()> {
     let owner = find(app, name).await?;

@@ -5,10 +5,12 @@ use clipqueue_entities::operator::Role::{self, Admin, Operator, Viewer};
 
 /// The least role for one operation: `Mutation.pauseQueue`, `POST /ops/bulk`.
 pub const OPERATIONS: &[(&str, Role)] = &[
+    ("Mutation.approveDeletion", Admin),
     ("Mutation.cancelBulkAct", Admin),
     ("Mutation.cancelJob", Operator),
     ("Mutation.drainQueue", Operator),
     ("Mutation.pauseQueue", Operator),
+    ("Mutation.refuseDeletion", Admin),
     ("Mutation.releaseJob", Operator),
     ("Mutation.resumeQueue", Operator),
     ("Mutation.retryJob", Operator),
@@ -21,6 +23,8 @@ pub const OPERATIONS: &[(&str, Role)] = &[
     ("Query.bulkActs", Viewer),
     ("Query.bulkPreview", Viewer),
     ("Query.canaries", Viewer),
+    ("Query.deletionRequest", Admin),
+    ("Query.deletionRequests", Admin),
     ("Query.driftReports", Viewer),
     ("Query.job", Viewer),
     ("Query.jobs", Viewer),
@@ -52,6 +56,10 @@ pub const OPERATIONS: &[(&str, Role)] = &[
     ("POST /ops/bulk/{id}/stop", Admin),
     ("GET /ops/erasures", Viewer),
     ("GET /ops/erasures/{id}", Viewer),
+    ("GET /ops/deletions", Admin),
+    ("GET /ops/deletions/{id}", Admin),
+    ("POST /ops/deletions/{id}/approve", Admin),
+    ("POST /ops/deletions/{id}/refuse", Admin),
     ("GET /ops/retention", Viewer),
     ("GET /ops/audit", Viewer),
     ("POST /ops/sign-out", Viewer),

@@ -9,15 +9,18 @@ use crate::domain::public_id::{self, ACCOUNT, EVENTS, POST};
 
 /// The particulars of events that leave the installation. Everything else stays, whatever events come
 /// to hold.
-const TOLD: [&str; 13] = [
+const TOLD: [&str; 16] = [
     "bytes_sent",
     "bytes_total",
     "code",
     "endpoint",
+    "erasure",
     "from",
+    "limit",
     "message",
     "notice",
     "origin",
+    "plan",
     "prefix",
     "reason",
     "scopes",

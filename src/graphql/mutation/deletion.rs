@@ -1,13 +1,23 @@
-//! Asking for deletion without being able to sign in: the one thing that anybody may do.
+//! Asking for deletion without being able to sign in: the one thing that anybody may do; and an operator's
+//! recorded look at what was asked.
 
-use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
+use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
+use clipqueue_entities::{AccountId, DeletionRequestId};
 
 use crate::{
     app::App,
-    domain::deletions::{self, NewRequest, Ticket},
+    domain::{
+        actor::Scope,
+        deletions::{
+            self, NewRequest, Ticket,
+            judge::{self, Found},
+        },
+    },
     graphql::{
-        guard::{app, source},
+        guard::{Needs, actor, app, source},
+        ids::Global as _,
         scalars::{DateTime, Url},
+        types::deletion::DeletionRequest,
         user_error::{UserError, settle},
     },
 };
@@ -64,6 +74,39 @@ pub(crate) struct RequestDeletionPayload {
     user_errors: Vec<UserError>,
 }
 
+/// What an operator found when looking at a request.
+#[derive(Clone, Debug, InputObject)]
+pub(crate) struct ApproveDeletionInput {
+    /// The request: OPEN.
+    id: ID,
+    /// The name of the user whose data it is.
+    user_name: String,
+    /// One account of theirs alone; the user with everything when left out.
+    account_id: Option<ID>,
+    /// What was looked at, without names of people; 1 to 500 bytes. It is recorded with the name of the
+    /// key's user.
+    reason: String,
+}
+
+/// What an operator found when looking at a request.
+#[derive(Clone, Debug, InputObject)]
+pub(crate) struct RefuseDeletionInput {
+    /// The request: OPEN.
+    id: ID,
+    /// What was looked at, without names of people; 1 to 500 bytes. It is recorded with the name of the
+    /// key's user.
+    reason: String,
+}
+
+/// What became of a request that an operator looked at.
+#[derive(Clone, Debug, SimpleObject)]
+pub(crate) struct DeletionRequestPayload {
+    /// The request as it is now.
+    request: Option<DeletionRequest>,
+    /// What the caller can put right; when it is not empty, nothing was done.
+    user_errors: Vec<UserError>,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct DeletionMutations;
 
@@ -90,6 +133,45 @@ impl DeletionMutations {
         let (ticket, user_errors) = settle("username", asked)?;
         Ok(RequestDeletionPayload {
             ticket: ticket.map(|ticket| DeletionTicket::new(app, ticket)),
+            user_errors,
+        })
+    }
+
+    /// Says that an operator has looked, and that a request for deletion is the owner's: everything is deleted
+    /// from now on, which cannot be undone. Needs the scope `ops:admin`.
+    #[graphql(guard = "Needs(Scope::OpsAdmin)")]
+    async fn approve_deletion(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What was found.")] input: ApproveDeletionInput,
+    ) -> Result<DeletionRequestPayload> {
+        let (app, by) = (app(ctx), actor(ctx)?);
+        let found = Found {
+            user_name: input.user_name,
+            account: input.account_id.as_ref().map(AccountId::from_global),
+        };
+        let id = DeletionRequestId::from_global(&input.id);
+        let approved = judge::approve(app, Some(by), id, &found, &input.reason).await;
+        let (approved, user_errors) = settle("id", approved)?;
+        Ok(DeletionRequestPayload {
+            request: approved.map(|(seen, _)| DeletionRequest(seen)),
+            user_errors,
+        })
+    }
+
+    /// Says that an operator has looked, and that a request for deletion is not the owner's: nothing is
+    /// deleted but the request. Needs the scope `ops:admin`.
+    #[graphql(guard = "Needs(Scope::OpsAdmin)")]
+    async fn refuse_deletion(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What was found.")] input: RefuseDeletionInput,
+    ) -> Result<DeletionRequestPayload> {
+        let id = DeletionRequestId::from_global(&input.id);
+        let refused = judge::refuse(app(ctx), Some(actor(ctx)?), id, &input.reason).await;
+        let (refused, user_errors) = settle("id", refused)?;
+        Ok(DeletionRequestPayload {
+            request: refused.map(DeletionRequest),
             user_errors,
         })
     }

@@ -3,6 +3,7 @@
 mod audit;
 mod billing;
 mod bulk;
+mod deletion;
 mod export;
 mod library;
 mod metrics;
@@ -32,4 +33,5 @@ pub struct Query(
     export::ExportQueries,
     library::LibraryQueries,
     billing::BillingQueries,
+    deletion::DeletionQueries,
 );

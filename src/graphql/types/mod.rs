@@ -8,6 +8,7 @@ pub(crate) mod audit;
 pub(crate) mod breaker;
 pub(crate) mod bulk;
 pub(crate) mod creator;
+pub(crate) mod deletion;
 pub(crate) mod direct;
 pub(crate) mod erasure;
 pub(crate) mod event;

@@ -39,7 +39,6 @@ use axum::{Router, middleware, routing::any};
 use tokio_util::sync::CancellationToken;
 
 pub use engine::Engine;
-pub use rate::{Charge, Rate};
 pub use request_id::RequestId;
 pub use session::{AuthFailure, Authenticate, Credentials, Session};
 pub use settings::{Limits, Settings, SocketSettings};
@@ -66,7 +65,7 @@ pub fn router(endpoint: Endpoint) -> Router {
     Router::new()
         .route("/graphql", any(post::serve))
         .route("/graphql/stream", any(sse::serve))
-        .layer(middleware::from_fn(rate::layer))
+        .layer(middleware::from_fn(crate::http::rate::layer))
         .layer(middleware::from_fn(request_id::layer))
         .with_state(Arc::new(endpoint))
 }

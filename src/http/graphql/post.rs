@@ -71,7 +71,7 @@ async fn post(
                 // The first was counted when the caller was let in.
                 let counted = match place {
                     0 => Ok(()),
-                    _ => rate::charge(&session, None).await,
+                    _ => rate::charge(&session, Some(&parts.extensions)).await,
                 };
                 let outcome = match counted {
                     Ok(()) => execute(endpoint, request_id, &session, params).await,

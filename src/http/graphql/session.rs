@@ -12,8 +12,11 @@ use http::{HeaderMap, header};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::Endpoint;
-use super::rate::{Charge, Meter};
-use crate::graphql::error::{ApiError, Code};
+use super::rate::Meter;
+use crate::{
+    graphql::error::{ApiError, Code},
+    http::rate::Charge,
+};
 
 /// What a caller presents: a bearer token, from the `Authorization` header or from `connection_init`, or
 /// the cookie of a session.
@@ -92,11 +95,20 @@ impl From<AuthFailure> for ApiError {
 /// Turns a credential into a session.
 pub trait Authenticate: Send + Sync + 'static {
     /// Checks the credential. Called once per HTTP request; for a socket or an event stream at the
-    /// start and then every [`recheck_every`](super::Settings::recheck_every).
+    /// start.
     fn authenticate<'a>(
         &'a self,
         credentials: Credentials<'a>,
     ) -> BoxFuture<'a, Result<Session, AuthFailure>>;
+
+    /// The same for a socket or an event stream that stays open, every
+    /// [`recheck_every`](super::Settings::recheck_every). That it is open is no use of the credential.
+    fn recheck<'a>(
+        &'a self,
+        credentials: Credentials<'a>,
+    ) -> BoxFuture<'a, Result<Session, AuthFailure>> {
+        self.authenticate(credentials)
+    }
 
     /// The cookie of a session, if the request has one and comes from a page that may use it: whatever
     /// page causes a request, the browser adds the cookie.
@@ -240,11 +252,16 @@ impl Endpoint {
                 Err(key_needed())
             };
         };
-        let checked = tokio::time::timeout(
-            self.settings.execution_timeout,
-            self.auth.authenticate(shown.credentials()),
-        );
-        let session = checked
+        self.accept(self.auth.authenticate(shown.credentials()))
+            .await
+    }
+
+    /// The session that a check of a credential gives.
+    async fn accept(
+        &self,
+        check: BoxFuture<'_, Result<Session, AuthFailure>>,
+    ) -> Result<Session, ApiError> {
+        let session = tokio::time::timeout(self.settings.execution_timeout, check)
             .await
             .unwrap_or(Err(AuthFailure::Unavailable))
             .map_err(ApiError::from)?;
@@ -270,7 +287,10 @@ impl Endpoint {
             if wins(expired, recheck).await {
                 return;
             }
-            match self.authenticate(shown.as_ref()).await {
+            // Where nobody need show anything, there is nothing to end.
+            let Some(shown) = &shown else { continue };
+            let checked = self.accept(self.auth.recheck(shown.credentials()));
+            match checked.await {
                 Ok(fresh) => session = fresh,
                 Err(error) if matches!(error.code(), Code::Unavailable | Code::RateLimited) => {}
                 Err(_) => return,

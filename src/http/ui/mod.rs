@@ -10,6 +10,7 @@ pub(super) mod assets;
 mod audit;
 mod bulk;
 mod crons;
+mod deletions;
 mod erasures;
 mod filter;
 mod job;
@@ -78,6 +79,10 @@ pub fn router(app: &App, shutdown: CancellationToken) -> Router {
         .route("/ops/bulk/{id}/stop", on_post(bulk::stop))
         .route("/ops/erasures", get(erasures::show))
         .route("/ops/erasures/{id}", get(erasures::one))
+        .route("/ops/deletions", get(deletions::show))
+        .route("/ops/deletions/{id}", get(deletions::one))
+        .route("/ops/deletions/{id}/approve", on_post(deletions::approve))
+        .route("/ops/deletions/{id}/refuse", on_post(deletions::refuse))
         .route("/ops/retention", get(retention::show))
         .route("/ops/audit", get(audit::show))
         .route("/ops/sign-out", on_post(session::sign_out))

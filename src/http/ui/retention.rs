@@ -22,7 +22,8 @@ const DAYS: u64 = 7;
 struct Rule {
     name: &'static str,
     what: &'static str,
-    setting: Option<&'static str>,
+    /// The key of its setting, in the parts between which a line may break.
+    setting: Option<Vec<&'static str>>,
     keep: Span,
     due: Number,
     oldest: When,
@@ -59,7 +60,10 @@ async fn read(visit: &Visit) -> Result<RetentionPage> {
             .map(|due| Rule {
                 name: due.rule.name,
                 what: due.rule.what,
-                setting: due.rule.setting,
+                setting: due
+                    .rule
+                    .setting
+                    .map(|key| key.split_inclusive(['.', '_']).collect()),
                 keep: Span(due.keep),
                 due: Number::exact(due.due.count),
                 oldest: When::new(due.due.oldest, visit.now),

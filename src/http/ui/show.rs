@@ -47,6 +47,14 @@ impl When {
     }
 }
 
+/// An instant as people are told a date: `2026-12-30 12:15 UTC`. The minute that has begun.
+pub(in crate::http) fn minute(at: Timestamp) -> String {
+    let utc: Option<DateTime<Utc>> = DateTime::from_timestamp_millis(at.as_millis());
+    utc.map_or_else(String::new, |utc| {
+        utc.format("%Y-%m-%d %H:%M UTC").to_string()
+    })
+}
+
 impl fmt::Display for When {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Some(at), Some(utc)) = (self.at, self.utc()) else {

@@ -8,7 +8,10 @@ use axum::{
 };
 use serde::Serialize;
 
-use crate::{http::uploads::Refusal, media::MediaError};
+use crate::{
+    http::{rate::whole_seconds, uploads::Refusal},
+    media::MediaError,
+};
 
 /// The only version of the protocol that is spoken.
 pub(super) const TUS_VERSION: &str = "1.0.0";
@@ -155,6 +158,13 @@ impl IntoResponse for UploadError {
                     header::WWW_AUTHENTICATE,
                     HeaderValue::from_static("Bearer realm=\"clipqueue\""),
                 );
+            }
+            Self::Refused(Refusal {
+                retry_after: Some(wait),
+                ..
+            }) => {
+                let seconds = HeaderValue::from(whole_seconds(wait));
+                headers.insert(header::RETRY_AFTER, seconds);
             }
             Self::Media(MediaError::Busy | MediaError::Stopping) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));

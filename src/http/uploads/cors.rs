@@ -20,7 +20,8 @@ const METHODS: &str = "POST, HEAD, PATCH, DELETE, OPTIONS";
 const REQUEST_HEADERS: &str = "Authorization, Content-Type, Tus-Resumable, Upload-Length, Upload-Metadata, \
      Upload-Offset, Upload-Checksum, X-Request-ID";
 const EXPOSED: &str = "Location, Tus-Resumable, Tus-Version, Tus-Extension, Tus-Max-Size, \
-     Tus-Checksum-Algorithm, Upload-Offset, Upload-Length, Upload-Metadata, Upload-Expires, Retry-After";
+     Tus-Checksum-Algorithm, Upload-Offset, Upload-Length, Upload-Metadata, Upload-Expires, RateLimit, \
+     RateLimit-Policy, Retry-After";
 /// How long a browser may remember a preflight: a day.
 const MAX_AGE: &str = "86400";
 

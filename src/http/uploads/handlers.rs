@@ -47,7 +47,9 @@ pub(super) async fn upload(
         });
     }
     headers::version(request.headers())?;
-    let (user, id) = resolve(&state, &address, request.headers()).await?;
+    // Bytes are not operations, however many pieces they come in.
+    let counted = (request.method() == Method::DELETE).then(|| request.extensions());
+    let (user, id) = resolve(&state, &address, request.headers(), counted).await?;
     match *request.method() {
         Method::HEAD => status(&state, user, id).await,
         Method::PATCH => patch(state, user, id, request).await,
@@ -73,14 +75,24 @@ fn options(state: &Uploads) -> Response {
 
 async fn create(state: Uploads, request: Request) -> Result<Response, UploadError> {
     headers::version(request.headers())?;
-    let user = state.authorize.authorize(request.headers()).await?;
+    let counted = Some(request.extensions());
+    let user = state
+        .authorize
+        .authorize(request.headers(), counted)
+        .await?;
     let new = headers::announcement(request.headers())?;
     let with_bytes = headers::is_offset_stream(request.headers());
     let checksum = headers::checksum(request.headers())?;
     if with_bytes {
         fits(request.headers(), new.size)?;
     }
-    let mut media = state.media.create(user, new).await?;
+    let mut media = match state.media.create(user, new).await {
+        Ok(media) => media,
+        Err(error) => {
+            state.authorize.refused(user, &error).await;
+            return Err(error.into());
+        }
+    };
     let location = format!("{}/{}", state.location_base, media.id);
     if with_bytes {
         let sent = append(&state, user, media.id, 0, checksum, request.into_body()).await;

@@ -7,6 +7,7 @@
 //! `/uploads/{capability}` as the application hands it out, which needs nothing else: that one is for
 //! browsers. The PATCH that brings the last byte answers 204 when the file is ready and 422, with the
 //! reasons, when TikTok would refuse it.
+//! POST and DELETE with a key count as operations of the plan; the bytes do not.
 //!
 //! The bytes go through [`crate::media`], which knows nothing of HTTP. A connection that dies does not
 //! end its append: the append runs on a task of its own, stores what arrived, and lets the upload go.
@@ -27,6 +28,7 @@ pub use cors::Origins;
 
 use crate::{
     clock::Clock,
+    http::rate,
     media::{Capabilities, MediaStore},
 };
 
@@ -64,6 +66,7 @@ pub fn router(state: Uploads) -> Router {
         .route("/uploads", any(handlers::collection))
         .route("/uploads/", any(handlers::collection))
         .route("/uploads/{upload}", any(handlers::upload))
+        .layer(middleware::from_fn(rate::layer))
         .layer(middleware::from_fn_with_state(state.clone(), cors::answer))
         .with_state(state)
 }

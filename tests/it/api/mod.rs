@@ -4,6 +4,7 @@
 
 mod batch;
 mod budgets;
+mod deletions;
 mod fixture;
 mod http;
 mod keep;

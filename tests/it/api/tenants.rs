@@ -21,7 +21,7 @@ use super::{
 };
 
 /// What operators do to things of any tenant, by design; it needs an operator's scope.
-const OF_ANY_TENANT: [&str; 1] = ["settlePost"];
+const OF_ANY_TENANT: [&str; 2] = ["approveDeletion", "settlePost"];
 
 fn global(name: &str, uuid: impl std::fmt::Display) -> Value {
     json!(ID(URL_SAFE_NO_PAD.encode(format!("{name}:{uuid}"))))

@@ -290,3 +290,28 @@ fn values_that_no_part_could_use_are_refused_here() {
         assert!(!text.contains("hidden"), "{text}");
     }
 }
+
+#[test]
+fn strangers_are_not_given_the_plan_that_is_sold() {
+    let strangers = ("dashboard.sign_up", "true");
+    let paypal = [
+        ("paypal.webhook_id", "WH-1"),
+        ("paypal.plan_ids", "P-1"),
+        ("paypal.certificates", "paypal.pem"),
+    ];
+    let with = |more: &[(&'static str, &'static str)]| -> Vec<(&str, &str)> {
+        paypal.into_iter().chain(more.iter().copied()).collect()
+    };
+    let text = told(&with(&[strangers]));
+    assert!(
+        text.contains("plans.default") && text.contains("must be free or trial"),
+        "{text}"
+    );
+    assert_eq!(told(&with(&[strangers, ("plans.default", "free")])), "");
+    assert_eq!(told(&with(&[strangers, ("plans.default", "trial")])), "");
+    // Where nobody comes by themselves, or nothing is sold, the default may be what it is.
+    assert_eq!(told(&with(&[])), "");
+    assert_eq!(told(&[strangers]), "");
+    let closed = [strangers, ("dashboard.enabled", "false")];
+    assert_eq!(told(&with(&closed)), "");
+}

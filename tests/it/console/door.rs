@@ -1,6 +1,6 @@
 //! Who gets in, and for how long.
 
-use std::time::Duration;
+use std::{sync::Mutex, time::Duration};
 
 use axum::http::Request;
 use clipqueue::{
@@ -26,7 +26,7 @@ on_both_stacks!(
     tries_to_sign_in_are_counted,
 );
 
-pub(super) const PAGES: [&str; 10] = [
+pub(super) const PAGES: [&str; 11] = [
     "/ops",
     "/ops/jobs",
     "/ops/jobs?state=held",
@@ -35,15 +35,18 @@ pub(super) const PAGES: [&str; 10] = [
     "/ops/bulk",
     "/ops/bulk/new",
     "/ops/erasures",
+    "/ops/deletions",
     "/ops/retention",
     "/ops/audit",
 ];
-const BUTTONS: [&str; 6] = [
+const BUTTONS: [&str; 8] = [
     "/ops/queues/uploads/pause",
     "/ops/jobs/019390aa-0000-7000-8000-000000000000/retry",
     "/ops/posts/019390aa-0000-7000-8000-000000000000/settle",
     "/ops/bulk",
     "/ops/bulk/019390aa-0000-7000-8000-000000000000/stop",
+    "/ops/deletions/019390aa-0000-7000-8000-000000000000/approve",
+    "/ops/deletions/019390aa-0000-7000-8000-000000000000/refuse",
     "/ops/sign-out",
 ];
 
@@ -237,6 +240,15 @@ async fn tries_to_sign_in_are_counted(t: TestApp) {
     assert!(refused.body.contains("Too many tries"));
     // Others are not locked out with them.
     assert_eq!(attempt("192.0.2.2:999", t.key.clone()).await.status, 303);
+    // Who tried is known by a keyed hash alone.
+    let tries = Mutex::new(0);
+    let see = |_: &str, what: &[u8]| {
+        let text = String::from_utf8_lossy(what);
+        assert!(!text.contains("192.0.2."), "{text}");
+        *tries.lock().unwrap() += usize::from(text.contains("console-sign-in:"));
+    };
+    t.app.queue.transport().survey(&see).await.unwrap();
+    assert!(tries.into_inner().unwrap() >= 2);
     t.advance(Duration::from_secs(61));
     assert_eq!(attempt("192.0.2.1:999", t.key.clone()).await.status, 303);
 }

@@ -3,6 +3,7 @@
 pub(crate) mod browser;
 mod buttons;
 mod care;
+mod deletions;
 pub(crate) mod devtools;
 mod door;
 mod jobs;

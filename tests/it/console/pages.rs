@@ -303,3 +303,12 @@ async fn the_frame_says_where_one_is_and_how_to_leave() {
         assert!(page.contains("Licences") && !page.contains("may look only"));
     }
 }
+
+#[tokio::test]
+async fn keys_of_the_configuration_break_between_their_words_alone() {
+    let t = TestApp::start(Stack::Embedded).await;
+    let desk = Desk::open(&t, &t.key).await;
+    let page = desk.page("/ops/retention").await;
+    let key = "<code class=\"key\">retention.<wbr>webhook_<wbr>deliveries<wbr></code>";
+    assert!(page.contains(key), "{page}");
+}

@@ -6,6 +6,7 @@ use axum::{
     http::{Request, header},
 };
 use clipqueue::domain::erasure;
+use clipqueue_entities::Timestamp;
 use serde_json::Value;
 use tiktok_sim::{Endpoint, FaultKind};
 use tokio_util::sync::CancellationToken;
@@ -20,6 +21,12 @@ use crate::support::{
 fn router(t: &TestApp) -> Router {
     let token = CancellationToken::new;
     clipqueue::http::router(&t.app, None, token(), token())
+}
+
+/// A date as people are told it.
+fn minute(at: Timestamp) -> String {
+    let utc = chrono::DateTime::from_timestamp_millis(at.as_millis()).unwrap();
+    utc.format("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 async fn get(t: &TestApp, path: &str, accept: &str) -> (u16, String, String) {
@@ -53,6 +60,23 @@ async fn a_code_shows_how_the_erasure_stands_and_then_the_receipt() {
     let running: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(running["state"], "running");
     assert_eq!(running["receipt"], Value::Null);
+
+    // The last step waits for its time, and says until when. Dates are for people, those of JSON are not.
+    t.drain().await;
+    let (_, _, page) = get(&t, &path, "text/html").await;
+    let due = t.clock.now() + t.app.config.erasure.look_again_after;
+    let due = Timestamp::from_millis(due.as_millis() + 59_999);
+    let text = format!("not yet; at the earliest {}", minute(due));
+    assert!(page.contains(&text), "{text}: {page}");
+    assert!(
+        page.contains(&format!("done {}", minute(t.clock.now()))),
+        "{page}"
+    );
+    assert_eq!(page.matches("not yet").count(), 1, "{page}");
+    let (_, _, json) = get(&t, &path, "application/json").await;
+    let running: Value = serde_json::from_str(&json).unwrap();
+    let done_at = running["steps"][0]["done_at"].as_str().unwrap();
+    assert!(done_at.contains('T') && done_at.ends_with('Z'), "{done_at}");
 
     t.erased(&accepted).await;
     let (_, _, page) = get(&t, &path, "text/html").await;

@@ -180,3 +180,52 @@ async fn a_server_that_is_not_ready_says_what_and_never_whom_it_asked() {
     assert_eq!(said, "failed; the log and `clipqueue doctor` say why");
     assert_eq!(answer.header("cache-control"), "no-store");
 }
+
+#[tokio::test]
+async fn pages_that_begin_something_are_opened_under_the_public_name() {
+    let mut t = start().await;
+    t.reconfigure(|config| config.http.public_url = "https://clips.example/q".parse().unwrap());
+    let router = router(&t);
+    let at = async |host: &str, path: &str, accept: &str| {
+        let headers = [("host", host), ("accept", accept)];
+        send(&router, request("GET", path, &headers)).await
+    };
+    let html = "text/html";
+    for (path, leads) in [
+        ("/sign-in", "/sign-in?sent=1"),
+        ("/privacy/delete?a=b", "/privacy/delete?a=b&sent=1"),
+        (
+            "/privacy/requests/x?proof=other",
+            "/privacy/requests/x?proof=other&sent=1",
+        ),
+        (
+            "/ops/sign-in?next=%2Fjobs%3Fstate%3Dheld",
+            "/ops/sign-in?next=%2Fjobs%3Fstate%3Dheld&sent=1",
+        ),
+    ] {
+        let answer = at("localhost:8080", path, html).await;
+        assert_eq!(answer.status, 307, "{path}");
+        let address = format!("https://clips.example/q{leads}");
+        assert_eq!(answer.header("location"), address);
+        assert_eq!(answer.header("cache-control"), "no-store");
+        // A proxy that writes its own name gets no loop.
+        assert_ne!(
+            at("localhost:8080", leads, html).await.status,
+            307,
+            "{path}"
+        );
+        // The public name, whatever its port and its letters.
+        for host in ["clips.example", "Clips.Example:443", "clips.example:8443"] {
+            assert_ne!(at(host, path, html).await.status, 307, "{host} {path}");
+        }
+    }
+    // Nothing else is led away: programs keep no cookies, and a form would come as another.
+    let answer = at("localhost", "/privacy/requests/x", "application/json").await;
+    assert_eq!(answer.status, 404);
+    for path in ["/livez", "/dashboard", "/erasure/x"] {
+        assert_ne!(at("localhost", path, html).await.status, 307, "{path}");
+    }
+    let headers = [("host", "localhost"), ("sec-fetch-site", "same-origin")];
+    let posted = send(&router, request("POST", "/sign-in", &headers)).await;
+    assert_eq!(posted.status, 303, "{}", posted.body);
+}

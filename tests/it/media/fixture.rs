@@ -2,7 +2,10 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use axum::{Router, http::HeaderMap};
+use axum::{
+    Router,
+    http::{Extensions, HeaderMap},
+};
 use bytes::Bytes;
 use clipqueue::{
     clock::{Clock, ManualClock},
@@ -229,7 +232,11 @@ pub(crate) async fn append(
 struct KeyIsUser;
 
 impl Authorize for KeyIsUser {
-    fn authorize<'a>(&'a self, headers: &'a HeaderMap) -> BoxFuture<'a, Result<UserId, Refusal>> {
+    fn authorize<'a>(
+        &'a self,
+        headers: &'a HeaderMap,
+        _: Option<&'a Extensions>,
+    ) -> BoxFuture<'a, Result<UserId, Refusal>> {
         async {
             headers
                 .get("authorization")
@@ -238,6 +245,7 @@ impl Authorize for KeyIsUser {
                     status: axum::http::StatusCode::UNAUTHORIZED,
                     code: "UNAUTHENTICATED",
                     message: "send an API key".to_owned(),
+                    retry_after: None,
                 })
         }
         .boxed()

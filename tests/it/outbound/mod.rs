@@ -3,6 +3,7 @@
 
 mod hostile;
 pub(crate) mod imports;
+mod leaving;
 mod resume;
 pub(crate) mod server;
 mod sources;

@@ -76,6 +76,11 @@ async fn the_form_leads_to_a_page_of_the_request(t: TestApp) {
     let (_, json) = get(&t, &path, "application/json").await;
     let json: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["state"], "open");
+    // The same instant, for a program and for people.
+    let due = json["due_at"].as_str().unwrap();
+    let (day, time) = due.split_once('T').unwrap();
+    let shown = format!("lapses on {day} {} UTC", &time[..5]);
+    assert!(page.contains(&shown) && !page.contains(due), "{page}");
     assert!(page.contains(json["proof_code"].as_str().unwrap()));
     for (path, accept) in [
         ("/privacy/requests/nothing", "text/html"),

@@ -3,8 +3,9 @@
 use super::{Installation, PATIENCE, client, get};
 use crate::support::eventually;
 
-const fn refuse(id: &str) -> [&str; 5] {
-    ["deletion", "refuse", id, "--reason", "the profile says no"]
+const fn refuse(id: &str) -> [&str; 7] {
+    let reason = "the profile says no";
+    ["deletion", "refuse", id, "--reason", reason, "--by", "olga"]
 }
 
 const fn approve<'a>(id: &'a str, user: &'a str) -> [&'a str; 8] {
@@ -55,6 +56,11 @@ async fn an_operator_lists_shows_approves_and_refuses() {
         ids.insert(name.unwrap().to_owned(), id);
     }
     let (mine, other) = (ids["zelda.quixote"].as_str(), ids["somebody.else"].as_str());
+    home.run(&refuse(other))
+        .await
+        .refused(&["by names no operator"]);
+    let add = ["operator", "add", "olga", "--role", "admin"];
+    home.run(&add).await.good();
     let refused = home.run(&refuse(other)).await.good();
     assert!(refused.contains("refused"), "{refused}");
     home.run(&refuse(other)).await.refused(&["OPEN"]);

@@ -1,8 +1,14 @@
 //! Budgets: sliding windows that hold across processes.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, sync::Mutex, time::Duration};
 
-use clipqueue::queue::transport::{Acquired, Budget, Standing, TransportError, Use, Used};
+use clipqueue::{
+    clock::Clock,
+    queue::transport::{
+        Acquired, Budget, Budgets as _, Standing, Transport as _, TransportError, Use, Used,
+        memory::MemoryTransport,
+    },
+};
 use clipqueue_entities::Timestamp;
 
 use super::transport::each;
@@ -158,4 +164,30 @@ async fn a_note_is_swapped_by_whoever_knows_it() {
         assert_eq!(transport.notes(&names).await.unwrap(), [None, None]);
     })
     .await;
+}
+
+#[tokio::test]
+async fn in_memory_budgets_that_are_over_are_dropped_though_nobody_asks_for_them() {
+    let transport = MemoryTransport::new(Clock::System);
+    let start = Timestamp::from_secs(1_900_000_000);
+    for (caller, after) in (0..3000).map(|caller| (caller, if caller < 1500 { 0 } else { 120 })) {
+        let one = [budget(&format!("caller:{caller}"), 1)];
+        let now = Some(start + Duration::from_secs(after));
+        granted(transport.acquire(&one, now).await);
+        // A look keeps nothing either.
+        let looked = [budget(&format!("looked-at:{caller}"), 1)];
+        transport.standing(&looked, now).await.unwrap();
+    }
+    let kept = Mutex::new(BTreeSet::new());
+    let see = |place: &str, what: &[u8]| {
+        if place == "budget" {
+            let name = String::from_utf8(what.to_vec()).unwrap();
+            kept.lock().unwrap().insert(name);
+        }
+    };
+    transport.survey(&see).await.unwrap();
+    let kept = kept.into_inner().unwrap();
+    assert!(kept.contains("caller:2999"));
+    assert!(!kept.contains("caller:0"), "{}", kept.len());
+    assert_eq!(kept.len(), 1500);
 }
