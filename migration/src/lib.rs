@@ -33,6 +33,7 @@ mod m20261125_000062_operators;
 mod m20261125_000065_deletion_requests;
 mod m20261125_000066_mails;
 mod m20261125_000067_billing;
+mod m20261130_000063_operator_identities;
 
 /// Runs the migrations in order.
 #[derive(Debug)]
@@ -68,6 +69,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000065_deletion_requests::Migration),
             Box::new(m20261125_000066_mails::Migration),
             Box::new(m20261125_000067_billing::Migration),
+            Box::new(m20261130_000063_operator_identities::Migration),
         ]
     }
 }

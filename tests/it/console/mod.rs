@@ -5,8 +5,10 @@ mod care;
 pub(crate) mod devtools;
 mod door;
 mod jobs;
+mod oidc;
 mod pages;
 mod pictures;
+pub(crate) mod provider;
 mod roles;
 
 use axum::{
