@@ -10,12 +10,13 @@ use std::{
 };
 
 use clipqueue_entities::Timestamp;
+use futures::FutureExt as _;
 use openidconnect::{
     DiscoveryError,
     core::{CoreJsonWebKeySet, CoreProviderMetadata},
 };
 
-use super::{MAX_ANSWER, OidcError, Provider};
+use super::{OidcError, Provider};
 use crate::fetch::{FetchError, leads_here};
 
 /// How long it is believed.
@@ -42,8 +43,8 @@ impl Provider {
         {
             return Ok(Arc::clone(known));
         }
-        let http = |request| self.0.http.send(request, MAX_ANSWER);
-        let metadata = CoreProviderMetadata::discover_async(self.0.issuer.clone(), &http)
+        let metadata = CoreProviderMetadata::discover_async(self.0.issuer.clone(), &self.0.http)
+            .boxed()
             .await
             .map_err(unusable)?;
         let page = metadata.authorization_endpoint().url();
@@ -80,8 +81,8 @@ impl Provider {
                 keys_at: now,
             }));
         }
-        let http = |request| self.0.http.send(request, MAX_ANSWER);
-        let keys = CoreJsonWebKeySet::fetch_async(before.metadata.jwks_uri(), &http)
+        let keys = CoreJsonWebKeySet::fetch_async(before.metadata.jwks_uri(), &self.0.http)
+            .boxed()
             .await
             .map_err(unusable)?;
         let known = Arc::new(Known {

@@ -10,10 +10,12 @@ mod token;
 
 use std::sync::{Arc, Mutex};
 
+use futures::{FutureExt as _, future::BoxFuture};
 use openidconnect::{
-    AuthType, AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndpointMaybeSet,
-    EndpointNotSet, EndpointSet, IssuerUrl, Nonce, OAuth2TokenResponse as _, PkceCodeChallenge,
-    PkceCodeVerifier, RedirectUrl, RequestTokenError, Scope, TokenResponse as _,
+    AsyncHttpClient, AuthType, AuthorizationCode, ClientId, ClientSecret, CsrfToken,
+    EndpointMaybeSet, EndpointNotSet, EndpointSet, HttpRequest, HttpResponse, IssuerUrl, Nonce,
+    OAuth2TokenResponse as _, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RequestTokenError,
+    Scope, TokenResponse as _,
     core::{
         CoreAuthenticationFlow, CoreClient, CoreClientAuthMethod, CoreProviderMetadata,
         CoreRequestTokenError,
@@ -83,12 +85,25 @@ pub struct Begun {
 #[derive(Clone, Debug)]
 pub struct Provider(Arc<Inner>);
 
+/// Our client of HTTP, as the library wants one.
+#[derive(Debug)]
+struct Http(Trusted);
+
+impl<'c> AsyncHttpClient<'c> for Http {
+    type Error = FetchError;
+    type Future = BoxFuture<'c, Result<HttpResponse, FetchError>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        self.0.send(request, MAX_ANSWER).boxed()
+    }
+}
+
 #[derive(Debug)]
 struct Inner {
     settings: Oidc,
     issuer: IssuerUrl,
     redirect: RedirectUrl,
-    http: Trusted,
+    http: Http,
     clock: Clock,
     known: Mutex<Option<Arc<Known>>>,
 }
@@ -102,7 +117,7 @@ impl Provider {
         clock: Clock,
     ) -> anyhow::Result<Self> {
         let issuer = IssuerUrl::new(settings.issuer.clone())?;
-        let http = Trusted::new(settings.is_plain(), patience)?;
+        let http = Http(Trusted::new(settings.is_plain(), patience)?);
         Ok(Self(Arc::new(Inner {
             settings,
             issuer,
@@ -168,10 +183,10 @@ impl Provider {
         let request = client
             .exchange_code(code)
             .map_err(|_| OidcError::Unusable(NO_TOKENS.to_owned()))?;
-        let http = |request| self.0.http.send(request, MAX_ANSWER);
         let answer = request
             .set_pkce_verifier(verifier)
-            .request_async(&http)
+            .request_async(&self.0.http)
+            .boxed()
             .await
             .map_err(not_exchanged)?;
         let Some(id_token) = answer.id_token() else {
