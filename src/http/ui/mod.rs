@@ -2,9 +2,10 @@
 //! quicker with them.
 //!
 //! A page stands on the domain, as GraphQL does, and knows neither rows nor workers; every button is a
-//! mutation too. [`session`] lets operators in, [`oidc`] those who sign in at a provider, [`same_origin`] keeps foreign pages from pressing
-//! buttons, [`page`] dresses answers, [`assets`] are in the binary. htmx enhances: it swaps what a form
-//! or the stream of [`live`] sends. Nothing is inline, so the policy for browsers allows nothing inline.
+//! mutation too. [`session`] lets operators in by key, [`oidc`] by a provider of identities;
+//! [`same_origin`] keeps foreign pages from pressing buttons, [`page`] dresses answers, [`assets`] are in
+//! the binary. htmx enhances: it swaps what a form or the stream of [`live`] sends. Nothing is inline, so
+//! the policy for browsers allows nothing inline.
 
 pub(super) mod assets;
 mod audit;

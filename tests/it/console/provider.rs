@@ -11,7 +11,8 @@ use axum::{
     Router,
     body::{Body, to_bytes},
     extract::{Request, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    middleware::map_response,
     response::{IntoResponse, Redirect, Response},
 };
 use base64::{
@@ -249,7 +250,11 @@ impl Provider {
                 codes: HashMap::new(),
             })),
         };
-        let router = Router::new().fallback(answer).with_state(shared.clone());
+        // A connection that is kept would outlive the provider.
+        let router = Router::new()
+            .fallback(answer)
+            .layer(map_response(closed))
+            .with_state(shared.clone());
         let task = tokio::spawn(async move {
             axum::serve(listener, router).await.unwrap();
         });
@@ -410,6 +415,12 @@ fn basic(headers: &HeaderMap) -> Option<(String, String)> {
             .unwrap_or_default()
     };
     Some((plain(name), plain(secret)))
+}
+
+async fn closed(mut answer: Response) -> Response {
+    let headers = answer.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    answer
 }
 
 async fn answer(State(shared): State<Shared>, request: Request) -> Response {

@@ -103,6 +103,7 @@ async fn a_sign_in_by_openid_connect_leaves_no_secret_in_the_log() {
         "{}",
         checked.out
     );
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
