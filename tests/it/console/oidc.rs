@@ -160,7 +160,7 @@ impl Visitor {
     }
 
     /// Presses the button; gives the page of the provider that it leads to.
-    async fn to_provider(&mut self, next: &str) -> String {
+    async fn at_provider(&mut self, next: &str) -> String {
         let answer = self.get(&format!("/ops/oidc/start{next}")).await;
         assert_eq!(answer.status, 303, "{}", answer.body);
         let page = answer.header("location").to_owned();
@@ -170,7 +170,7 @@ impl Visitor {
 
     /// Follows the way to the provider, signs in there as `who`, and comes back; gives the answer.
     async fn sign_in(&mut self, provider: &Provider, who: &Value) -> Answer {
-        let page = self.to_provider("").await;
+        let page = self.at_provider("").await;
         self.come_back(&provider.sign_in(&page, who)).await
     }
 
@@ -249,7 +249,7 @@ async fn an_operator_signs_in_without_a_key_and_out(mut t: TestApp) {
     let button = "<a class=\"button main\" id=\"provider\" \
                   href=\"/ops/oidc/start?next=%2Fjobs%3Fstate%3Dheld\">Sign in with Main &#38; Co</a>";
     assert!(page.body.contains(button), "{}", page.body);
-    let page = ada.to_provider("?next=%2Fjobs%3Fstate%3Dheld").await;
+    let page = ada.at_provider("?next=%2Fjobs%3Fstate%3Dheld").await;
     assert!(page.starts_with(&format!("{}/authorize?", provider.issuer)));
     assert!(ada.cookie("clipqueue-ops-oidc").is_some());
 
@@ -472,9 +472,9 @@ async fn a_state_is_good_once_for_its_browser_and_for_ten_minutes(mut t: TestApp
     let mut victim = Visitor::new(&t);
     for victim_has_begun in [false, true] {
         if victim_has_begun {
-            victim.to_provider("").await;
+            victim.at_provider("").await;
         }
-        let page = mallory.to_provider("").await;
+        let page = mallory.at_provider("").await;
         let back = provider.sign_in(&page, &person("mallory", "mallory", STAFF));
         assert_eq!(refused(&victim.come_back(&back).await), "other_browser");
         // And the wrong browser burns it.
@@ -482,7 +482,7 @@ async fn a_state_is_good_once_for_its_browser_and_for_ten_minutes(mut t: TestApp
     }
 
     let mut ada = Visitor::new(&t);
-    let page = ada.to_provider("").await;
+    let page = ada.at_provider("").await;
     let back = provider.sign_in(&page, &who);
     ada.come_back(&back).await;
     assert_eq!(refused(&ada.come_back(&back).await), "used");
@@ -491,7 +491,7 @@ async fn a_state_is_good_once_for_its_browser_and_for_ten_minutes(mut t: TestApp
     // Late, and in time.
     for (wait, word) in [(600, Some("expired")), (599, None)] {
         let mut late = Visitor::new(&t);
-        let page = late.to_provider("").await;
+        let page = late.at_provider("").await;
         t.advance(Duration::from_secs(wait));
         let answer = late.come_back(&provider.sign_in(&page, &who)).await;
         match word {
@@ -501,7 +501,7 @@ async fn a_state_is_good_once_for_its_browser_and_for_ten_minutes(mut t: TestApp
     }
     // Of another make.
     let mut forger = Visitor::new(&t);
-    let page = forger.to_provider("").await;
+    let page = forger.at_provider("").await;
     let back = provider.sign_in(&page, &who);
     let code = back.query_pairs().find(|(key, _)| key == "code").unwrap().1;
     for (query, word) in [
@@ -527,7 +527,7 @@ async fn two_first_sign_ins_at_once_make_one_operator(mut t: TestApp) {
     let mut visitors = Vec::new();
     for _ in 0..4 {
         let mut visitor = Visitor::new(&t);
-        let page = visitor.to_provider("").await;
+        let page = visitor.at_provider("").await;
         visitors.push((visitor, provider.sign_in(&page, &who)));
     }
     let coming = visitors
@@ -775,7 +775,7 @@ async fn a_provider_that_is_away_slow_or_odd_signs_nobody_in() {
         (Fault::NotJson, "not_believed"),
     ] {
         let mut visitor = Visitor::new(&t);
-        let page = visitor.to_provider("").await;
+        let page = visitor.at_provider("").await;
         let back = provider.sign_in(&page, &who);
         provider.inside().faults = [("/token", fault)].into();
         assert_eq!(refused(&visitor.come_back(&back).await), word, "{fault:?}");
@@ -785,7 +785,7 @@ async fn a_provider_that_is_away_slow_or_odd_signs_nobody_in() {
     // It works when they are over, and fails when nobody is there.
     Visitor::let_in(&t, &provider, &who).await;
     let mut visitor = Visitor::new(&t);
-    let page = visitor.to_provider("").await;
+    let page = visitor.at_provider("").await;
     let back = provider.sign_in(&page, &who);
     provider.stop();
     t.advance(Duration::from_secs(3600));
@@ -819,8 +819,8 @@ async fn a_code_is_exchanged_by_whoever_began_alone() {
     // A code that was slipped into another sign-in of the same browser: the provider holds the verifier
     // against the challenge.
     let mut ada = Visitor::new(&t);
-    let one = provider.sign_in(&ada.to_provider("").await, &who);
-    let two = provider.sign_in(&ada.to_provider("").await, &who);
+    let one = provider.sign_in(&ada.at_provider("").await, &who);
+    let two = provider.sign_in(&ada.at_provider("").await, &who);
     let of = |address: &Url, wanted: &str| {
         let pairs: Vec<_> = address.query_pairs().into_owned().collect();
         pairs.into_iter().find(|(key, _)| key == wanted).unwrap().1
@@ -843,7 +843,7 @@ async fn a_code_is_exchanged_by_whoever_began_alone() {
     // An answer of another provider is not believed, whatever it holds.
     set_up(&mut t, settings(&provider.issuer));
     let mut ada = Visitor::new(&t);
-    let back = provider.sign_in(&ada.to_provider("").await, &who);
+    let back = provider.sign_in(&ada.at_provider("").await, &who);
     let other = path_of(&back).replace("realms%2Fmain", "realms%2Fother");
     assert_ne!(other, path_of(&back));
     assert_eq!(refused(&ada.get(&other).await), "not_believed");
@@ -864,7 +864,7 @@ async fn what_the_provider_refuses_is_told_and_its_words_are_not() {
         ),
     ] {
         let mut ada = Visitor::new(&t);
-        let page: Url = ada.to_provider("").await.parse().unwrap();
+        let page: Url = ada.at_provider("").await.parse().unwrap();
         let state = page
             .query_pairs()
             .find(|(key, _)| key == "state")
@@ -909,7 +909,7 @@ async fn nobody_is_led_elsewhere_or_by_a_foreign_page() {
     ] {
         let query = serde_urlencoded::to_string([("next", next)]).unwrap();
         let mut ada = Visitor::new(&t);
-        let page = ada.to_provider(&format!("?{query}")).await;
+        let page = ada.at_provider(&format!("?{query}")).await;
         let answer = ada.come_back(&provider.sign_in(&page, &who)).await;
         assert_eq!(answer.header("location"), "/ops/oidc/done", "{next}");
         let done = ada.get(&format!("/ops/oidc/done?{query}")).await;
@@ -1008,7 +1008,7 @@ async fn no_secret_of_a_sign_in_is_stored() {
     let ada = Visitor::let_in(&t, &provider, &person("ada-1", "ada", STAFF)).await;
     // One that is under way as well.
     let mut eve = Visitor::new(&t);
-    let page = eve.to_provider("").await;
+    let page = eve.at_provider("").await;
     provider.sign_in(&page, &person("eve", "eve", STAFF));
     let mut secrets = provider.inside().secrets.clone();
     assert!(
