@@ -15,12 +15,13 @@ use url::Url;
 use crate::{
     calls::Calls,
     clock::Clock,
-    config::{Config, MediaPlace, TransportKind},
+    config::{Config, MediaPlace, Oidc, TransportKind},
     db::Db,
     fetch::{Fetcher, Patience, Policy, SystemResolver},
     job::Job,
     mail::Mailer,
     media::{Capabilities, MediaSettings, MediaStore, S3Address, Storage, StorageError},
+    oidc::Provider,
     paypal::Signatures,
     queue::{
         self, Queue,
@@ -42,6 +43,9 @@ pub const DELETION_PATH: &str = "/privacy/delete";
 
 /// Where the pages of requests for deletion are, below `http.public_url`.
 pub const DELETION_REQUEST_PATH: &str = "/privacy/requests";
+
+/// Where the provider of operators' identities sends the browser back to, below `http.public_url`.
+pub const OIDC_CALLBACK_PATH: &str = "/ops/oidc/callback";
 
 /// The application.
 #[derive(Clone, Debug)]
@@ -68,6 +72,8 @@ pub struct App {
     pub mail: Mailer,
     /// What knows PayPal's signature.
     pub paypal: Signatures,
+    /// Where operators may sign in besides by key.
+    pub oidc: Option<Provider>,
 }
 
 impl App {
@@ -119,6 +125,17 @@ impl App {
         let mail = Mailer::new(&config.mail.outbox, &config.mail.from)?;
         let paypal = Signatures::new(&config.paypal).context("paypal.roots")?;
         let calls = Calls::new(queue.clone(), clock.clone());
+        let provider = |settings: &Oidc| {
+            let redirect = below(&config.http.public_url, OIDC_CALLBACK_PATH);
+            Provider::new(
+                settings.clone(),
+                redirect,
+                Patience::default(),
+                clock.clone(),
+            )
+        };
+        let oidc = config.console.oidc.as_ref().map(provider).transpose();
+        let oidc = oidc.context("console.oidc")?;
         Ok(Self {
             config: Arc::new(config),
             db,
@@ -131,6 +148,7 @@ impl App {
             fetch,
             mail,
             paypal,
+            oidc,
         })
     }
 
@@ -155,9 +173,7 @@ impl App {
     }
 
     fn page(&self, path: &str) -> Url {
-        let mut url = self.config.http.public_url.clone();
-        url.set_path(&format!("{}{path}", self.base_path()));
-        url
+        below(&self.config.http.public_url, path)
     }
 
     /// What stands before every path: that of `http.public_url`, without a slash at its end.
@@ -262,6 +278,14 @@ impl App {
             tracing::debug!(%error, "subscriptions could not be woken");
         }
     }
+}
+
+/// The address of a path of ours.
+fn below(public: &Url, path: &str) -> Url {
+    let mut url = public.clone();
+    let path = format!("{}{path}", url.path().trim_end_matches('/'));
+    url.set_path(&path);
+    url
 }
 
 /// The topic on which the transport wakes a tenant's subscriptions.

@@ -3,7 +3,7 @@
 //! The modules, in the order in which they may import each other (`tests/it/architecture.rs` holds
 //! them to it):
 //!
-//! 1. [`clock`], [`config`], [`crash`], [`db`], [`fetch`], [`mail`], [`migrate`], [`paypal`], [`remote`], [`secrets`], [`telemetry`]: what every part needs.
+//! 1. [`clock`], [`config`], [`crash`], [`db`], [`fetch`], [`mail`], [`migrate`], [`oidc`], [`paypal`], [`remote`], [`secrets`], [`telemetry`]: what every part needs.
 //! 2. [`media`]: uploaded files.
 //! 3. [`queue`]: jobs as rows, pointers in Redis or memory, workers by apalis. Knows no job by name.
 //! 4. [`job`]: the catalogue of jobs, as plain data.
@@ -32,6 +32,7 @@ pub mod job;
 pub mod mail;
 pub mod media;
 pub mod migrate;
+pub mod oidc;
 pub mod paypal;
 pub mod queue;
 pub mod remote;

@@ -47,8 +47,8 @@ pub struct Model {
     pub id: BulkActId,
     /// Who asked for it.
     pub user_id: UserId,
-    /// With which key.
-    pub key_id: ApiKeyId,
+    /// With which key; none, when they signed in without one.
+    pub key_id: Option<ApiKeyId>,
     /// The job that carries it out.
     pub job_id: JobId,
     /// What is done.

@@ -3,7 +3,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::{ApiKeyId, ConsoleSessionId, Sealed, Timestamp};
+use crate::{ApiKeyId, ConsoleSessionId, Sealed, Timestamp, UserId};
 
 /// One session.
 #[sea_orm::model]
@@ -14,7 +14,9 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: ConsoleSessionId,
     /// The key that signed in. The session may what the key may, as long as the key may it.
-    pub key_id: ApiKeyId,
+    pub key_id: Option<ApiKeyId>,
+    /// The operator who signed in without a key. The session may what the role allows.
+    pub user_id: Option<UserId>,
     /// HMAC-SHA-256 of the secret.
     pub hash: Sealed,
     /// When it began.

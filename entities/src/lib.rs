@@ -43,6 +43,8 @@ pub mod metric_sample;
 pub mod notice;
 pub mod oauth_state;
 pub mod operator;
+pub mod operator_identity;
+pub mod operator_sign_in;
 pub mod post;
 pub mod post_attempt;
 pub mod post_photo;

@@ -34,6 +34,7 @@ mod m20261125_000065_deletion_requests;
 mod m20261125_000066_mails;
 mod m20261125_000067_billing;
 mod m20261130_000010_quota_told;
+mod m20261130_000063_operator_identities;
 mod m20261130_000075_payments;
 
 /// Runs the migrations in order.
@@ -71,6 +72,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000066_mails::Migration),
             Box::new(m20261125_000067_billing::Migration),
             Box::new(m20261130_000010_quota_told::Migration),
+            Box::new(m20261130_000063_operator_identities::Migration),
             Box::new(m20261130_000075_payments::Migration),
         ]
     }

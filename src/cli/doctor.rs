@@ -41,6 +41,13 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
             for (name, problem) in certificates(&app) {
                 report.line(name, problem);
             }
+            if let Some(provider) = &app.oidc {
+                let asked = provider.prove().await;
+                let problem = asked
+                    .err()
+                    .map(|error| format!("{error}; see console.oidc"));
+                report.line("the provider of operators' identities", problem);
+            }
             app.db.close().await?;
         }
     }

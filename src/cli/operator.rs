@@ -24,7 +24,7 @@ pub(super) enum Command {
         #[arg(long, default_value = "viewer", value_parser = role)]
         role: Role,
     },
-    /// List operators.
+    /// List operators: the role, the name, and the provider of identities for those who sign in there.
     List,
     /// Give an operator another role; it counts at once.
     Role {
@@ -34,8 +34,13 @@ pub(super) enum Command {
         #[arg(value_parser = role)]
         role: Role,
     },
-    /// End an operator, with the keys and sessions.
+    /// End an operator, with the keys and sessions. Signing in at a provider of identities does not bring them back.
     Revoke {
+        /// The name.
+        name: String,
+    },
+    /// Take back that an operator was ended. Keys stay ended; `operator add` makes one.
+    Restore {
         /// The name.
         name: String,
     },
@@ -55,11 +60,11 @@ pub(super) async fn run(config: Config, command: Command) -> anyhow::Result<()> 
         }
         Command::List => {
             for known in roles::list(&app).await? {
-                let role = match known.row.ended_at {
-                    Some(_) => "revoked",
-                    None => word(known.row.role),
-                };
-                println!("{role:8}  {}", known.name);
+                let standing = known.standing();
+                match &known.identity {
+                    None => println!("{standing:8}  {}", known.name),
+                    Some(of) => println!("{standing:8}  {}  from {}", known.name, of.issuer),
+                }
             }
         }
         Command::Role { name, role } => {
@@ -71,6 +76,16 @@ pub(super) async fn run(config: Config, command: Command) -> anyhow::Result<()> 
             let ended = roles::revoke(&app, &name).await;
             ended.map_err(|error| explain(error, &name))?;
             println!("{name} is no operator any more.");
+        }
+        Command::Restore { name } => {
+            let restored = roles::restore(&app, &name).await;
+            let role = restored.map_err(|error| match error {
+                Error::NotFound => anyhow::anyhow!(
+                    "{name} is nobody who was ended; `clipqueue operator list` shows who was"
+                ),
+                other => explain(other, &name),
+            })?;
+            println!("{name} is {} again.", word(role));
         }
     }
     Ok(())

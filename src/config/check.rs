@@ -6,7 +6,6 @@ use std::str::FromStr as _;
 use sea_orm::sqlx::{postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
 use secrecy::ExposeSecret as _;
 use tiktok::limits::PULL_LIFE;
-use url::{Host, Url};
 
 use super::{
     Config,
@@ -14,6 +13,7 @@ use super::{
     plans::PlanName,
     reader::Reader,
 };
+use crate::fetch::leads_here;
 
 /// The key that the defaults carry; good for a demo only.
 const DEMO_MASTER_KEY: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -114,7 +114,7 @@ fn tiktok(config: &Config, r: &mut Reader<'_>) {
         ("tiktok.authorize_base", &config.tiktok.authorize_base),
         ("tiktok.api_base", &config.tiktok.api_base),
     ] {
-        if url.scheme() == "http" && !is_loopback(url) {
+        if url.scheme() == "http" && !leads_here(url) {
             r.problem(key, "must be https: tokens travel there");
         }
     }
@@ -152,8 +152,8 @@ fn sold_plans(config: &Config, r: &mut Reader<'_>) {
 /// Faults can be asked for on this machine and against the simulator only.
 fn debug(config: &Config, r: &mut Reader<'_>) {
     let harmless = config.http.listen.ip().is_loopback()
-        && is_loopback(&config.http.public_url)
-        && is_loopback(&config.tiktok.api_base)
+        && leads_here(&config.http.public_url)
+        && leads_here(&config.tiktok.api_base)
         && config.tiktok.client_key == DEMO_CLIENT_KEY;
     for (key, set) in [
         ("debug.crash_at", config.debug.crash_at.is_some()),
@@ -170,7 +170,7 @@ fn debug(config: &Config, r: &mut Reader<'_>) {
 
 /// A server that others can reach needs its own secrets and https.
 fn public_server(config: &Config, r: &mut Reader<'_>) {
-    let public = !config.http.listen.ip().is_loopback() || !is_loopback(&config.http.public_url);
+    let public = !config.http.listen.ip().is_loopback() || !leads_here(&config.http.public_url);
     if !public {
         return;
     }
@@ -203,14 +203,5 @@ fn public_server(config: &Config, r: &mut Reader<'_>) {
         if value.expose_secret() == default {
             r.secret_problem(key, demo);
         }
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        None => false,
     }
 }

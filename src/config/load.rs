@@ -8,8 +8,8 @@ use url::Url;
 use super::{
     Config, Console, Dashboard, Database, Debug, Erasure, Fetch, Graphql, Http, Log, LogFormat,
     Media, Metrics, Operations, Posts, Problems, Queue, Secrets, Tiktok, Transport, TransportKind,
-    WhenRemoved, check::check, layers::Layers, mail, place::media_place, plans, reader::Reader,
-    retention::retention,
+    WhenRemoved, check::check, layers::Layers, mail, oidc, place::media_place, plans,
+    reader::Reader, retention::retention,
 };
 
 /// The reference, compiled in.
@@ -215,6 +215,7 @@ fn read(r: &mut Reader<'_>) -> Config {
             enabled: r.flag("console.enabled"),
             session_idle: r.duration("console.session_idle"),
             session_life: r.duration("console.session_life"),
+            oidc: oidc::oidc(r),
         },
         dashboard: Dashboard {
             enabled: r.flag("dashboard.enabled"),

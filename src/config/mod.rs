@@ -8,6 +8,7 @@ mod check;
 mod layers;
 mod load;
 pub mod mail;
+pub mod oidc;
 mod place;
 pub mod plans;
 mod reader;
@@ -24,6 +25,7 @@ use crate::crash::CrashAt;
 
 pub use load::{DEMO_CLIENT_KEY, DEMO_CLIENT_SECRET, Sources, known_keys, load};
 pub use mail::{AfterCutoff, Mail, Paypal, PaypalPlan};
+pub use oidc::Oidc;
 pub use plans::{Plan, PlanName, Plans};
 pub use reader::{Problem, Problems};
 pub use retention::Retention;
@@ -328,6 +330,8 @@ pub struct Console {
     pub session_idle: Duration,
     /// How long it lasts at most.
     pub session_life: Duration,
+    /// `[console.oidc]`: where operators may sign in besides by key.
+    pub oidc: Option<Oidc>,
 }
 
 /// `[dashboard]`

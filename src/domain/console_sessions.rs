@@ -2,17 +2,18 @@
 //!
 //! A session is a row and a cookie `<id>.<secret>`; the row holds a keyed hash of the secret. It may
 //! what its key may now: the key is looked up at each use, so that revoking it, or its end, ends the
-//! session. A session also ends by itself, some time after its last use and a longer time after its
-//! beginning.
+//! session. Whoever signed in at the provider of identities ([`single_sign_on`]) has no key; then it is
+//! the operator that is looked up. A session also ends by itself, some time after its last use and a
+//! longer time after its beginning.
 
 use std::{net::IpAddr, time::Duration};
 
-use clipqueue_entities::{ConsoleSessionId, Timestamp, console_session};
+use clipqueue_entities::{ConsoleSessionId, Timestamp, UserId, api_key, console_session};
 use sea_orm::{
-    ActiveModelTrait as _, ColumnTrait as _, EntityTrait as _, IntoActiveModel as _,
-    QueryFilter as _, sea_query::Expr,
+    ActiveModelTrait as _, ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _,
+    IntoActiveModel as _, QueryFilter as _, QuerySelect as _, QueryTrait as _, sea_query::Expr,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     actor::{Actor, Scope},
@@ -20,6 +21,7 @@ use super::{
     audit,
     error::Result,
     session_cookie::{self, NewSession},
+    single_sign_on,
 };
 use crate::app::App;
 
@@ -62,28 +64,40 @@ pub async fn sign_in(
     if !actor.may(Scope::OpsRead) {
         return Ok(Err(SignInRefused::NotAnOperator));
     }
+    let tx = app.db.begin().await?;
+    let session = begin_in_tx(app, &tx, &actor, json!({})).await?;
+    tx.commit().await?;
+    Ok(Ok(session))
+}
+
+/// Begins a session of `actor`, who signed in with a key or without one; `how` goes on record.
+pub(super) async fn begin_in_tx(
+    app: &App,
+    tx: &impl ConnectionTrait,
+    actor: &Actor,
+    how: Value,
+) -> Result<NewSession> {
     let now = app.clock.now();
     let life = app.config.console.session_life;
     let (id, hash, cookie) = session_cookie::draw(app);
-    let Some(key_id) = actor.key_id else {
-        return Ok(Err(SignInRefused::NotAnOperator));
-    };
     let row = console_session::Model {
         id: ConsoleSessionId(id),
-        key_id,
+        key_id: actor.key_id,
+        user_id: match actor.key_id {
+            Some(_) => None,
+            None => Some(actor.user_id),
+        },
         hash,
         created_at: now,
         seen_at: now,
         expires_at: now + life,
     };
     let subject = format!("session:{}", row.id);
-    let tx = app.db.begin().await?;
     console_session::Entity::insert(row.into_active_model().reset_all())
-        .exec_without_returning(&tx)
+        .exec_without_returning(tx)
         .await?;
-    audit::record_in_tx(app, &tx, &actor, "console.sign_in", &subject, json!({})).await?;
-    tx.commit().await?;
-    Ok(Ok(NewSession { cookie, life }))
+    audit::record_in_tx(app, tx, actor, "console.sign_in", &subject, how).await?;
+    Ok(NewSession { cookie, life })
 }
 
 /// Who shows the cookie `text`; nobody when the session is over.
@@ -101,10 +115,7 @@ pub async fn resume(app: &App, text: &str) -> Result<Option<Session>> {
     let now = app.clock.now();
     let actor = match is_over(app, &row, now) {
         true => None,
-        false => api_keys::still(app, row.key_id)
-            .await?
-            .ok()
-            .filter(|actor| actor.may(Scope::OpsRead)),
+        false => whose(app, &row).await?,
     };
     let Some(actor) = actor else {
         end(app, id).await?;
@@ -128,8 +139,17 @@ pub async fn lasts(app: &App, id: ConsoleSessionId) -> Result<bool> {
     let Some(row) = row.filter(|row| !is_over(app, row, app.clock.now())) else {
         return Ok(false);
     };
-    let actor = api_keys::still(app, row.key_id).await?;
-    Ok(actor.is_ok_and(|actor| actor.may(Scope::OpsRead)))
+    Ok(whose(app, &row).await?.is_some())
+}
+
+/// Who has the session, if they may still be here.
+async fn whose(app: &App, row: &console_session::Model) -> Result<Option<Actor>> {
+    let actor = match (row.key_id, row.user_id) {
+        (Some(key), _) => api_keys::still(app, key).await?.ok(),
+        (None, Some(user)) => single_sign_on::still(app, user).await?,
+        (None, None) => None,
+    };
+    Ok(actor.filter(|actor| actor.may(Scope::OpsRead)))
 }
 
 fn is_over(app: &App, row: &console_session::Model, now: Timestamp) -> bool {
@@ -165,6 +185,24 @@ pub async fn sign_out(app: &App, session: &Session) -> Result<()> {
 async fn end(app: &App, id: ConsoleSessionId) -> Result<()> {
     console_session::Entity::delete_by_id(id)
         .exec(app.db.write())
+        .await?;
+    Ok(())
+}
+
+/// Ends every session of a user, whichever way they signed in.
+pub(super) async fn end_all_in_tx(tx: &impl ConnectionTrait, user: UserId) -> Result<()> {
+    let keys = api_key::Entity::find()
+        .select_only()
+        .column(api_key::Column::Id)
+        .filter(api_key::Column::UserId.eq(user))
+        .into_query();
+    console_session::Entity::delete_many()
+        .filter(
+            Condition::any()
+                .add(console_session::Column::UserId.eq(user))
+                .add(console_session::Column::KeyId.in_subquery(keys)),
+        )
+        .exec(tx)
         .await?;
     Ok(())
 }

@@ -5,7 +5,8 @@
 //! GraphQL nor HTTP nor how jobs are run. `_in_tx` in a name means that the caller's transaction
 //! must carry it.
 //!
-//! - Who: [`actor`], [`api_keys`], [`console_sessions`], [`user_sessions`], [`session_cookie`], [`ownership`], [`roles`]
+//! - Who: [`actor`], [`api_keys`], [`console_sessions`], [`user_sessions`], [`single_sign_on`], [`session_cookie`], [`ownership`],
+//!   [`roles`]
 //! - TikTok accounts: [`connect`], [`accounts`], [`tokens`], [`token_life`], [`renewal`], [`creator`]
 //! - Posts: [`posts`], [`post_settings`], [`post_state`], [`post_change`], [`post_birth`],
 //!   [`preflight`], [`local_time`], [`lateness`], [`attempts`], [`caps`], [`line`](mod@line), [`reconcile`], [`fail_reason`],
@@ -57,6 +58,7 @@ pub mod line;
 mod link_token;
 pub mod local_time;
 pub mod mails;
+mod names;
 pub mod next_action;
 pub mod notices;
 pub mod operators;
@@ -79,6 +81,7 @@ pub mod renewal;
 pub mod retention;
 pub mod roles;
 pub mod session_cookie;
+pub mod single_sign_on;
 pub mod sources;
 pub mod sweep;
 pub mod token_life;

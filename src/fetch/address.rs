@@ -5,6 +5,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use url::{Host, Url};
+
 /// Parts of IPv4 that belong to nobody on the public network: start and length of the prefix.
 const CLOSED_V4: &[(Ipv4Addr, u32)] = &[
     // This network.
@@ -79,6 +81,16 @@ pub fn is_loopback(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => v4.is_loopback(),
         IpAddr::V6(v6) => v6.is_loopback(),
+    }
+}
+
+/// Whether a URL names this machine itself.
+pub fn leads_here(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(v4)) => v4.is_loopback(),
+        Some(Host::Ipv6(v6)) => v6.is_loopback(),
+        None => false,
     }
 }
 

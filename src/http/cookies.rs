@@ -11,7 +11,10 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::{
     app::App,
-    domain::connect::{Browser, STATE_TTL},
+    domain::{
+        connect::{Browser, STATE_TTL},
+        single_sign_on,
+    },
 };
 
 /// A user's session. Lax: the redirect from TikTok's page must find it on the page that it leads to.
@@ -24,6 +27,13 @@ pub(super) const SESSION: Cookie = Cookie {
 const BROWSER: Cookie = Cookie {
     secure: "__Host-clipqueue-consent",
     plain: "clipqueue-consent",
+    same_site: "Lax",
+};
+/// What ties an operator's sign-in at the provider to the browser that began it. Lax, for it comes back
+/// from there.
+const OPERATORS_BROWSER: Cookie = Cookie {
+    secure: "__Host-clipqueue-ops-oidc",
+    plain: "clipqueue-ops-oidc",
     same_site: "Lax",
 };
 /// An operator's session; no foreign page needs to lead to one.
@@ -107,6 +117,24 @@ pub fn shown_browser(app: &App, headers: &HeaderMap) -> Option<Browser> {
 /// Lets the browser keep it for as long as a consent is good.
 pub fn keep_browser(app: &App, answer: &mut Response, browser: &Browser) {
     BROWSER.set(app, answer, browser.text().expose_secret(), STATE_TTL);
+}
+
+/// What ties an operator's sign-in to the browser of a request, if it shows it.
+pub(super) fn operators_browser(app: &App, headers: &HeaderMap) -> Option<Browser> {
+    let text = OPERATORS_BROWSER.read(app, headers)?;
+    Browser::shown(text.expose_secret())
+}
+
+/// Lets an operator's browser keep it for as long as a sign-in is good.
+pub(super) fn keep_operators_browser(
+    app: &App,
+    answer: &mut Response,
+    plain_path: &str,
+    browser: &Browser,
+) {
+    let text = browser.text().expose_secret();
+    let life = single_sign_on::STATE_TTL;
+    OPERATORS_BROWSER.set_at(app, answer, plain_path, text, life);
 }
 
 fn is_secure(app: &App) -> bool {

@@ -16,6 +16,7 @@ const ORDER: &[&[&str]] = &[
         "fetch",
         "mail",
         "migrate",
+        "oidc",
         "paypal",
         "remote",
         "secrets",
@@ -223,6 +224,7 @@ fn each_library_stays_in_its_place() {
             ],
         ),
         ("lettre", &["src/mail.rs"]),
+        ("openidconnect", &["src/oidc/"]),
         ("webpki", &["src/paypal.rs"]),
         ("webpki_roots", &["src/paypal.rs"]),
         (

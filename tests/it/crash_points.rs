@@ -83,6 +83,14 @@ const OTHER_WRITES: &[(&str, &str)] = &[
         "operators' sessions, which a person repeats",
     ),
     (
+        "src/domain/single_sign_on/identity.rs",
+        "operators who sign in at a provider, which a person repeats",
+    ),
+    (
+        "src/domain/single_sign_on/pending.rs",
+        "a sign-in under way, which a person begins again",
+    ),
+    (
         "src/domain/roles/mod.rs",
         "operators' roles, which a person gives again",
     ),

@@ -200,6 +200,8 @@ async fn create_from_entities(db: &Db) {
     create(db, entities::notice::Entity).await;
     create(db, entities::oauth_state::Entity).await;
     create(db, entities::operator::Entity).await;
+    create(db, entities::operator_identity::Entity).await;
+    create(db, entities::operator_sign_in::Entity).await;
     create(db, entities::post::Entity).await;
     create(db, entities::post_attempt::Entity).await;
     create(db, entities::post_video::Entity).await;

@@ -26,7 +26,7 @@ pub use self::{
     run::{Advanced, advance},
 };
 use super::{
-    actor::{Actor, Scope},
+    actor::Actor,
     audit,
     error::{Code, Error, Refusal, Result},
     idempotency::{Request, Seen},
@@ -104,8 +104,6 @@ async fn begin(
     as_of: Timestamp,
     idempotency_key: &str,
 ) -> Result<bulk_act::Model> {
-    // Operators have keys; a tenant's session has no scope of theirs.
-    let key_id = (actor.key_id).ok_or(Error::Forbidden(Scope::OpsAdmin.as_str()))?;
     let now = app.clock.now();
     let details = details(action, filter, as_of)?;
     let request = Request::new(actor.user_id, idempotency_key, "startBulkAct", &details)?;
@@ -132,7 +130,7 @@ async fn begin(
     bulk_act::Entity::insert(bulk_act::ActiveModel {
         id: Set(id),
         user_id: Set(actor.user_id),
-        key_id: Set(key_id),
+        key_id: Set(actor.key_id),
         job_id: Set(job.id()),
         action: Set(action),
         filter: Set(filter::store(filter)?),

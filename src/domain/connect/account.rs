@@ -20,9 +20,8 @@ use crate::{
     domain::{
         accounts, creator, erasure,
         events::{self, NewEvent},
-        tokens,
+        names, tokens,
     },
-    secrets::random_bytes,
 };
 
 /// Stores an account and its tokens, for the user whom the consent is for. Whoever signs in without being

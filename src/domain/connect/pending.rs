@@ -55,7 +55,8 @@ impl Browser {
         &self.0
     }
 
-    fn hash(&self) -> String {
+    /// What is stored of it.
+    pub(in crate::domain) fn hash(&self) -> String {
         hex::encode(sha256(self.0.expose_secret().as_bytes()))
     }
 }

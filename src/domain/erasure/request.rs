@@ -4,7 +4,7 @@
 use clipqueue_entities::{
     AccountId, ErasureId, UserId,
     account::{self, AccountStatus},
-    api_key, console_session,
+    api_key,
     erasure::{self, ErasureCause, ErasureScope, ErasureState},
     oauth_state,
     tombstone::TombstoneKind,
@@ -12,7 +12,7 @@ use clipqueue_entities::{
 };
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _,
-    QuerySelect as _, QueryTrait as _, sea_query::Expr,
+    QuerySelect as _, sea_query::Expr,
 };
 
 use super::{
@@ -25,6 +25,7 @@ use crate::{
     domain::{
         accounts,
         actor::Actor,
+        console_sessions,
         error::{Code, Error, Refusal, Result},
         idempotency::{Request, Seen},
     },
@@ -270,15 +271,7 @@ async fn end_access_in_tx(app: &App, tx: &impl ConnectionTrait, user: UserId) ->
         .filter(api_key::Column::RevokedAt.is_null())
         .exec(tx)
         .await?;
-    let keys = api_key::Entity::find()
-        .select_only()
-        .column(api_key::Column::Id)
-        .filter(api_key::Column::UserId.eq(user))
-        .into_query();
-    console_session::Entity::delete_many()
-        .filter(console_session::Column::KeyId.in_subquery(keys))
-        .exec(tx)
-        .await?;
+    console_sessions::end_all_in_tx(tx, user).await?;
     user_session::Entity::delete_many()
         .filter(user_session::Column::UserId.eq(user))
         .exec(tx)

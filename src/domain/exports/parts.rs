@@ -78,11 +78,12 @@ pub const PARTS: &[Part] = &[
     part!(
         console_session,
         "console_sessions",
-        "key_id IN (SELECT k.id FROM api_keys k WHERE k.user_id = {user})",
+        "user_id = {user} OR key_id IN (SELECT k.id FROM api_keys k WHERE k.user_id = {user})",
         omit & ["hash"]
     ),
     part!(user_session, "user_sessions", OF_USER, omit & ["hash"]),
     part!(operator, "operators", OF_USER),
+    part!(operator_identity, "operator_identities", OF_USER),
     part!(account, "tiktok_accounts", OF_USER),
     part!(creator_snapshot, "creator_snapshots", OF_ACCOUNTS),
     part!(

@@ -41,6 +41,7 @@ pub(super) const IDEMPOTENCY_KEYS: Rows = Rows {
     ..by_age("idempotency_keys", "user_id, \"key\"", "created_at")
 };
 pub(super) const OAUTH_STATES: Rows = by_age("oauth_states", "state_hash", "expires_at");
+pub(super) const OPERATOR_SIGN_INS: Rows = by_age("operator_sign_ins", "state_hash", "expires_at");
 pub(super) const CONSOLE_SESSIONS: Rows = by_age("console_sessions", "id", "expires_at");
 pub(super) const USER_SESSIONS: Rows = by_age("user_sessions", "id", "expires_at");
 pub(super) const BUDGET_MARKS: Rows = by_age("budget_marks", "subject, budget", "spent_until");

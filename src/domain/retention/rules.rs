@@ -113,6 +113,13 @@ pub const RULES: &[Rule] = &[
         Work::Rows(rows::OAUTH_STATES),
     ),
     rule(
+        "operator_sign_ins",
+        "operators' sign-ins at the provider that were used or never came back",
+        None,
+        |_| OAUTH_STATES,
+        Work::Rows(rows::OPERATOR_SIGN_INS),
+    ),
+    rule(
         "console_sessions",
         "operators' sessions that are over",
         Some("console.session_life"),

@@ -2,14 +2,15 @@
 //!
 //! A key carries scopes, as every key does; the role of its owner bounds those of operators at each use, so
 //! that a change of the role counts at once for every key and session. A key whose owner has no role is
-//! what its scopes say: it was made on the command line.
+//! what its scopes say: it was made on the command line. Operators are made on the command line, and by a
+//! provider of identities ([`single_sign_on`](super::single_sign_on)).
 
 mod table;
 
 use clipqueue_entities::{
-    UserId, api_key,
+    Timestamp, UserId, api_key,
     operator::{self, Role},
-    user,
+    operator_identity, user,
 };
 use sea_orm::{
     ActiveModelTrait as _, ColumnTrait as _, ConnectionTrait, EntityTrait as _,
@@ -21,7 +22,7 @@ pub use self::table::{OPERATIONS, least, of_field};
 use super::{
     actor::{Actor, Scope},
     api_keys::{self, NewKey},
-    audit,
+    audit, console_sessions,
     error::{Code, Error, Refusal, Result},
 };
 use crate::app::App;
@@ -58,6 +59,13 @@ pub const fn scope(role: Role) -> Scope {
 /// The scopes of operators, the least first.
 pub const SCOPES: [Scope; 3] = [Scope::OpsRead, Scope::OpsWrite, Scope::OpsAdmin];
 
+/// The scopes that a role allows.
+pub fn scopes(role: Role) -> Vec<Scope> {
+    let roles = [Role::Viewer, Role::Operator, Role::Admin];
+    let allowed = roles.into_iter().filter(|of| *of <= role);
+    allowed.map(scope).collect()
+}
+
 /// An operator with the name.
 #[derive(Clone, Debug)]
 pub struct Known {
@@ -65,6 +73,20 @@ pub struct Known {
     pub name: String,
     /// The row.
     pub row: operator::Model,
+    /// Who they are at the provider of identities that made them; none, when the command line did.
+    pub identity: Option<operator_identity::Model>,
+}
+
+impl Known {
+    /// The word for what they may do now: the role, or why they have none.
+    pub fn standing(&self) -> &'static str {
+        let lapsed = self.identity.as_ref().and_then(|of| of.lapsed_at);
+        match (self.row.ended_at, lapsed) {
+            (None, _) => word(self.row.role),
+            (Some(_), Some(_)) => "lapsed",
+            (Some(_), None) => "revoked",
+        }
+    }
 }
 
 /// Takes the scopes away that the role of `user` does not allow.
@@ -126,6 +148,7 @@ pub async fn add(app: &App, name: &str, role: Role) -> Result<NewKey> {
         tx.rollback().await?;
         return Err(Error::NotFound);
     }
+    forget_lapse(&tx, owner.id).await?;
     let before = operator::Entity::find_by_id(owner.id).one(&tx).await?;
     if before.as_ref().is_some_and(|row| row.ended_at.is_none()) {
         tx.rollback().await?;
@@ -161,6 +184,7 @@ pub async fn list(app: &App) -> Result<Vec<Known>> {
         .filter(user::Column::Id.is_in(ids))
         .all(app.db.read())
         .await?;
+    let identities = operator_identity::Entity::find().all(app.db.read()).await?;
     let name = |id: UserId| {
         users
             .iter()
@@ -172,6 +196,10 @@ pub async fn list(app: &App) -> Result<Vec<Known>> {
         .filter_map(|row| {
             Some(Known {
                 name: name(row.user_id)?,
+                identity: identities
+                    .iter()
+                    .find(|identity| identity.user_id == row.user_id)
+                    .cloned(),
                 row,
             })
         })
@@ -224,22 +252,25 @@ pub async fn change(app: &App, name: &str, role: Role) -> Result<()> {
     Ok(())
 }
 
-/// Ends an operator: the role, and every key that has a scope of operators. What the user has as a tenant
-/// stays, keys without such scopes included.
+/// Ends an operator: the role, every session of the console, and every key that has a scope of operators.
+/// What the user has as a tenant stays, keys without such scopes included. Whoever signs in at a provider
+/// of identities does not come back by that, whatever role it gives.
 pub async fn revoke(app: &App, name: &str) -> Result<()> {
     let owner = find(app, name).await?;
     let now = app.clock.now();
     let tx = app.db.begin().await?;
+    let had_lapsed = forget_lapse(&tx, owner.id).await?;
     let ended = operator::Entity::update_many()
         .col_expr(operator::Column::EndedAt, Expr::value(now))
         .filter(operator::Column::UserId.eq(owner.id))
         .filter(operator::Column::EndedAt.is_null())
         .exec(&tx)
         .await?;
-    if ended.rows_affected == 0 {
+    if ended.rows_affected == 0 && !had_lapsed {
         tx.rollback().await?;
         return Err(Error::NotFound);
     }
+    console_sessions::end_all_in_tx(&tx, owner.id).await?;
     api_key::Entity::update_many()
         .col_expr(api_key::Column::RevokedAt, Expr::value(now))
         .filter(api_key::Column::UserId.eq(owner.id))
@@ -250,6 +281,43 @@ pub async fn revoke(app: &App, name: &str) -> Result<()> {
     record(app, &tx, "operator.revoke", owner.id, None).await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// Takes back that an operator was ended, with the role of before. Keys stay ended; whoever signs in at a
+/// provider of identities can do so again.
+pub async fn restore(app: &App, name: &str) -> Result<Role> {
+    let owner = find(app, name).await?;
+    let tx = app.db.begin().await?;
+    forget_lapse(&tx, owner.id).await?;
+    let before = operator::Entity::find_by_id(owner.id).one(&tx).await?;
+    let Some(mut row) = before.filter(|row| row.ended_at.is_some()) else {
+        tx.rollback().await?;
+        return Err(Error::NotFound);
+    };
+    let role = row.role;
+    row.ended_at = None;
+    row.changed_at = app.clock.now();
+    operator::Entity::update(row.into_active_model().reset_all())
+        .exec(&tx)
+        .await?;
+    record(app, &tx, "operator.restore", owner.id, Some(role)).await?;
+    tx.commit().await?;
+    Ok(role)
+}
+
+/// From here on it is the command line's word whether they are an operator. Says whether it was the
+/// provider's that they are none.
+async fn forget_lapse(tx: &impl ConnectionTrait, user: UserId) -> Result<bool> {
+    let forgotten = operator_identity::Entity::update_many()
+        .col_expr(
+            operator_identity::Column::LapsedAt,
+            Expr::value(None::<Timestamp>),
+        )
+        .filter(operator_identity::Column::UserId.eq(user))
+        .filter(operator_identity::Column::LapsedAt.is_not_null())
+        .exec(tx)
+        .await?;
+    Ok(forgotten.rows_affected > 0)
 }
 
 async fn find(app: &App, name: &str) -> Result<user::Model> {
@@ -284,5 +352,7 @@ mod tests {
         }
         assert_eq!(named("root"), None);
         assert!(Role::Viewer < Role::Operator && Role::Operator < Role::Admin);
+        assert_eq!(scopes(Role::Viewer), [Scope::OpsRead]);
+        assert_eq!(scopes(Role::Admin), SCOPES);
     }
 }

@@ -2,9 +2,10 @@
 //! quicker with them.
 //!
 //! A page stands on the domain, as GraphQL does, and knows neither rows nor workers; every button is a
-//! mutation too. [`session`] lets operators in, [`same_origin`] keeps foreign pages from pressing
-//! buttons, [`page`] gives pages their frame, [`assets`] are in the binary. htmx enhances: it swaps what a form
-//! or the stream of [`live`] sends. Nothing is inline, so the policy for browsers allows nothing inline.
+//! mutation too. [`session`] lets operators in by key, [`oidc`] by a provider of identities;
+//! [`same_origin`] keeps foreign pages from pressing buttons, [`page`] dresses answers, [`assets`] are in
+//! the binary. htmx enhances: it swaps what a form or the stream of [`live`] sends. Nothing is inline, so
+//! the policy for browsers allows nothing inline.
 
 pub(super) mod assets;
 mod audit;
@@ -16,6 +17,7 @@ mod filter;
 mod job;
 pub(super) mod jobs;
 mod live;
+mod oidc;
 mod overview;
 pub(super) mod page;
 mod post;
@@ -37,7 +39,10 @@ use axum::{
 use tokio_util::sync::CancellationToken;
 
 use super::frame::dress;
-use crate::{app::App, graphql::sampler::Sampler};
+use crate::{
+    app::{App, OIDC_CALLBACK_PATH},
+    graphql::sampler::Sampler,
+};
 
 /// No form of the console sends more.
 const MAX_FORM: usize = 16 * 1024;
@@ -91,9 +96,14 @@ pub fn router(app: &App, shutdown: CancellationToken) -> Router {
             console.clone(),
             session::require,
         ));
-    Router::new()
-        .route("/ops/sign-in", get(session::form).post(session::sign_in))
-        .merge(inside)
+    let mut door = Router::new().route("/ops/sign-in", get(session::form).post(session::sign_in));
+    if app.oidc.is_some() {
+        door = door
+            .route("/ops/oidc/start", get(oidc::start))
+            .route(OIDC_CALLBACK_PATH, get(oidc::callback))
+            .route("/ops/oidc/done", get(oidc::done));
+    }
+    door.merge(inside)
         .layer(middleware::from_fn_with_state(
             console.clone(),
             same_origin::require,

@@ -90,17 +90,48 @@ pub(super) struct SignIn {
     pub(super) from_elsewhere: bool,
 }
 
+/// The way to sign in without a key.
+struct Provider {
+    label: String,
+    address: String,
+}
+
 #[derive(Template)]
 #[template(path = "sign_in.html")]
 struct SignInPage {
     frame: Frame,
     form: SignIn,
+    provider: Option<Provider>,
+}
+
+#[derive(Template)]
+#[template(path = "signed_in.html")]
+struct SignedInPage {
+    frame: Frame,
+    next: String,
 }
 
 /// The page to sign in.
 pub(super) fn sign_in(console: &Console, status: StatusCode, form: SignIn) -> Response {
-    let frame = Frame::outside(console);
-    render(status, &SignInPage { frame, form })
+    let provider = console.app.oidc.as_ref().map(|provider| Provider {
+        label: provider.settings().label.clone(),
+        address: super::session::with_next(&format!("{}/oidc/start", console.base), &form.next),
+    });
+    let page = SignInPage {
+        frame: Frame::outside(console),
+        form,
+        provider,
+    };
+    render(status, &page)
+}
+
+/// The page that leads on into the console, to a page behind `/ops`.
+pub(super) fn signed_in(console: &Console, next: &str) -> Response {
+    let page = SignedInPage {
+        frame: Frame::outside(console),
+        next: next.to_owned(),
+    };
+    render(StatusCode::OK, &page)
 }
 
 /// A page that says one thing to whomever.

@@ -13,7 +13,7 @@ use clipqueue_entities::Timestamp;
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 
-use super::{Console, page};
+use super::{Console, oidc, page};
 use crate::{
     domain::{
         actor::{Actor, Scope},
@@ -99,10 +99,7 @@ fn to_form(console: &Console, request: &Request, is_part: bool) -> Response {
     let safe = request.method().is_safe();
     let wanted = request.uri().path_and_query().map_or("", |at| at.as_str());
     let address = match wanted.strip_prefix("/ops") {
-        Some(rest) if safe && !is_part && !rest.is_empty() => {
-            let next = serde_urlencoded::to_string([("next", rest)]).unwrap_or_default();
-            format!("{}/sign-in?{next}", console.base)
-        }
+        Some(rest) if safe && !is_part => with_next(&format!("{}/sign-in", console.base), rest),
         _ => format!("{}/sign-in", console.base),
     };
     let is_stream = request
@@ -119,6 +116,15 @@ fn to_form(console: &Console, request: &Request, is_part: bool) -> Response {
     Redirect::to(&address).into_response()
 }
 
+/// An address that leads on to `next` in the console.
+pub(super) fn with_next(address: &str, next: &str) -> String {
+    if next.is_empty() {
+        return address.to_owned();
+    }
+    let next = serde_urlencoded::to_string([("next", next)]).unwrap_or_default();
+    format!("{address}?{next}")
+}
+
 /// What a sign-in page is asked with.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Asked {
@@ -126,6 +132,9 @@ pub(super) struct Asked {
     next: String,
     #[serde(default)]
     out: String,
+    /// Why a sign-in at the provider came to nothing, as a word of ours.
+    #[serde(default)]
+    refused: String,
 }
 
 /// The form.
@@ -136,19 +145,24 @@ pub(super) async fn form(
 ) -> Response {
     let next = inside(&asked.next);
     // A link on a foreign page brings no strict cookie; the next click on a page of ours does.
-    let from_elsewhere = headers
-        .get("sec-fetch-site")
-        .is_some_and(|site| site == "cross-site");
+    let from_elsewhere = is_from_elsewhere(&headers);
     page::sign_in(
         &console,
         StatusCode::OK,
         page::SignIn {
             next: next.to_owned(),
-            problem: None,
+            problem: oidc::sentence(&asked.refused).map(str::to_owned),
             signed_out: !asked.out.is_empty(),
             from_elsewhere,
         },
     )
+}
+
+/// Whether a foreign page led here.
+pub(super) fn is_from_elsewhere(headers: &HeaderMap) -> bool {
+    headers
+        .get("sec-fetch-site")
+        .is_some_and(|site| site == "cross-site")
 }
 
 /// The form, filled in.
@@ -188,25 +202,31 @@ pub(super) async fn sign_in(
             StatusCode::FORBIDDEN,
             "This key works, but it is not an operator's: it lacks the scope ops:read.".to_owned(),
         ),
-        SignInRefused::TooOften(wait) => (
-            StatusCode::TOO_MANY_REQUESTS,
-            format!("Too many tries from your address. Wait {} s, then try again.", wait.as_secs() + 1),
-        ),
+        SignInRefused::TooOften(wait) => return too_often(&console, next, wait),
     };
-    let mut answer = page::sign_in(
+    page::sign_in(
         &console,
         status,
         page::SignIn {
             next,
             problem: Some(problem),
-            signed_out: false,
-            from_elsewhere: false,
+            ..page::SignIn::default()
         },
-    );
-    if let SignInRefused::TooOften(wait) = refused {
-        let seconds = HeaderValue::from(wait.as_secs() + 1);
-        answer.headers_mut().insert(header::RETRY_AFTER, seconds);
-    }
+    )
+}
+
+/// The form, for somebody who has tried too often.
+pub(super) fn too_often(console: &Console, next: String, wait: Duration) -> Response {
+    let seconds = wait.as_secs() + 1;
+    let text = format!("Too many tries from your address. Wait {seconds} s, then try again.");
+    let form = page::SignIn {
+        next,
+        problem: Some(text),
+        ..page::SignIn::default()
+    };
+    let mut answer = page::sign_in(console, StatusCode::TOO_MANY_REQUESTS, form);
+    let headers = answer.headers_mut();
+    headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     answer
 }
 
@@ -222,7 +242,7 @@ pub(super) async fn sign_out(Extension(visit): Extension<Visit>) -> Response {
 }
 
 /// The part of an address that follows `/ops`, if it leads nowhere else.
-fn inside(next: &str) -> &str {
+pub(super) fn inside(next: &str) -> &str {
     let fits = next.starts_with(['/', '?'])
         && !next.starts_with("//")
         && next

@@ -101,9 +101,65 @@ fn the_names_that_others_rely_on_are_there() {
         "tiktok.audited",
         "secrets.master_key",
         "secrets.master_key_file",
+        "console.oidc.issuer",
+        "console.oidc.client_secret_file",
     ] {
         assert!(known.contains(key), "{key}");
     }
+}
+
+#[test]
+fn a_provider_of_identities_is_off_until_it_is_named_and_then_whole() {
+    assert!(load(&[], &[]).unwrap().console.oidc.is_none());
+    let issuer = ("console.oidc.issuer", "https://id.example/realms/main/");
+    let client = ("console.oidc.client_id", "clipqueue");
+    let admin = ("console.oidc.admin", "root, chiefs");
+    let config = load(&[], &[issuer, client, admin]).unwrap();
+    let oidc = config.console.oidc.unwrap();
+    assert_eq!(oidc.issuer, issuer.1, "letter by letter");
+    assert_eq!(oidc.scopes, ["openid", "email", "profile"]);
+    assert_eq!(oidc.admin, ["root", "chiefs"]);
+    assert!(oidc.client_secret.is_none() && oidc.viewer.is_empty());
+    assert_eq!((oidc.claim.as_str(), oidc.label.len()), ("groups", 27));
+
+    // All that is missing, together.
+    let text = told(&[issuer]);
+    for word in ["console.oidc.client_id", "nobody would get a role"] {
+        assert!(text.contains(word), "{text}");
+    }
+    let whole = [issuer, client, admin];
+    for (key, value, message) in [
+        ("console.oidc.issuer", "http://id.example", "https"),
+        (
+            "console.oidc.issuer",
+            "https://u:hidden@id.example",
+            "https",
+        ),
+        ("console.oidc.issuer", "id.example", "https"),
+        ("console.oidc.scopes", "email", "must hold openid"),
+        ("console.oidc.claim", "", "is empty"),
+        ("console.oidc.label", "", "1 to 60"),
+        ("console.oidc.admin", "", "nobody would get a role"),
+    ] {
+        let mut settings = whole.to_vec();
+        settings.push((key, value));
+        let text = told(&settings);
+        assert!(
+            text.contains(key) && text.contains(message),
+            "{key}={value}: {text}"
+        );
+        assert!(text.contains("has a problem:"), "{text}");
+        assert!(!text.contains("hidden"), "{text}");
+    }
+    // Half of it, without the name that switches it on.
+    let text = told(&[client]);
+    assert!(text.contains("needs console.oidc.issuer"), "{text}");
+    // On this machine plain http will do.
+    let here = ("console.oidc.issuer", "http://127.0.0.1:8090/realms/main");
+    assert!(load(&[], &[here, client, admin]).is_ok());
+    let secret = ("console.oidc.client_secret", "canary");
+    let shown = format!("{:?}", load(&[], &[issuer, client, admin, secret]).unwrap());
+    assert!(!shown.contains("canary"), "{shown}");
 }
 
 #[test]

@@ -7,8 +7,10 @@ mod deletions;
 pub(crate) mod devtools;
 mod door;
 mod jobs;
+mod oidc;
 mod pages;
 mod pictures;
+pub(crate) mod provider;
 mod roles;
 
 use axum::{

@@ -75,7 +75,8 @@ async fn rows_go_by_their_age_and_the_plan_says_so_before(t: TestApp) {
     for end in [at(MINUTE), now + MINUTE] {
         console_session::ActiveModel {
             id: Set(clipqueue_entities::ConsoleSessionId::new()),
-            key_id: Set(t.actor.key_id.unwrap()),
+            key_id: Set(t.actor.key_id),
+            user_id: Set(None),
             hash: Set(clipqueue_entities::Sealed(vec![1])),
             created_at: Set(at(HOUR)),
             seen_at: Set(at(HOUR)),

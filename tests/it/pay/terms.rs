@@ -8,9 +8,7 @@ use clipqueue::domain::{
     overdue, retention,
 };
 use clipqueue_entities::deletion_request::{self, RequestState};
-use sea_orm::{
-    ActiveModelTrait as _, EntityTrait as _, IntoActiveModel as _, PaginatorTrait as _,
-};
+use sea_orm::{ActiveModelTrait as _, EntityTrait as _, IntoActiveModel as _, PaginatorTrait as _};
 
 use super::{ADDRESS, CREATOR, smtp::Server, with_mail};
 use crate::support::{

@@ -81,6 +81,17 @@ async fn operators_are_made_given_other_roles_and_ended() {
     }
     let keys = home.run(&["key", "list", "--user", "otto"]).await.good();
     assert!(keys.contains("revoked") && !keys.contains("live"), "{keys}");
+
+    // Taken back, the role is as before; keys are not.
+    let said = home.run(&["operator", "restore", "otto"]).await.good();
+    assert!(said.contains("otto is admin again"), "{said}");
+    let keys = home.run(&["key", "list", "--user", "otto"]).await.good();
+    assert!(!keys.contains("live"), "{keys}");
+    for name in ["otto", "eve"] {
+        home.run(&["operator", "restore", name])
+            .await
+            .refused(&["is nobody who was ended"]);
+    }
 }
 
 #[tokio::test]

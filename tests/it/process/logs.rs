@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::{Installation, client, get};
+use crate::console::provider::{CLIENT, Provider, SECRET, person};
 
 /// Secrets that stand out.
 const MASTER_KEY: &str = "c0ffee00c0ffee11c0ffee22c0ffee33c0ffee44c0ffee55c0ffee66c0ffee77";
@@ -123,4 +124,84 @@ async fn logs_are_kept_for_ninety_days_at_most() {
     home.run(&["config", "check"])
         .await
         .refused(&["retention.logs", "90d at most"]);
+}
+
+#[tokio::test]
+async fn a_sign_in_by_openid_connect_leaves_no_secret_in_the_log() {
+    let provider = Provider::start("127.0.0.1", clipqueue::clock::Clock::System).await;
+    let home = Installation::new()
+        .with("console.oidc.issuer", &provider.issuer)
+        .with("console.oidc.client_id", CLIENT)
+        .with("console.oidc.client_secret", SECRET)
+        .with("console.oidc.viewer", "staff")
+        .with("log.filter", "trace");
+    let mut server = home.serve().await;
+    let address = server.public().await;
+    let checked = home.run(&["doctor"]).await;
+    assert!(
+        checked
+            .out
+            .contains("ok    the provider of operators' identities"),
+        "{}",
+        checked.out
+    );
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .unwrap();
+    let mut secrets = vec![SECRET.to_owned()];
+    // Somebody who is let in, and somebody who is not.
+    for groups in [&["staff"][..], &[]] {
+        let start = format!("http://{address}/ops/oidc/start");
+        let answer = client.get(start).send().await.unwrap();
+        let header = |answer: &reqwest::Response, name: &str| {
+            let value = answer.headers().get(name);
+            value.map_or("", |value| value.to_str().unwrap()).to_owned()
+        };
+        let cookie = header(&answer, "set-cookie");
+        let cookie = cookie.split(';').next().unwrap().to_owned();
+        let back = provider.sign_in(
+            &header(&answer, "location"),
+            &person("ada-1", "ada", groups),
+        );
+        let back = format!(
+            "http://{address}{}?{}",
+            back.path(),
+            back.query().unwrap_or_default()
+        );
+        let answer = client
+            .get(back)
+            .header("cookie", &cookie)
+            .send()
+            .await
+            .unwrap();
+        let expected = match groups {
+            [] => "/ops/sign-in?refused=no_role",
+            _ => "/ops/oidc/done",
+        };
+        assert_eq!(header(&answer, "location"), expected);
+        secrets.push(cookie.split_once('=').unwrap().1.to_owned());
+        if let Some((_, secret)) = header(&answer, "set-cookie").split_once('.') {
+            secrets.push(secret.split(';').next().unwrap().to_owned());
+        }
+    }
+    let listed = home.run(&["operator", "list"]).await.good();
+    assert!(
+        listed.contains("lapsed    ada-") && listed.contains(&provider.issuer),
+        "{listed}"
+    );
+    server.signal("TERM");
+    assert_eq!(server.ended().await, Some(0));
+    secrets.extend(provider.inside().secrets.clone());
+    assert!(secrets.len() >= 14, "{}", secrets.len());
+    let lines = server.lines();
+    let routes = "\"http.route\":\"/ops/oidc/callback\"";
+    assert!(lines.iter().any(|line| line.contains(routes)));
+    for line in &lines {
+        for secret in &secrets {
+            assert!(!line.contains(secret.as_str()), "{secret} in {line}");
+        }
+    }
 }
