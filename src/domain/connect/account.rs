@@ -20,8 +20,9 @@ use crate::{
     domain::{
         accounts, creator, erasure,
         events::{self, NewEvent},
-        names, tokens,
+        tokens,
     },
+    secrets::random_bytes,
 };
 
 /// Stores an account and its tokens, for the user whom the consent is for. Whoever signs in without being
