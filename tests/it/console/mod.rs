@@ -12,6 +12,7 @@ mod pages;
 mod pictures;
 pub(crate) mod provider;
 mod roles;
+mod signing;
 
 use axum::{
     Router,

@@ -38,6 +38,10 @@ const REMAINING: &[(&str, &str)] = &[
     ("job_attempts", "of the product's own jobs"),
     ("jobs", "the product's own"),
     ("master_keys", "names of keys"),
+    (
+        "operator_sign_ins",
+        "operators who are at the provider, for ten minutes",
+    ),
     ("queue_controls", "which queues are paused"),
     ("receipt_keys", "public keys"),
     (

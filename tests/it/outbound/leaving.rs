@@ -11,6 +11,7 @@ use std::{
 
 use clipqueue::domain::{
     erasure,
+    error::{Code, Error},
     plans::requests,
     posts,
     uploads::{self, Announcement},
@@ -177,7 +178,7 @@ async fn reach_every_limit(t: &TestApp, account: AccountId, media: MediaId, day:
             publish_at: Some(t.clock.now() + Duration::from_secs(5 * 86_400)),
             ..TestApp::inbox(account, media)
         };
-        let key = format!("post {day} {nth}");
+        let key = format!("post-{day}-{nth}");
         let made = posts::create(&t.app, &t.actor, new, &key).await;
         assert_eq!(made.is_ok(), nth < 2, "{made:?}");
         if let Ok(post) = made {
@@ -193,8 +194,12 @@ async fn reach_every_limit(t: &TestApp, account: AccountId, media: MediaId, day:
             folder: None,
             reference: None,
         };
-        let key = format!("file {day} {nth}");
-        assert!(uploads::begin(&t.app, &t.actor, new, &key).await.is_err());
+        let key = format!("file-{day}-{nth}");
+        let begun = uploads::begin(&t.app, &t.actor, new, &key).await;
+        let Err(Error::Refused(refusals)) = begun else {
+            panic!("there is room for more than the plan gives");
+        };
+        assert_eq!(refusals[0].code, Code::QuotaExceeded);
     }
     for nth in 0..5 {
         let charged = requests::charge(&t.app, t.actor.user_id).await;

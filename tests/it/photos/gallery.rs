@@ -67,7 +67,12 @@ pub(super) fn sized(width: u16, height: u16) -> &'static [u8] {
 
 /// A creator, and three photos.
 pub(super) async fn three(t: &TestApp) -> (AccountId, Vec<MediaId>) {
-    let account = t.connect("creator").await.id;
+    three_of(t, "creator").await
+}
+
+/// The same for a creator of that name.
+pub(super) async fn three_of(t: &TestApp, creator: &str) -> (AccountId, Vec<MediaId>) {
+    let account = t.connect(creator).await.id;
     let photos = vec![
         t.upload_bytes(JPEG).await,
         t.upload_bytes(WEBP).await,

@@ -11,7 +11,7 @@ use clipqueue::domain::{
 use clipqueue_entities::{MediaId, PostId, post::PostState};
 use tiktok_sim::{Endpoint, FaultKind};
 
-use super::gallery::{PATIENCE, attempts, direct, open, run_until, three};
+use super::gallery::{PATIENCE, attempts, direct, open, run_until, three, three_of};
 use crate::support::{
     app::{Stack, TestApp},
     eventually,
@@ -249,7 +249,8 @@ async fn photos_of_an_account_that_leaves_meanwhile_are_never_fetched(stack: Sta
 
 async fn every_photo_of_an_account_is_looked_for(stack: Stack) {
     let mut t = open(stack).await;
-    let (account, photos) = three(&t).await;
+    // A name that no word of the product has.
+    let (account, photos) = three_of(&t, "zelda.quixote").await;
     let at = t.clock.now() + HOUR;
     let later = |new: posts::NewPost| posts::NewPost {
         publish_at: Some(at),
