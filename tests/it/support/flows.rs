@@ -53,8 +53,8 @@ pub(crate) const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// How much the clocks move while something waits for them.
 const TICK: Duration = Duration::from_secs(1);
-/// How often they move, in real time.
-const TICK_EVERY: Duration = Duration::from_millis(20);
+/// How often they move, in real time. A lease, 15 s, must outlast the slowest call of a busy machine.
+const TICK_EVERY: Duration = Duration::from_millis(60);
 
 /// The clip with a box of nothing behind it, `size` bytes in all.
 pub(crate) fn long_clip(size: usize) -> Vec<u8> {
