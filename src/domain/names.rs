@@ -21,7 +21,8 @@ pub(super) fn fresh(known: Option<&str>, otherwise: &str) -> String {
         "" => otherwise,
         letters => letters,
     };
-    let tail: [u8; 4] = random_bytes();
+    // Half as many would meet each other among some ten thousands.
+    let tail: [u8; 8] = random_bytes();
     format!("{base}-{}", hex::encode(tail))
 }
 
@@ -32,11 +33,11 @@ mod tests {
     #[test]
     fn a_name_from_elsewhere_is_never_one_that_somebody_could_choose() {
         let (one, two) = (fresh(Some("ada"), "x"), fresh(Some("ada"), "x"));
-        assert!(one.starts_with("ada-") && one.len() == 12);
+        assert!(one.starts_with("ada-") && one.len() == 20);
         assert_ne!(one, two);
         assert!(fresh(Some("<b>ada & co</b>"), "x").starts_with("b-ada---co--b-"));
         assert!(fresh(Some("  "), "creator").starts_with("creator-"));
         assert!(fresh(None, "operator").starts_with("operator-"));
-        assert!(fresh(Some(&"x".repeat(500)), "x").chars().count() < 60);
+        assert!(fresh(Some(&"x".repeat(500)), "x").chars().count() < 64);
     }
 }

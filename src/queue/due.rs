@@ -6,13 +6,12 @@
 
 use clipqueue_entities::Timestamp;
 use sea_orm::{DbErr, Value};
-use serde::Serialize;
 
 use super::{
     batch::{self, Type},
     core::Core,
     policy::QueueSpec,
-    relay::{RelayError, WINDOW, lane_window, pointer},
+    relay::{Lane, RelayError, WINDOW, lane_window, pointer},
     transport::{MAX_LANES, Pointer},
 };
 use crate::crash::{self, Commit};
@@ -90,11 +89,6 @@ async fn look(core: &Core, queue: &str, now: Timestamp) -> Result<Vec<Due>, DbEr
             })
         })
         .collect()
-}
-
-#[derive(Serialize)]
-struct Lane<'a> {
-    lane: &'a str,
 }
 
 /// Rows of lanes that are not in `open` are promoted alone. The new fence is the pointer's nonce.

@@ -266,9 +266,10 @@ async fn due_lanes(core: &Core, queue: &str, cursor: Option<&str>) -> Result<Vec
         .collect()
 }
 
+/// A lane in a batch.
 #[derive(Serialize)]
-struct Lane<'a> {
-    lane: &'a str,
+pub(super) struct Lane<'a> {
+    pub(super) lane: &'a str,
 }
 
 /// Marks up to `share` rows of each lane as dispatched; the new fence is the pointer's nonce. To

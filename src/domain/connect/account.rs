@@ -20,9 +20,8 @@ use crate::{
     domain::{
         accounts, creator, erasure,
         events::{self, NewEvent},
-        tokens,
+        names, tokens,
     },
-    secrets::random_bytes,
 };
 
 /// Stores an account and its tokens, for the user whom the consent is for. Whoever signs in without being
@@ -164,8 +163,7 @@ async fn whose(
 /// A name that nobody has and that tells nothing of the creator: it outlives the account and goes into the
 /// records of operators, and TikTok's names are chosen by strangers.
 fn fresh_name() -> String {
-    let tail: [u8; 8] = random_bytes();
-    format!("creator-{}", hex::encode(tail))
+    names::fresh(None, "creator")
 }
 
 /// Ends a grant of which nothing is kept.

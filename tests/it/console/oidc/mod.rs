@@ -81,7 +81,7 @@ async fn an_operator_signs_in_without_a_key_and_out(mut t: TestApp) {
     );
     let user = known[0].user_id;
     let name = name_of(&t, user).await;
-    assert!(name.starts_with("ada-") && name.len() == 12, "{name}");
+    assert!(name.starts_with("ada-") && name.len() == 20, "{name}");
     let page = ada.get("/ops").await;
     assert!(page.status == 200 && page.body.contains(&name) && page.body.contains("may look only"));
     let rows = sessions(&t).await;
