@@ -178,8 +178,10 @@ async fn be_busy(world: &World, daemon: &Daemon) -> String {
         .await;
     let sql = "UPDATE account_tokens SET state = 'suspect'";
     assert_eq!(world.damage(sql).await, 1);
+    // A file of its own: an inbox post has no caption, so that two of one file would look like one sent twice.
+    let own = Movie::of(CLIP.len() as u64 + 900);
     let mut input = super::client::request(&Uuid::now_v7().to_string(), &account, Kind::Inbox);
-    input["mediaId"] = json!(files[0]);
+    input["mediaId"] = json!(client.upload(&own).await);
     input["caption"] = json!(format!("{CAPTION} with a fresh token"));
     client.try_create(input).await.unwrap();
     eventually(LIMIT, "a refresh is under way", async || {
