@@ -1,7 +1,8 @@
 //! Claiming: the one conditional update that turns pointers into jobs that this process may run.
 //!
 //! A row is claimed with the nonce of its pointer. The claim counts the attempt and issues the
-//! fencing token, so that the same pointer, delivered again, changes no row.
+//! fencing token, so that the same pointer, delivered again, changes no row. A row that is due may be
+//! claimed before anybody promoted it.
 //!
 //! A claim does not wait for the disk. A power cut of the database may undo it while whoever made it
 //! lives on, so that the same pointer is claimed a second time. The low bits of a fencing token are
@@ -64,8 +65,8 @@ pub(super) async fn claim(
          fence = (((fence >> {DRAWN_BITS}) + 1) << {DRAWN_BITS}) + $5, \
          lease_owner = $2, lease_until = $3, started_at = $4, hold_reason = NULL, progress = NULL, \
          updated_at = $4 FROM v, unsynced \
-         WHERE jobs.id = v.id AND jobs.fence = v.nonce AND jobs.state = 'available' \
-         AND jobs.run_at <= $4 AND jobs.attempt < jobs.max_attempts \
+         WHERE jobs.id = v.id AND jobs.fence = v.nonce \
+         AND jobs.state IN ('available', 'scheduled', 'retryable') AND jobs.run_at <= $4 AND jobs.attempt < jobs.max_attempts \
          RETURNING jobs.id, kind, args, lane, attempt, max_attempts, snoozes, fence, run_at, \
          created_at",
         core.db.unsynced()

@@ -78,14 +78,15 @@ async fn forget_strays(
     spec: &QueueSpec,
     pointers: &[(JobId, i64)],
 ) -> Result<u64, DriftError> {
+    let now = core.clock.now();
     // A row that changed just now may be on its way to the transport.
-    let settled = core.clock.now() - audit::SETTLED_AGE;
+    let settled = now - audit::SETTLED_AGE;
     let rows = rows(core, pointers).await?;
     let strays: Vec<Delivery> = pointers
         .iter()
         .filter_map(|(job, nonce)| {
             let row = rows.get(job);
-            let stray = row.is_none_or(|row| !row.stands_behind(*nonce, settled));
+            let stray = row.is_none_or(|row| !row.stands_behind(*nonce, now, settled));
             stray.then(|| Delivery {
                 job: *job,
                 nonce: *nonce,
@@ -108,14 +109,20 @@ struct Row {
     state: JobState,
     fence: i64,
     lane: String,
+    run_at: Timestamp,
     updated_at: Timestamp,
 }
 
 impl Row {
     /// The row is due with this pointer, runs by it, or has only just left it.
-    fn stands_behind(&self, nonce: i64, settled: Timestamp) -> bool {
+    fn stands_behind(&self, nonce: i64, now: Timestamp, settled: Timestamp) -> bool {
         match self.state {
             JobState::Available if self.fence == nonce => true,
+            JobState::Scheduled | JobState::Retryable
+                if self.fence == nonce && self.run_at <= now =>
+            {
+                true
+            }
             JobState::Running if self.fence >> DRAWN_BITS == (nonce >> DRAWN_BITS) + 1 => true,
             _ => self.updated_at > settled,
         }
@@ -131,7 +138,7 @@ async fn rows(core: &Core, pointers: &[(JobId, i64)]) -> Result<HashMap<JobId, R
     let ids: Vec<Id> = pointers.iter().map(|(id, _)| Id { id: *id }).collect();
     let v = batch::unfold(core.db.backend(), &[("id", Type::Id)]);
     let sql = format!(
-        "WITH {v} SELECT jobs.id, state, fence, lane, updated_at FROM jobs JOIN v ON jobs.id = v.id"
+        "WITH {v} SELECT jobs.id, state, fence, lane, run_at, updated_at FROM jobs JOIN v ON jobs.id = v.id"
     );
     let values: Vec<Value> = vec![batch::json(&ids)?];
     batch::all(core.db.read(), sql, values)
@@ -144,6 +151,7 @@ async fn rows(core: &Core, pointers: &[(JobId, i64)]) -> Result<HashMap<JobId, R
                     state: row.try_get("", "state")?,
                     fence: row.try_get("", "fence")?,
                     lane: row.try_get("", "lane")?,
+                    run_at: row.try_get("", "run_at")?,
                     updated_at: row.try_get("", "updated_at")?,
                 },
             ))

@@ -1,8 +1,12 @@
-//! Many rows that fall due together: promoted and dispatched by one statement.
+//! Rows that fall due while nothing else of the queue waits for a pointer, so that there is nothing to
+//! share out.
 //!
-//! It is for the common case that nothing else of the queue waits for a pointer and that the window has
-//! room, so that there is nothing to share out. Everything else goes the long way, where rows are promoted
-//! first and lanes are served in a circle (`relay`). It saves one of the four updates of each row.
+//! As long as slots are free they are claimed as they are, by the short way (`shortcut`): two updates a row,
+//! the claim and the end. Otherwise, while the window has room, they are promoted and dispatched by one
+//! statement: three. Everything else goes the long way, where rows are promoted first and lanes are served
+//! in a circle (`relay`): four.
+
+use std::collections::BTreeMap;
 
 use clipqueue_entities::Timestamp;
 use sea_orm::{DbErr, Value};
@@ -20,13 +24,6 @@ use crate::crash::{self, Commit};
 /// others are promoted.
 pub(super) const PROMOTE: u64 = 250;
 
-/// The rows of one lane that are due next.
-#[derive(Debug)]
-struct Due {
-    lane: String,
-    rows: u64,
-}
-
 /// What one statement did.
 #[derive(Debug)]
 pub(super) struct Promoted {
@@ -36,59 +33,56 @@ pub(super) struct Promoted {
     pub(super) pointers: Vec<Pointer>,
 }
 
-/// Promotes the next due rows of a queue and dispatches those whose lane has room. None, and nothing is
-/// done, when they are not more than `few`, which can start at once, or when the long way is needed.
-pub(super) async fn promote_and_dispatch(
+/// The next rows that fall due; none while others of the queue wait for a pointer, which go first.
+pub(super) async fn look(
     core: &Core,
-    spec: &QueueSpec,
-    few: usize,
+    queue: &str,
     now: Timestamp,
-) -> Result<Option<Promoted>, RelayError> {
-    let due = look(core, &spec.name, now).await?;
-    let rows: u64 = due.iter().map(|lane| lane.rows).sum();
-    if rows <= few as u64 || due.len() > MAX_LANES {
-        return Ok(None);
-    }
-    let lanes: Vec<String> = due.iter().map(|lane| lane.lane.clone()).collect();
-    let depth = core.transport.depth(&spec.name, &lanes).await?;
-    if depth.waiting + rows > WINDOW {
-        return Ok(None);
-    }
-    let most = lane_window(spec);
-    let open: Vec<Lane<'_>> = due
-        .iter()
-        .zip(&depth.lanes)
-        .filter(|(lane, waiting)| lane.rows + **waiting <= most)
-        .map(|(lane, _)| Lane { lane: &lane.lane })
-        .collect();
-    if open.is_empty() {
-        return Ok(None);
-    }
-    Ok(Some(update(core, &spec.name, &open, now).await?))
-}
-
-/// The lanes of the next due rows; none when rows that are due already wait for a pointer.
-async fn look(core: &Core, queue: &str, now: Timestamp) -> Result<Vec<Due>, DbErr> {
-    let sql = "SELECT lane, count(*) AS rows FROM (SELECT lane FROM jobs WHERE queue = $1 \
-                 AND state IN ('scheduled', 'retryable') AND run_at <= $2 ORDER BY run_at LIMIT $3) due \
-               WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE queue = $1 AND state = 'available' \
-                 AND dispatched_at IS NULL) GROUP BY lane";
+) -> Result<Vec<Pointer>, DbErr> {
+    let sql = "SELECT id, fence, lane, priority, run_at FROM jobs WHERE queue = $1 \
+               AND state IN ('scheduled', 'retryable') AND run_at <= $2 \
+               AND NOT EXISTS (SELECT 1 FROM jobs WHERE queue = $1 AND state = 'available' \
+                 AND dispatched_at IS NULL) ORDER BY run_at LIMIT $3";
     let values = vec![
         Value::from(queue),
         batch::millis(now),
         Value::from(PROMOTE as i64),
     ];
-    batch::all(core.db.read(), sql.to_owned(), values)
-        .await?
-        .iter()
-        .map(|row| {
-            let rows: i64 = row.try_get("", "rows")?;
-            Ok(Due {
-                lane: row.try_get("", "lane")?,
-                rows: rows.unsigned_abs(),
-            })
-        })
-        .collect()
+    let rows = batch::all(core.db.read(), sql.to_owned(), values).await?;
+    rows.iter().map(pointer).collect()
+}
+
+/// Promotes the rows that `look` gave, or those that are due before them by now, and dispatches those
+/// whose lane has room. None, and nothing is done, when the long way is needed.
+pub(super) async fn promote_and_dispatch(
+    core: &Core,
+    spec: &QueueSpec,
+    due: &[Pointer],
+    now: Timestamp,
+) -> Result<Option<Promoted>, RelayError> {
+    let mut rows: BTreeMap<&str, u64> = BTreeMap::new();
+    for row in due {
+        *rows.entry(&row.lane).or_default() += 1;
+    }
+    if rows.is_empty() || rows.len() > MAX_LANES {
+        return Ok(None);
+    }
+    let lanes: Vec<String> = rows.keys().map(|lane| (*lane).to_owned()).collect();
+    let depth = core.transport.depth(&spec.name, &lanes).await?;
+    if depth.waiting + due.len() as u64 > WINDOW {
+        return Ok(None);
+    }
+    let most = lane_window(spec);
+    let open: Vec<Lane<'_>> = rows
+        .into_iter()
+        .zip(&depth.lanes)
+        .filter(|((_, rows), waiting)| rows + **waiting <= most)
+        .map(|((lane, _), _)| Lane { lane })
+        .collect();
+    if open.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(update(core, &spec.name, &open, now).await?))
 }
 
 /// Rows of lanes that are not in `open` are promoted alone. The new fence is the pointer's nonce.

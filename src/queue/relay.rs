@@ -105,7 +105,16 @@ impl Relay {
         let (mut next_due, mut ready) = look().await?;
         let mut pass = Pass::default();
         if next_due.is_some_and(|due| due <= now) {
-            if let Some(promoted) = due::promote_and_dispatch(core, &self.spec, free, now).await? {
+            let due = due::look(core, queue, now).await?;
+            if let Some(seats) = seats
+                && (1..=free).contains(&due.len())
+            {
+                pass.delivered = seats.start(core, &due).await? as u64;
+                if pass.delivered > 0 {
+                    return Ok(pass);
+                }
+            }
+            if let Some(promoted) = due::promote_and_dispatch(core, &self.spec, &due, now).await? {
                 self.crowded = true;
                 pass.promoted = promoted.rows;
                 pass.delivered = self.hand_over(core, promoted.pointers).await?;

@@ -9,6 +9,7 @@ use super::{
     Queue, audit,
     core::Core,
     drain::DrainError,
+    due,
     execute::{self, Ticket},
     lease::Lease,
     policy::{Catalogue, QueueSpec},
@@ -86,9 +87,16 @@ impl Steps {
             let rows = shortcut::look(&self.core, &spec.name, limit)
                 .await
                 .map_err(|error| DrainError::Away(error.into()))?;
-            let Some(rows) = rows.filter(|rows| !rows.is_empty()) else {
+            let Some(mut rows) = rows else { continue };
+            if rows.is_empty() {
+                let now = self.core.clock.now();
+                rows = due::look(&self.core, &spec.name, now)
+                    .await
+                    .map_err(|error| DrainError::Away(error.into()))?;
+            }
+            if rows.is_empty() || rows.len() > limit {
                 continue;
-            };
+            }
             let catalogue = self.catalogue.as_ref();
             let tickets = shortcut::claim(&self.core, catalogue, spec, &rows).await?;
             held.extend(tickets.into_iter().map(|ticket| HeldJob { ticket }));

@@ -5,9 +5,11 @@ use std::time::Duration;
 use clipqueue::queue::{NewJob, Outcome, enqueue_many};
 use clipqueue_entities::{JobId, job::JobState};
 
-use super::fixture::{Stack, Toys, for_each_stack};
+use super::fixture::{Process, Stack, Toys, for_each_live_stack, for_each_stack};
+use crate::support::eventually;
 
 const LATER: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// Rows of each `(lane, count)` that are due in a minute.
 async fn scheduled(stack: &Stack, lanes: &[(&str, usize)]) -> Vec<JobId> {
@@ -52,6 +54,10 @@ async fn places(stack: &Stack, ids: &[JobId]) -> (usize, usize, usize) {
 
 async fn each_runs_once(stack: &Stack, toys: &Toys, ids: &[JobId]) {
     stack.drain(toys).await;
+    each_ran_once(stack, toys, ids).await;
+}
+
+async fn each_ran_once(stack: &Stack, toys: &Toys, ids: &[JobId]) {
     for id in ids {
         assert_eq!(stack.state(*id).await, JobState::Completed);
         assert_eq!(toys.runs_of(*id), 1);
@@ -115,6 +121,84 @@ async fn rows_that_wait_for_a_pointer_are_not_overtaken_by_those_that_fall_due()
             "older rows of the lane still wait"
         );
         each_runs_once(&stack, &toys, &[first, later].concat()).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn rows_that_fall_due_while_slots_are_free_are_claimed_as_they_are() {
+    for_each_stack(async |stack: Stack| {
+        let toys = toys(2);
+        let ids = scheduled(&stack, &[("a", 2), ("b", 2)]).await;
+        let (mut one, mut other) = (stack.steps(&toys), stack.steps(&toys));
+        assert_eq!(one.start_few(16).await.unwrap().len(), 0, "none is due");
+        stack.time.advance(LATER);
+        assert_eq!(one.start_few(3).await.unwrap().len(), 0, "more than slots");
+        let held = one.start_few(16).await.unwrap();
+        assert_eq!(held.len(), 4);
+        assert_eq!(other.start_few(16).await.unwrap().len(), 0, "all are held");
+        assert_eq!(other.relay().await.unwrap(), 0, "nothing to promote");
+        for id in &ids {
+            let row = stack.row(*id).await;
+            assert_eq!((row.state, row.attempt), (JobState::Running, 1));
+        }
+        for held in held {
+            let ended = one.end(held, Ok(Outcome::Done)).await;
+            assert_eq!(ended, Some(JobState::Completed));
+        }
+        for id in &ids {
+            assert_eq!(stack.row(*id).await.attempt, 1);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_lane_at_its_limit_keeps_its_due_rows_for_their_turn() {
+    for_each_stack(async |stack: Stack| {
+        let toys = toys(2);
+        let ids = scheduled(&stack, &[("big", 5), ("small", 1)]).await;
+        stack.time.advance(LATER);
+        let mut steps = stack.steps(&toys);
+        let held = steps.start_few(16).await.unwrap();
+        assert_eq!(held.len(), 3, "two of the big lane, one of the small");
+        assert_eq!(steps.start_few(16).await.unwrap().len(), 0);
+        for held in held {
+            steps.end(held, Ok(Outcome::Done)).await;
+        }
+        stack.drain(&toys).await;
+        for id in &ids {
+            let row = stack.row(*id).await;
+            assert_eq!((row.state, row.attempt), (JobState::Completed, 1));
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_daemon_starts_what_falls_due_together_once_each() {
+    for_each_live_stack(async |stack: Stack| {
+        let toys = Toys::default()
+            .limits(500, 0)
+            .with("due", |_| async { Ok(Outcome::Done) });
+        let process = stack.start(&toys).await;
+        let other = Process::start(&stack.other_process(), &toys, LIMIT).await;
+        let now = stack.clock.now();
+        let soon = now + Duration::from_millis(300);
+        let jobs = (0..1_200).map(|_| NewJob {
+            run_at: soon,
+            ..stack.toy("due")
+        });
+        let enqueued = enqueue_many(stack.db.write(), now, jobs.collect());
+        let ids: Vec<JobId> = enqueued.await.unwrap().iter().map(|new| new.id()).collect();
+        eventually(LIMIT, "all ran", async || {
+            let ran = ids.iter().all(|id| toys.runs_of(*id) > 0);
+            ran.then_some(())
+        })
+        .await;
+        process.stop().await;
+        other.stop().await;
+        each_ran_once(&stack, &toys, &ids).await;
     })
     .await;
 }
