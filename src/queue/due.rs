@@ -24,6 +24,9 @@ use crate::crash::{self, Commit};
 /// others are promoted.
 pub(super) const PROMOTE: u64 = 250;
 
+/// Rows that are claimed by one statement, of those that start at once.
+pub(super) const HALF: usize = 125;
+
 /// What one statement did.
 #[derive(Debug)]
 pub(super) struct Promoted {
@@ -34,11 +37,7 @@ pub(super) struct Promoted {
 }
 
 /// The next rows that fall due; none while others of the queue wait for a pointer, which go first.
-pub(super) async fn look(
-    core: &Core,
-    queue: &str,
-    now: Timestamp,
-) -> Result<Vec<Pointer>, DbErr> {
+pub(super) async fn look(core: &Core, queue: &str, now: Timestamp) -> Result<Vec<Pointer>, DbErr> {
     let sql = "SELECT id, fence, lane, priority, run_at FROM jobs WHERE queue = $1 \
                AND state IN ('scheduled', 'retryable') AND run_at <= $2 \
                AND NOT EXISTS (SELECT 1 FROM jobs WHERE queue = $1 AND state = 'available' \

@@ -12,7 +12,7 @@
 //! once a second for certainty.
 
 use clipqueue_entities::{JobId, Timestamp};
-use futures::future::try_join;
+use futures::future::{join, try_join};
 use sea_orm::{ConnectionTrait, DatabaseBackend, DbErr, QueryResult, Value};
 use serde::Serialize;
 
@@ -107,9 +107,10 @@ impl Relay {
         if next_due.is_some_and(|due| due <= now) {
             let due = due::look(core, queue, now).await?;
             if let Some(seats) = seats
-                && (1..=free).contains(&due.len())
+                && !self.crowded
+                && (1..=seats.free()).contains(&due.len())
             {
-                pass.delivered = seats.start(core, &due).await? as u64;
+                pass.delivered = start_due(core, seats, &due).await?;
                 if pass.delivered > 0 {
                     return Ok(pass);
                 }
@@ -207,6 +208,21 @@ impl Relay {
         core.wakes.fetch(&self.spec.name).notify_one();
         Ok(pointers.len() as u64)
     }
+}
+
+/// Starts rows that are due as they are, in two halves beside each other when they are many: while one is
+/// claimed, the other is admitted.
+async fn start_due(core: &Core, seats: &Seats, due: &[Pointer]) -> Result<u64, RelayError> {
+    let (one, other) = due.split_at(due.len().min(due::HALF));
+    // Neither half is broken off because of the other.
+    let (one, other) = join(seats.start(core, one), async {
+        match other {
+            [] => Ok(0),
+            _ => seats.start(core, other).await,
+        }
+    })
+    .await;
+    Ok((one? + other?) as u64)
 }
 
 /// Pointers of one lane that may wait in the transport.
