@@ -1,7 +1,7 @@
 //! Crash points: named places at which a process can be told to die, as by `kill -9`.
 //!
-//! Before and after every call to TikTok and every commit on the way of a post, of a poll and of a
-//! token stands such a point, so that tests can end the process exactly there and see what the next
+//! Before and after every call to TikTok and every commit on the way of a post, of a poll, of a token
+//! and of an import stands such a point, so that tests can end the process exactly there and see what the next
 //! one makes of it. A point costs one load of a flag. It does nothing unless `debug.crash_at` names
 //! it, and the configuration refuses that key for anything but a server on this machine that talks
 //! to the simulator.
@@ -128,6 +128,14 @@ commits! {
     RefreshesAsked => "refreshes_asked",
     /// The creator's grant is over.
     GrantEnded => "grant_ended",
+    /// A file to fetch was accepted.
+    ImportAccepted => "import_accepted",
+    /// Room for a file that is fetched is reserved.
+    ImportReserved => "import_reserved",
+    /// An import begins anew: the file at its address is another one.
+    ImportRestarted => "import_restarted",
+    /// An import is over.
+    ImportEnded => "import_ended",
     /// An erasure was accepted, and whom it concerns is fenced.
     ErasureAccepted => "erasure_accepted",
     /// A step of an erasure is done.
@@ -147,6 +155,8 @@ commits! {
 pub enum Step {
     /// A call to TikTok.
     Call(Endpoint),
+    /// A file is asked for at its owner's address.
+    Fetch,
     /// A commit.
     Commit(Commit),
 }
@@ -175,6 +185,7 @@ impl Point {
         let calls = Endpoint::ALL.iter().copied().map(Step::Call);
         let commits = Commit::ALL.iter().copied().map(Step::Commit);
         calls
+            .chain([Step::Fetch])
             .chain(commits)
             .flat_map(|step| [Side::Before, Side::After].map(|side| Self { step, side }))
             .collect()
@@ -189,6 +200,7 @@ impl fmt::Display for Point {
         };
         match self.step {
             Step::Call(endpoint) => write!(f, "{side}.call.{}", endpoint.label()),
+            Step::Fetch => write!(f, "{side}.fetch"),
             Step::Commit(commit) => write!(f, "{side}.commit.{}", commit.label()),
         }
     }

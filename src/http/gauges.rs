@@ -126,7 +126,10 @@ async fn watches(app: &App) -> anyhow::Result<()> {
         .map_or((0, 0), |report| (report.lost, report.duplicates));
     gauge!("clipqueue_lost").set(counted(lost));
     gauge!("clipqueue_duplicate").set(counted(duplicates));
-    let age = report.map_or(0.0, |report| now.since(report.created_at).as_secs_f64());
+    // One that never came to its end is no fresh one.
+    let age = report.map_or(f64::INFINITY, |report| {
+        now.since(report.created_at).as_secs_f64()
+    });
     gauge!("clipqueue_drift_audit_age_seconds").set(age);
     Ok(())
 }

@@ -36,7 +36,8 @@ pub(super) struct Promoted {
     pub(super) pointers: Vec<Pointer>,
 }
 
-/// The next rows that fall due; none while others of the queue wait for a pointer, which go first.
+/// The next rows that fall due, the most urgent first; none while others of the queue wait for a pointer,
+/// which go before them.
 pub(super) async fn look(core: &Core, queue: &str, now: Timestamp) -> Result<Vec<Pointer>, DbErr> {
     let sql = "SELECT id, fence, lane, priority, run_at FROM jobs WHERE queue = $1 \
                AND state IN ('scheduled', 'retryable') AND run_at <= $2 \
@@ -48,7 +49,9 @@ pub(super) async fn look(core: &Core, queue: &str, now: Timestamp) -> Result<Vec
         Value::from(PROMOTE as i64),
     ];
     let rows = batch::all(core.db.read(), sql.to_owned(), values).await?;
-    rows.iter().map(pointer).collect()
+    let mut due = rows.iter().map(pointer).collect::<Result<Vec<_>, _>>()?;
+    due.sort_by_key(|pointer| pointer.rank);
+    Ok(due)
 }
 
 /// Promotes the rows that `look` gave, or those that are due before them by now, and dispatches those

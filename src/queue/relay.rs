@@ -107,18 +107,20 @@ impl Relay {
         if next_due.is_some_and(|due| due <= now) {
             let due = due::look(core, queue, now).await?;
             if let Some(seats) = seats
-                && !self.crowded
                 && (1..=seats.free()).contains(&due.len())
             {
                 pass.delivered = start_due(core, seats, &due).await?;
-                if pass.delivered > 0 {
+                if pass.delivered == due.len() as u64 {
                     return Ok(pass);
                 }
+                // What is left waits for the turn of its lane, and must not hide what falls due after it.
             }
-            if let Some(promoted) = due::promote_and_dispatch(core, &self.spec, &due, now).await? {
+            if let Some(promoted) = due::promote_and_dispatch(core, &self.spec, &due, now).await?
+                && promoted.rows > 0
+            {
                 self.crowded = true;
                 pass.promoted = promoted.rows;
-                pass.delivered = self.hand_over(core, promoted.pointers).await?;
+                pass.delivered += self.hand_over(core, promoted.pointers).await?;
                 return Ok(pass);
             }
             pass.promoted = promote(core, queue, now).await?;
@@ -131,7 +133,7 @@ impl Relay {
                 0 => 0,
                 _ => seats.start(core, &rows).await?,
             };
-            pass.delivered = started as u64;
+            pass.delivered += started as u64;
             if started == rows.len() {
                 return Ok(pass);
             }

@@ -118,21 +118,35 @@ impl Window {
     }
 }
 
-/// The inits of a creator's photos: an answer that was lost names no post.
-pub(super) fn photo_inits<'a>(calls: &'a [Entry], creator: &str) -> Vec<&'a Entry> {
+/// The inits of a creator's photos but those whose answer became another post's: an answer that was lost
+/// names no post.
+pub(super) fn photo_inits<'a>(
+    calls: &'a [Entry],
+    creator: &str,
+    others: &[&str],
+) -> Vec<&'a Entry> {
     calls
         .iter()
         .filter(|call| call.endpoint == Endpoint::PhotoInit)
         .filter(|call| call.account.as_deref() == Some(creator))
+        .filter(|call| {
+            let id = call.publish_id.as_deref();
+            id.is_none_or(|id| !others.contains(&id))
+        })
+        .collect()
+}
+
+/// What TikTok called the attempts of a post.
+pub(super) fn publish_ids(answer: &Value) -> Vec<&str> {
+    let attempts = answer["attempts"].as_array().into_iter().flatten();
+    attempts
+        .filter_map(|attempt| attempt["publishId"].as_str())
         .collect()
 }
 
 /// The uploads that were made for a post.
 pub(super) fn uploads<'a>(calls: &'a [Entry], answer: &Value) -> Vec<&'a Entry> {
-    let attempts = answer["attempts"].as_array().into_iter().flatten();
-    let ids: Vec<&str> = attempts
-        .filter_map(|attempt| attempt["publishId"].as_str())
-        .collect();
+    let ids = publish_ids(answer);
     calls
         .iter()
         .filter(|call| call.endpoint == Endpoint::Upload)
@@ -201,6 +215,27 @@ mod tests {
         assert!(!later.is_explained(&[], &[window], 10));
         assert!(later.is_explained(&[], &[bent], 10));
         assert!(!doubt(90 * MINUTE, None).is_explained(&[], &[window], 10));
+    }
+
+    #[test]
+    fn an_init_whose_answer_became_another_post_is_that_ones() {
+        let init = |seq: u64, id: Option<&str>| -> Entry {
+            serde_json::from_value(json!({
+                "seq": seq, "at_ms": 0, "endpoint": Endpoint::PhotoInit, "method": "POST",
+                "path": "/", "account": "ada", "publish_id": id, "token": null, "summary": {},
+                "status": 200, "code": "ok", "log_id": "", "bytes_in": 0, "range": null,
+                "sha256": null, "fault": null, "answered": true, "expected": false, "broken": [],
+            }))
+            .unwrap()
+        };
+        let calls = [init(1, Some("one")), init(2, Some("two")), init(3, None)];
+        let of = |creator, others: &[&str]| -> Vec<u64> {
+            let inits = photo_inits(&calls, creator, others);
+            inits.iter().map(|call| call.seq).collect()
+        };
+        assert_eq!(of("ada", &["two"]), [1, 3]);
+        assert_eq!(of("ada", &[]), [1, 2, 3]);
+        assert!(of("bob", &[]).is_empty());
     }
 
     #[test]

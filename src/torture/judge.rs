@@ -6,7 +6,7 @@ use tiktok_sim::{Endpoint, Entry, Rule};
 
 use super::{
     api::Seen,
-    doubt::{SETTLED_MS, Window, photo_inits, uploads},
+    doubt::{SETTLED_MS, Window, photo_inits, publish_ids, uploads},
     plan::{Kind, Plan, Way},
     report::Tally,
     round::{Accepted, Played},
@@ -169,7 +169,11 @@ fn doubts(
 ) -> Vec<String> {
     let mut wrong = Vec::new();
     let uploads = if post.way == Way::Photo {
-        photo_inits(calls, &post.creator)
+        let others = played.accepted.iter().filter(|other| other.id != post.id);
+        let others: Vec<&str> = others
+            .flat_map(|other| publish_ids(&other.seen.answer))
+            .collect();
+        photo_inits(calls, &post.creator, &others)
     } else {
         uploads(calls, &post.seen.answer)
     };
@@ -211,7 +215,7 @@ fn is_unknowable(post: &Accepted) -> bool {
 fn is_pull_that_failed(post: &Accepted, calls: &[Entry], played: &Played, rate: u64) -> bool {
     post.way == Way::Photo
         && post.seen.answer["failure"]["code"] == "photo_pull_failed"
-        && photo_inits(calls, &post.creator).iter().any(|call| {
+        && photo_inits(calls, &post.creator, &[]).iter().any(|call| {
             let mut windows = played.windows.iter();
             windows.any(|window| window.touches(call.at_ms, rate))
         })

@@ -89,6 +89,10 @@ pub struct Options {
     /// Daemons; one with the memory transport, three otherwise.
     #[arg(long)]
     processes: Option<usize>,
+    /// The program of another version, which is every second daemon, and the next life of each: a rolling
+    /// upgrade that does not end. It must know the crash points of this one.
+    #[arg(long)]
+    beside: Option<PathBuf>,
     /// Posts of a round.
     #[arg(long, default_value_t = 3)]
     posts: usize,

@@ -190,7 +190,15 @@ async fn ask(
         {
             Ok(id) => break id,
             Err(error) if Instant::now() > deadline => return Err(error),
-            Err(error) => times.learn(world, post.way, &error),
+            Err(error) => {
+                let refused = error.downcast_ref::<Refused>();
+                if refused.is_some_and(|it| it.says("RECONNECT_REQUIRED", "accountId")) {
+                    // The creator does what they are asked for; whether it went well shows when the post
+                    // is asked for again.
+                    let _ = connect(world, creator).await;
+                }
+                times.learn(world, post.way, &error);
+            }
         }
         sleep(AGAIN).await;
     };

@@ -43,14 +43,18 @@ const UNSEEN_MS: i64 = 1_000;
 /// This program, without the settings of whoever runs it.
 pub(super) fn program() -> anyhow::Result<Command> {
     let own = std::env::current_exe().context("finding this program")?;
-    let mut command = Command::new(own);
+    Ok(bare(&own))
+}
+
+fn bare(program: &Path) -> Command {
+    let mut command = Command::new(program);
     command.env_clear();
     for name in ["PATH", "HOME", "TMPDIR"] {
         if let Some(value) = std::env::var_os(name) {
             command.env(name, value);
         }
     }
-    Ok(command)
+    command
 }
 
 /// A daemon, alive or between two lives.
@@ -65,6 +69,8 @@ struct Daemon {
 #[derive(Debug, Default)]
 struct Life {
     process: Option<Process>,
+    /// How often it was started.
+    starts: usize,
     /// Nobody starts it before its fault is over.
     kept_down: bool,
 }
@@ -106,6 +112,8 @@ pub(super) struct World {
 #[derive(Debug)]
 pub(super) struct Daemons {
     list: Vec<Daemon>,
+    /// The program of another version.
+    beside: Option<PathBuf>,
     environment: BTreeMap<String, String>,
     http: reqwest::Client,
     key: String,
@@ -177,6 +185,7 @@ impl World {
             .collect::<anyhow::Result<_>>()?;
         let daemons = Arc::new(Daemons {
             list,
+            beside: options.beside.clone(),
             environment,
             http: api::http()?,
             key,
@@ -285,7 +294,13 @@ impl Daemons {
 
     pub(super) fn start(&self, number: usize, at: Option<CrashAt>) -> anyhow::Result<()> {
         let daemon = &self.list[number];
-        let mut command = program()?;
+        let mut life = daemon.life();
+        // Neighbours and successors are of different versions.
+        let mut command = match &self.beside {
+            Some(other) if (number + life.starts) % 2 == 1 => bare(other),
+            _ => program()?,
+        };
+        life.starts += 1;
         command.arg("serve").envs(&self.environment);
         let address = daemon.address();
         command.env(variable("http.listen"), address.to_string());
@@ -296,7 +311,6 @@ impl Daemons {
             command.env(variable("debug.crash_at"), at);
         }
         let process = Process::start(command, &daemon.log)?;
-        let mut life = daemon.life();
         life.process = Some(process);
         life.kept_down = false;
         Ok(())

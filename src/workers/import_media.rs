@@ -16,6 +16,7 @@ use futures::{Stream, StreamExt as _};
 use super::{Halt, Step};
 use crate::{
     app::App,
+    crash,
     domain::{
         imports::steps::{self, Open},
         sources, uploads,
@@ -88,7 +89,8 @@ async fn round(app: &App, open: &Open) -> Step<Round> {
             let (from, mark) = (media.received, row.mark.clone()?);
             Some(Rest { from, mark })
         });
-    let fetched = match app.fetch.get(&open.url, rest.as_ref()).await {
+    let asked = app.fetch.get(&open.url, rest.as_ref());
+    let fetched = match crash::around(crash::Step::Fetch, asked).await {
         Ok(fetched) => fetched,
         Err(FetchError::Status(NO_SUCH_RANGE)) if rest.is_some() => return Ok(Round::Anew),
         Err(error) if error.is_passing() => return Ok(Round::Broken(error)),

@@ -99,14 +99,6 @@ const OTHER_WRITES: &[(&str, &str)] = &[
         "users' sessions, which a person repeats",
     ),
     (
-        "src/domain/imports/mod.rs",
-        "a file to fetch, which a person asks for again",
-    ),
-    (
-        "src/domain/imports/steps.rs",
-        "steps of an import; its next try repeats them",
-    ),
-    (
         "src/domain/exports/mod.rs",
         "exports, which are begun anew; until the end is on record nothing counts",
     ),
@@ -290,4 +282,36 @@ fn every_call_to_tiktok_has_its_crash_points() {
     let points = remote.matches("around(Step::Call(").count();
     // The address of the consent page is no call.
     assert_eq!(calls, points + 1, "a call in src/remote.rs has no points");
+}
+
+/// Workers that ask for something elsewhere by other means than an import's, each with why a crash there needs no
+/// point.
+const OTHER_FETCHES: &[(&str, &str)] = &[
+    (
+        "src/workers/check_source.rs",
+        "a look for a proof, which the next repeats",
+    ),
+    (
+        "src/workers/deliver_webhook.rs",
+        "a try to deliver; one that was not written down is made again under the same id",
+    ),
+];
+
+#[test]
+fn every_file_that_is_fetched_has_its_crash_points() {
+    let mut broken = Vec::new();
+    for source in sources(&["src/domain", "src/workers"]) {
+        let code: String = source.code().split_whitespace().collect();
+        let ways = ["fetch.get(", "fetch.get_small(", "fetch.post("];
+        let fetches: usize = ways.iter().map(|way| code.matches(way).count()).sum();
+        let points = code.matches("around(crash::Step::Fetch").count();
+        let excused = OTHER_FETCHES.iter().any(|(path, _)| *path == source.path);
+        if fetches != points && !excused {
+            broken.push(format!(
+                "{}: {fetches} fetches, {points} with points",
+                source.path
+            ));
+        }
+    }
+    none("a file is fetched without crash points", &broken);
 }

@@ -26,6 +26,7 @@ use super::{
 };
 use crate::{
     app::App,
+    crash::{self, Commit},
     job::{IMPORTS, Job},
     secrets::Place,
 };
@@ -106,7 +107,7 @@ pub async fn begin(
         .exec_without_returning(&tx)
         .await?;
     app.enqueue_in_tx(&tx, job(&row), None).await?;
-    tx.commit().await?;
+    crash::commit(tx, Commit::ImportAccepted).await?;
     app.nudge(IMPORTS);
     Ok(row)
 }

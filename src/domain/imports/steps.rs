@@ -13,6 +13,7 @@ use url::Url;
 use super::place;
 use crate::{
     app::App,
+    crash::{self, Commit},
     domain::{
         error::Result,
         events::{self, NewEvent},
@@ -80,7 +81,7 @@ pub async fn reserve(
         tx.rollback().await?;
         return Err(anyhow::anyhow!("the import was taken up by somebody else").into());
     }
-    tx.commit().await?;
+    crash::commit(tx, Commit::ImportReserved).await?;
     Ok(Ok(media))
 }
 
@@ -97,7 +98,7 @@ pub async fn restart(app: &App, row: &import::Model) -> Result<()> {
     }
     .update(&tx)
     .await?;
-    tx.commit().await?;
+    crash::commit(tx, Commit::ImportRestarted).await?;
     drop_file(app, row).await;
     Ok(())
 }
@@ -168,7 +169,7 @@ async fn end(
         };
         events::append_in_tx(&tx, now, event).await?;
     }
-    tx.commit().await?;
+    crash::commit(tx, Commit::ImportEnded).await?;
     let outcome = failure.map_or("ready", |(code, _)| code).to_owned();
     metrics::counter!("clipqueue_imports_total", "outcome" => outcome).increment(1);
     app.announce(row.user_id).await;

@@ -157,7 +157,6 @@ pub(super) async fn write(core: &Core, ended: Vec<Ended>) -> Vec<(Settlement, Op
             core.wakes.relay(queue).look();
         }
         core.notices.changed(queue, changes);
-        core.wakes.fetch(queue).notify_one();
     }
     settlements
         .into_iter()

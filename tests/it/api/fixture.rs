@@ -47,6 +47,16 @@ pub(super) struct World {
     _dir: TempDir,
 }
 
+impl Drop for World {
+    /// No rule of TikTok's was broken, and nothing was refused that the test did not expect.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let verdict = self.sim.verify();
+            assert!(verdict.is_clean(), "the simulator disagrees: {verdict}");
+        }
+    }
+}
+
 /// A user with every scope and a connected account.
 pub(super) struct Tenant {
     pub(super) actor: Actor,

@@ -28,8 +28,8 @@ impl Kind {
     }
 }
 
-/// What a daemon says that had no time for an answer.
-const TIMEOUT: &str = "TIMEOUT";
+/// What a daemon says that had no time for an answer, or whose database had none.
+const BUSY: [&str; 2] = ["TIMEOUT", "UNAVAILABLE"];
 /// How often such a daemon is asked.
 const TRIES: u32 = 10;
 
@@ -64,7 +64,7 @@ impl Client {
     async fn run_patiently(&self, query: &str, variables: Value) -> Result<Value, String> {
         for _ in 1..TRIES {
             match self.try_run(query, variables.clone()).await {
-                Err(error) if error == TIMEOUT => {}
+                Err(error) if BUSY.contains(&&*error) => {}
                 answer => return answer,
             }
         }
@@ -73,7 +73,7 @@ impl Client {
 
     /// The same on a daemon that may die, or that had no time: an answer that comes must still be a
     /// success.
-    async fn try_run(&self, query: &str, variables: Value) -> Result<Value, String> {
+    pub(super) async fn try_run(&self, query: &str, variables: Value) -> Result<Value, String> {
         let answer: Value = self
             .http
             .post(format!("{}/graphql", self.base))
@@ -85,8 +85,9 @@ impl Client {
             .json()
             .await
             .map_err(|error| error.to_string())?;
-        if answer["errors"][0]["extensions"]["code"] == TIMEOUT {
-            return Err(TIMEOUT.to_owned());
+        let code = answer["errors"][0]["extensions"]["code"].as_str();
+        if let Some(code) = code.filter(|code| BUSY.contains(code)) {
+            return Err(code.to_owned());
         }
         assert!(answer.get("errors").is_none(), "{answer}");
         for payload in answer["data"].as_object().unwrap().values() {

@@ -8,10 +8,12 @@
 mod big_file;
 mod child;
 mod client;
+mod clock;
 mod copy;
 mod crashes;
 mod demo;
 mod erasure;
+mod imports;
 mod kill;
 mod movie;
 mod outage;

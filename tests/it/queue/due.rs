@@ -1,6 +1,12 @@
 //! Many rows that fall due together.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use clipqueue::queue::{NewJob, Outcome, enqueue_many};
 use clipqueue_entities::{JobId, job::JobState};
@@ -199,6 +205,46 @@ async fn a_daemon_starts_what_falls_due_together_once_each() {
         process.stop().await;
         other.stop().await;
         each_ran_once(&stack, &toys, &ids).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_lane_with_many_due_rows_does_not_hide_what_falls_due_after_it() {
+    for_each_live_stack(async |stack: Stack| {
+        let (big, before_small) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let counts = (Arc::clone(&big), Arc::clone(&before_small));
+        let toys = Toys::default()
+            .limits(300, 2)
+            .with("big", move |_| {
+                big.fetch_add(1, Ordering::SeqCst);
+                async { Ok(Outcome::Done) }
+            })
+            .with("small", move |_| {
+                counts
+                    .1
+                    .store(counts.0.load(Ordering::SeqCst), Ordering::SeqCst);
+                async { Ok(Outcome::Done) }
+            });
+        let now = stack.clock.now();
+        let soon = now + Duration::from_millis(500);
+        let job = |kind: &str, late: u64| NewJob {
+            lane: kind.to_owned(),
+            run_at: soon + Duration::from_millis(late),
+            ..stack.toy(kind)
+        };
+        let mut jobs: Vec<NewJob> = (0..600).map(|_| job("big", 0)).collect();
+        jobs.push(job("small", 1));
+        let enqueued = enqueue_many(stack.db.write(), now, jobs).await.unwrap();
+        let small = enqueued.last().unwrap().id();
+        let process = stack.start(&toys).await;
+        eventually(LIMIT, "the small lane ran", async || {
+            (toys.runs_of(small) > 0).then_some(())
+        })
+        .await;
+        process.stop().await;
+        let before = before_small.load(Ordering::SeqCst);
+        assert!(before < 300, "{before} of the big lane ran before");
     })
     .await;
 }

@@ -6,7 +6,6 @@
 //! post reached its end, it was published once, or never when that is its end, no rule of TikTok's was
 //! broken, and our record has a proof of each state.
 
-mod clock;
 mod hand;
 mod run;
 mod stage;
@@ -55,6 +54,8 @@ fn met(step: Step) -> Met {
             // The client has it, and nothing in the program calls it.
             Endpoint::VideoQuery => Nowhere,
         },
+        // By `super::imports`, as all of an import.
+        Step::Fetch => Nowhere,
         Step::Commit(commit) => match commit {
             Commit::PostAccepted
             | Commit::AttemptOpened
@@ -103,6 +104,11 @@ fn met(step: Step) -> Met {
             | Commit::ErasureStepDone
             | Commit::RowsErased
             | Commit::ErasureCompleted => Nowhere,
+            // By `super::imports`, which is no way of a post.
+            Commit::ImportAccepted
+            | Commit::ImportReserved
+            | Commit::ImportRestarted
+            | Commit::ImportEnded => Nowhere,
             Commit::OrphanAdopted => By(Story::Orphan, &[1]),
             // A question is let go when its deadline passes; a post that nobody let go is found.
             Commit::PostsReleased => ByBoth([Story::Stuck, Story::Stranded], &[1]),

@@ -6,8 +6,10 @@ use clipqueue::crash::Point;
 use serde_json::{Value, json};
 
 use super::{
-    super::world::{Daemon, World, free_address},
-    clock::Steering,
+    super::{
+        clock::Steering,
+        world::{Daemon, World, free_address},
+    },
     expects_a_consent,
     hand::Hand,
     stage::{Away, Wish, before, die_before, prepare},

@@ -11,10 +11,10 @@ use uuid::Uuid;
 use super::{
     super::{
         client::{Kind, request},
+        clock::Steering,
         movie::Movie,
         world::{Daemon, World},
     },
-    clock::Steering,
     forgets_a_refusal,
     run::LIMIT,
     story::Story,

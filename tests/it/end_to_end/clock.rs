@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::super::world::World;
+use super::world::World;
 
 /// How much faster than real time everybody's time passes: a lease of 15 s is over in 2.
 const RATE: u32 = 8;
