@@ -150,6 +150,17 @@ impl Simulator {
             .any(|call| call.endpoint == Endpoint::OauthRevoke && call.code == "ok")
     }
 
+    /// Whether a new pair of tokens died with the process that it was given to: the old refresh token was
+    /// sent once more, and refused.
+    pub(super) async fn has_lost_a_pair(&self) -> bool {
+        let calls: Vec<Entry> = self.read("ledger").await;
+        let mut refreshes = calls
+            .iter()
+            .filter(|call| call.endpoint == Endpoint::OauthRefresh)
+            .skip_while(|call| call.code != "ok");
+        refreshes.any(|call| call.code == "invalid_grant")
+    }
+
     /// The chunks that the simulator took from the creator, by their first byte.
     pub(super) async fn chunks_taken(&self, username: &str) -> Vec<u64> {
         let calls = self.calls(username).await;
