@@ -66,7 +66,8 @@ pub(super) async fn claim(
          lease_owner = $2, lease_until = $3, started_at = $4, hold_reason = NULL, progress = NULL, \
          updated_at = $4 FROM v, unsynced \
          WHERE jobs.id = v.id AND jobs.fence = v.nonce \
-         AND jobs.state IN ('available', 'scheduled', 'retryable') AND jobs.run_at <= $4 AND jobs.attempt < jobs.max_attempts \
+         AND jobs.state IN ('available', 'scheduled', 'retryable') AND jobs.run_at <= $4 \
+         AND jobs.attempt < jobs.max_attempts \
          RETURNING jobs.id, kind, args, lane, attempt, max_attempts, snoozes, fence, run_at, \
          created_at",
         core.db.unsynced()

@@ -54,8 +54,9 @@ pub(super) async fn look(core: &Core, queue: &str, now: Timestamp) -> Result<Vec
     Ok(due)
 }
 
-/// Promotes the rows that `look` gave, or those that are due before them by now, and dispatches those
-/// whose lane has room. None, and nothing is done, when the long way is needed.
+/// Promotes as many of the next due rows as one look gives, which need not be those that `due` has - some may
+/// have been started since -, and dispatches those whose lane has room by `due`. None, and nothing is done, when
+/// the long way is needed.
 pub(super) async fn promote_and_dispatch(
     core: &Core,
     spec: &QueueSpec,

@@ -46,6 +46,7 @@ pub(super) fn program() -> anyhow::Result<Command> {
     Ok(bare(&own))
 }
 
+/// `program`, without the settings of whoever runs this one.
 fn bare(program: &Path) -> Command {
     let mut command = Command::new(program);
     command.env_clear();
