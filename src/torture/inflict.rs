@@ -80,7 +80,7 @@ async fn carry_out(world: &World, fault: &PlannedFault) -> anyhow::Result<()> {
         What::DbRestart => {
             let postgres = world.postgres.as_ref().context("there is no PostgreSQL")?;
             let mut postgres = postgres.lock().await;
-            postgres.crash();
+            postgres.crash().await;
             sleep(lasts).await;
             postgres.start_again().await?;
         }

@@ -24,6 +24,8 @@ use crate::db::Db;
 const START: Duration = Duration::from_secs(60);
 /// How long one command to Redis may take.
 const COMMAND: Duration = Duration::from_secs(5);
+/// After how long a server that should end is told so again.
+const TOLD_AGAIN: Duration = Duration::from_secs(1);
 
 /// A port that nobody listens on, below those that outgoing connections get.
 pub(super) fn free_port() -> anyhow::Result<u16> {
@@ -169,9 +171,14 @@ impl Postgres {
     }
 
     /// Ends it at once, as a crash does: the next start recovers from the log.
-    pub(super) fn crash(&mut self) {
-        if let Some(mut process) = self.process.take() {
-            process.end(Signal::QUIT);
+    pub(super) async fn crash(&mut self) {
+        let Some(mut process) = self.process.take() else {
+            return;
+        };
+        // A server that has only just started may sleep for a minute over the first signal; each wakes it.
+        while process.ended().is_none() {
+            process.signal(Signal::QUIT);
+            let _ = until(TOLD_AGAIN, "PostgreSQL ends", async || process.ended()).await;
         }
     }
 
@@ -213,7 +220,9 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        self.crash();
+        if let Some(mut process) = self.process.take() {
+            process.end(Signal::QUIT);
+        }
     }
 }
 

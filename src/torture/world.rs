@@ -32,8 +32,7 @@ use super::{
 };
 use crate::{clock::Clock, crash::CrashAt};
 
-/// How long a daemon may take to be ready: a machine whose disk stalls keeps a database server from
-/// ending for a minute.
+/// How long a daemon may take to be ready, on a machine that is busy with other things.
 const READY: Duration = Duration::from_secs(180);
 /// How long somebody who ended stays away.
 const AWAY: Duration = Duration::from_millis(200);
