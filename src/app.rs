@@ -15,7 +15,7 @@ use url::Url;
 use crate::{
     calls::Calls,
     clock::Clock,
-    config::{Config, MediaPlace, Oidc, TransportKind},
+    config::{self, Config, MediaPlace, Oidc, TransportKind},
     db::Db,
     fetch::{Fetcher, Patience, Policy, SystemResolver},
     job::Job,
@@ -92,10 +92,13 @@ impl App {
             TransportKind::Memory => {
                 Arc::new(MemoryTransport::new(clock.clone())) as Arc<dyn Transport>
             }
-            TransportKind::Redis(url) => Arc::new(
-                RedisTransport::open(url.expose_secret(), &config.transport.prefix)
-                    .context("opening Redis; check transport.url")?,
-            ),
+            TransportKind::Redis(url) => {
+                let config::Transport {
+                    prefix, timeout, ..
+                } = &config.transport;
+                let redis = RedisTransport::open(url.expose_secret(), prefix, *timeout);
+                Arc::new(redis.context("opening Redis; check transport.url")?)
+            }
         };
         let queue = Queue::new(db.clone(), clock.clone(), transport);
         let storage = storage(&config.media.place).context("opening media.url")?;

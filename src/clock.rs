@@ -4,8 +4,9 @@
 //! time by hand. Clippy refuses the direct calls elsewhere (`clippy.toml`).
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -88,6 +89,33 @@ fn system_now() -> Timestamp {
 #[derive(Clone, Debug)]
 pub struct ManualClock {
     now: Arc<watch::Sender<Timestamp>>,
+    /// The instants that somebody waits for, and how many wait for each.
+    awaited: Arc<Mutex<BTreeMap<Timestamp, usize>>>,
+}
+
+/// Somebody who waits for an instant.
+struct Waiting<'a> {
+    clock: &'a ManualClock,
+    instant: Timestamp,
+}
+
+impl<'a> Waiting<'a> {
+    fn new(clock: &'a ManualClock, instant: Timestamp) -> Self {
+        *clock.awaited().entry(instant).or_default() += 1;
+        Self { clock, instant }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let mut awaited = self.clock.awaited();
+        match awaited.get_mut(&self.instant) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => {
+                awaited.remove(&self.instant);
+            }
+        }
+    }
 }
 
 impl ManualClock {
@@ -95,6 +123,7 @@ impl ManualClock {
     pub fn new(start: Timestamp) -> Self {
         Self {
             now: Arc::new(watch::Sender::new(start)),
+            awaited: Arc::default(),
         }
     }
 
@@ -108,12 +137,17 @@ impl ManualClock {
         self.now.send_modify(|now| *now = *now + by);
     }
 
-    /// Whether anybody waits for an instant.
-    pub fn is_awaited(&self) -> bool {
-        self.now.receiver_count() > 0
+    /// The first instant that somebody waits for.
+    pub fn awaits(&self) -> Option<Timestamp> {
+        self.awaited().keys().next().copied()
+    }
+
+    fn awaited(&self) -> MutexGuard<'_, BTreeMap<Timestamp, usize>> {
+        self.awaited.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn wait_until(&self, instant: Timestamp) {
+        let _waiting = Waiting::new(self, instant);
         let mut changes = self.now.subscribe();
         // The sender lives in `self`, so waiting can only end by the time coming.
         let _ = changes.wait_for(|now| *now >= instant).await;

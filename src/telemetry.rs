@@ -285,6 +285,26 @@ fn describe() {
     );
     describe_operations();
     describe_counter!(
+        "clipqueue_erasures_completed_total",
+        "Erasures that are complete."
+    );
+    describe_counter!(
+        "clipqueue_grants_ended_total",
+        "Grants at TikTok that an erasure was to end, by how that went."
+    );
+    describe_counter!(
+        "clipqueue_imports_total",
+        "Imports of files that ended, by outcome."
+    );
+    describe_counter!(
+        "clipqueue_plan_refusals_total",
+        "Requests that a plan did not allow, by limit."
+    );
+    describe_counter!(
+        "clipqueue_webhook_deliveries_total",
+        "Tries to deliver webhooks to clients' endpoints, by outcome."
+    );
+    describe_counter!(
         "clipqueue_retention_removed_total",
         "What was deleted by age, by rule."
     );

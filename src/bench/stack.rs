@@ -23,7 +23,11 @@ use crate::{
     migrate::{self, Direction},
     queue::{
         Queue, Running, StartOptions,
-        transport::{Transport, memory::MemoryTransport, redis::RedisTransport},
+        transport::{
+            Transport,
+            memory::MemoryTransport,
+            redis::{RedisTransport, TIMEOUT},
+        },
     },
 };
 
@@ -221,7 +225,7 @@ pub(super) async fn open(
     clock: &Clock,
 ) -> anyhow::Result<(Db, Queue)> {
     let transport: Arc<dyn Transport> = match redis {
-        Some(url) => Arc::new(RedisTransport::open(url, prefix)?),
+        Some(url) => Arc::new(RedisTransport::open(url, prefix, TIMEOUT)?),
         None => Arc::new(MemoryTransport::new(clock.clone())),
     };
     let db = Db::connect(database, CONNECTIONS).await?;

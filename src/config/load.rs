@@ -116,6 +116,7 @@ fn read(r: &mut Reader<'_>) -> Config {
                     },
                 )
                 .unwrap_or_default(),
+            timeout: r.duration("transport.timeout"),
         },
         media: Media {
             place: media_place(r),

@@ -117,6 +117,8 @@ pub struct Transport {
     pub kind: TransportKind,
     /// First part of Redis keys.
     pub prefix: String,
+    /// The longest call to Redis.
+    pub timeout: Duration,
 }
 
 /// Where pointers to due jobs travel.

@@ -14,19 +14,31 @@ use sea_orm::{DbErr, Value};
 use super::{
     batch,
     core::Core,
+    execute::TRANSPORT_LEASE,
     relay::{RelayError, undispatch},
-    transport::{Channel, Delivery, MAX_BATCH, Pointer},
+    transport::{Channel, Delivery, MAX_BATCH, Pointer, TransportError, Unknown},
 };
 
-/// Rows dispatched less than this ago are left alone: their pointer may be on its way.
+/// Rows dispatched less than this ago are left alone: their pointer may be on its way. Those that were by
+/// a clock that is further ahead are not.
 pub(super) const SETTLED_AGE: Duration = Duration::from_secs(5);
 
 /// Pages of one audit; with a window of 5000 pointers a queue is covered in one go.
 const PAGES: usize = 20;
 
-/// Dispatches again whatever an older epoch of the transport held. Gives the number of rows.
-pub(super) async fn epoch(core: &Core, queue: &str) -> Result<u64, RelayError> {
+/// Dispatches again whatever an older epoch of the transport held. Gives the number of rows. `seen` is
+/// the epoch that this process knows.
+pub(super) async fn epoch(
+    core: &Core,
+    channel: Channel<'_>,
+    seen: &mut Option<String>,
+) -> Result<u64, RelayError> {
+    let queue = channel.queue;
     let epoch = core.transport.epoch(queue).await?;
+    if seen.as_ref() != Some(&epoch) {
+        restore(core, channel).await?;
+        *seen = Some(epoch.clone());
+    }
     let known = known_epoch(core, queue).await?;
     if known.as_deref() == Some(epoch.as_str()) {
         return Ok(0);
@@ -52,6 +64,20 @@ pub(super) async fn epoch(core: &Core, queue: &str) -> Result<u64, RelayError> {
     Ok(reset)
 }
 
+/// Tells an empty transport what runs here, so that lanes at their limit are known as such.
+async fn restore(core: &Core, channel: Channel<'_>) -> Result<(), TransportError> {
+    let running: Vec<Delivery> = core
+        .live
+        .all()
+        .iter()
+        .filter(|lease| lease.queue() == channel.queue && !lease.has_ended())
+        .map(|lease| lease.delivery().clone())
+        .collect();
+    core.transport
+        .extend(channel, &running, TRANSPORT_LEASE, Unknown::Restore)
+        .await
+}
+
 async fn known_epoch(core: &Core, queue: &str) -> Result<Option<String>, DbErr> {
     let sql = "SELECT epoch FROM queue_controls WHERE queue = $1";
     let rows = batch::all(core.db.read(), sql.to_owned(), vec![Value::from(queue)]).await?;
@@ -63,20 +89,23 @@ async fn reset_page(core: &Core, queue: &str, before: Timestamp) -> Result<u64, 
     let skip = batch::skip_locked(core.db.backend());
     let sql = format!(
         "WITH p AS MATERIALIZED (SELECT id FROM jobs WHERE queue = $1 AND state = 'available' \
-           AND dispatched_at IS NOT NULL AND dispatched_at <= $2 ORDER BY run_at, id LIMIT $3 {skip}) \
+           AND dispatched_at IS NOT NULL AND (dispatched_at <= $2 OR dispatched_at > $4) \
+           ORDER BY run_at, id LIMIT $3 {skip}) \
          UPDATE jobs SET dispatched_at = NULL FROM p WHERE jobs.id = p.id"
     );
     let values = vec![
         Value::from(queue),
         batch::millis(before),
         Value::from(MAX_BATCH as i64),
+        batch::millis(before + SETTLED_AGE),
     ];
     batch::run(core.db.write(), sql, values).await
 }
 
 /// Dispatches again the rows of `queue` whose pointer is gone. Gives their number.
 pub(super) async fn pointers(core: &Core, queue: &str) -> Result<u64, RelayError> {
-    let before = core.clock.now() - SETTLED_AGE;
+    let now = core.clock.now();
+    let (before, ahead) = (now - SETTLED_AGE, now + SETTLED_AGE);
     let mut after = (Timestamp::from_millis(i64::MIN), JobId(uuid::Uuid::nil()));
     let mut reset = 0;
     for _ in 0..PAGES {
@@ -86,7 +115,7 @@ pub(super) async fn pointers(core: &Core, queue: &str) -> Result<u64, RelayError
         let full = page.len() == MAX_BATCH;
         let old: Vec<&Dispatched> = page
             .iter()
-            .filter(|row| row.dispatched_at <= before)
+            .filter(|row| row.dispatched_at <= before || row.dispatched_at > ahead)
             .collect();
         let jobs: Vec<JobId> = old.iter().map(|row| row.pointer.job).collect();
         if !jobs.is_empty() {

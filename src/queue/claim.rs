@@ -2,7 +2,8 @@
 //!
 //! A row is claimed with the nonce of its pointer. The claim counts the attempt and issues the
 //! fencing token, so that the same pointer, delivered again, changes no row. A row that is due may be
-//! claimed before anybody promoted it.
+//! claimed before anybody promoted it. Of a paused queue nothing is claimed, however late the pause is
+//! heard of here.
 //!
 //! A claim does not wait for the disk. A power cut of the database may undo it while whoever made it
 //! lives on, so that the same pointer is claimed a second time. The low bits of a fencing token are
@@ -33,6 +34,15 @@ struct Row {
     nonce: i64,
 }
 
+impl From<&Delivery> for Row {
+    fn from(delivery: &Delivery) -> Self {
+        Self {
+            id: delivery.job,
+            nonce: delivery.nonce,
+        }
+    }
+}
+
 /// What a batch of pointers was worth.
 #[derive(Debug, Default)]
 pub(super) struct Claims {
@@ -52,13 +62,7 @@ pub(super) async fn claim(
 ) -> Result<Claims, DbErr> {
     let now = core.clock.now();
     let until = now + DEFAULT_LEASE;
-    let rows: Vec<Row> = deliveries
-        .iter()
-        .map(|delivery| Row {
-            id: delivery.job,
-            nonce: delivery.nonce,
-        })
-        .collect();
+    let rows: Vec<Row> = deliveries.iter().map(Row::from).collect();
     let v = batch::unfold(core.db.backend(), &[("id", Type::Id), ("nonce", Type::Int)]);
     let sql = format!(
         "WITH {v}, {} UPDATE jobs SET state = 'running', attempt = attempt + 1, \
@@ -68,6 +72,7 @@ pub(super) async fn claim(
          WHERE jobs.id = v.id AND jobs.fence = v.nonce \
          AND jobs.state IN ('available', 'scheduled', 'retryable') AND jobs.run_at <= $4 \
          AND jobs.attempt < jobs.max_attempts \
+         AND NOT EXISTS (SELECT 1 FROM queue_controls WHERE queue = $6 AND paused) \
          RETURNING jobs.id, kind, args, lane, attempt, max_attempts, snoozes, fence, run_at, \
          created_at",
         core.db.unsynced()
@@ -78,6 +83,7 @@ pub(super) async fn claim(
         batch::millis(until),
         batch::millis(now),
         Value::from(drawn()),
+        Value::from(queue),
     ];
     // Whatever the holder commits later waits for the disk and takes the claim along, since the log is
     // one sequence: a claim that a power cut undoes is one of which nothing came.
@@ -98,6 +104,21 @@ pub(super) async fn claim(
         }
     }
     Ok(claims)
+}
+
+/// Lets rows be handed out again whose pointers were refused although no newer ones exist: they are due
+/// by somebody else's clock alone, or their queue was paused meanwhile. Gives their number.
+pub(super) async fn put_back(core: &Core, dropped: &[Delivery]) -> Result<u64, DbErr> {
+    let rows: Vec<Row> = dropped.iter().map(Row::from).collect();
+    let v = batch::unfold(core.db.backend(), &[("id", Type::Id), ("nonce", Type::Int)]);
+    let sql = format!(
+        "WITH {v} UPDATE jobs SET dispatched_at = NULL, \
+         state = CASE WHEN run_at > $2 THEN 'scheduled' ELSE state END FROM v \
+         WHERE jobs.id = v.id AND jobs.fence = v.nonce AND jobs.state = 'available' \
+         AND jobs.attempt < jobs.max_attempts"
+    );
+    let values = vec![batch::json(&rows)?, batch::millis(core.clock.now())];
+    batch::run(core.db.write(), sql, values).await
 }
 
 /// The part of a fencing token that no other claim of the same row has.

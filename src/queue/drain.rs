@@ -10,6 +10,7 @@ use futures::future::join_all;
 
 use super::{
     audit,
+    control::Paused,
     core::Core,
     execute::{self, FetchError, Fetched},
     policy::{Catalogue, QueueSpec},
@@ -97,8 +98,12 @@ pub(super) async fn drain(
         .iter()
         .map(|spec| (Relay::new(spec.clone()), Arc::new(spec.clone())))
         .collect();
+    // A transport that has forgotten a pause would hand out what nobody may claim.
+    let names: Vec<String> = relays.iter().map(|(_, spec)| spec.name.clone()).collect();
+    let paused = Paused::default().refresh(core, &names).await;
+    paused.map_err(RelayError::from)?;
     for (_, spec) in &relays {
-        audit::epoch(core, &spec.name).await?;
+        audit::epoch(core, spec.channel(), &mut None).await?;
     }
     loop {
         let mut moved = false;

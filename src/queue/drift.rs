@@ -54,7 +54,8 @@ impl From<RelayError> for DriftError {
 
 /// Compares and mends.
 pub(super) async fn compare(core: &Core, spec: &QueueSpec) -> Result<PointerDrift, DriftError> {
-    let lost = audit::epoch(core, &spec.name).await? + audit::pointers(core, &spec.name).await?;
+    let lost = audit::epoch(core, spec.channel(), &mut None).await?
+        + audit::pointers(core, &spec.name).await?;
     let mut stray = 0;
     let mut cursor = 0;
     for _ in 0..PAGES {

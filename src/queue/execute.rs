@@ -112,10 +112,8 @@ pub(super) async fn claim_all(
             return Err(error.into());
         }
     };
-    if !claims.dropped.is_empty()
-        && let Err(error) = core.transport.finish(channel, &claims.dropped).await
-    {
-        tracing::debug!(%error, "stale pointers were not finished");
+    if !claims.dropped.is_empty() {
+        drop_all(core, channel, &claims.dropped).await;
     }
     let started = claims
         .claimed
@@ -145,6 +143,22 @@ pub(super) async fn claim_all(
         })
         .collect();
     Ok(tickets)
+}
+
+/// Finishes pointers for which no row was claimed. Rows that nobody else will point to are looked at anew.
+async fn drop_all(core: &Core, channel: Channel<'_>, dropped: &[Delivery]) {
+    if let Err(error) = core.transport.finish(channel, dropped).await {
+        tracing::debug!(%error, "stale pointers were not finished");
+    }
+    match claim::put_back(core, dropped).await {
+        Ok(0) => {}
+        Ok(_) => {
+            core.wakes.relay(channel.queue).look();
+            core.wakes.control().notify_one();
+        }
+        // The audit finds them.
+        Err(error) => tracing::debug!(%error, "rows without a pointer stay for now"),
+    }
 }
 
 async fn give_back(core: &Core, channel: Channel<'_>, deliveries: &[Delivery]) {

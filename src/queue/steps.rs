@@ -11,11 +11,13 @@ use super::{
     drain::DrainError,
     due,
     execute::{self, Ticket},
+    heartbeat,
     lease::Lease,
     policy::{Catalogue, QueueSpec},
     relay::Relay,
     rescue::Rescuer,
     settle, shortcut,
+    transport::Delivery,
     work::{Claimed, Ran},
 };
 
@@ -80,6 +82,29 @@ impl Steps {
         Ok(held)
     }
 
+    /// Claims the rows of pointers of `queue` that somebody took before.
+    pub async fn claim(
+        &mut self,
+        queue: &str,
+        taken: Vec<Delivery>,
+    ) -> Result<Vec<HeldJob>, DrainError> {
+        let spec = self.queues.iter().find(|(_, spec)| spec.name == queue);
+        let Some((_, spec)) = spec else {
+            return Ok(Vec::new());
+        };
+        let catalogue = self.catalogue.as_ref();
+        let tickets = execute::claim_all(&self.core, catalogue, spec, taken).await?;
+        Ok(tickets
+            .into_iter()
+            .map(|ticket| HeldJob { ticket })
+            .collect())
+    }
+
+    /// One beat of the heartbeat. Whether the database renewed what had to be.
+    pub async fn beat(&self) -> bool {
+        heartbeat::renew(&self.core.live, self.core.db.write(), &self.core.clock).await
+    }
+
     /// Starts what is due of each queue by the short way, when that is not more than `limit`.
     pub async fn start_few(&mut self, limit: usize) -> Result<Vec<HeldJob>, DrainError> {
         let mut held = Vec::new();
@@ -138,7 +163,7 @@ impl Steps {
     pub async fn audit(&mut self) -> Result<u64, DrainError> {
         let mut rows = 0;
         for (_, spec) in &self.queues {
-            rows += audit::epoch(&self.core, &spec.name).await?;
+            rows += audit::epoch(&self.core, spec.channel(), &mut None).await?;
             rows += audit::pointers(&self.core, &spec.name).await?;
         }
         Ok(rows)

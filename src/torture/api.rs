@@ -5,11 +5,15 @@ use std::time::Duration;
 use anyhow::Context as _;
 use bytes::Bytes;
 use serde_json::{Value, json};
+use tiktok::chunks::SINGLE_CHUNK_MAX;
 
 use super::{doubt::Doubt, plan::Way};
 
 /// How long one request may take: a stopped process answers nobody.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long one upload of a large film may take on a busy machine.
+const UPLOAD_PATIENCE: Duration = Duration::from_secs(30);
 
 /// A client of one process.
 #[derive(Clone, Debug)]
@@ -164,6 +168,11 @@ impl Api {
         name: &str,
         bytes: Bytes,
     ) -> anyhow::Result<String> {
+        let patience = if bytes.len() as u64 > SINGLE_CHUNK_MAX {
+            UPLOAD_PATIENCE
+        } else {
+            PATIENCE
+        };
         let query = "mutation($input: CreateUploadInput!) { createUpload(input: $input) {
             media { id } uploadUrl userErrors { message } } }";
         let input = json!({
@@ -182,6 +191,7 @@ impl Api {
             .header("Tus-Resumable", "1.0.0")
             .header("Upload-Offset", 0)
             .header("Content-Type", "application/offset+octet-stream")
+            .timeout(patience)
             .body(bytes)
             .send()
             .await?;
@@ -224,15 +234,34 @@ impl Api {
             });
         }
         let query = "mutation($input: CreatePostInput!) { createPost(input: $input) {
-            post { id } userErrors { field code message } } }";
+            post { id state version caption } userErrors { field code message } } }";
         let data = self.run(query, json!({ "input": input })).await?;
-        let post = text(&data["createPost"]["post"]["id"])?;
+        let created = &data["createPost"]["post"];
+        let post = text(&created["id"])?;
         if way == Way::Draft {
+            if created["state"] == "DRAFT" && created["caption"] == key {
+                let query = "mutation($input: UpdatePostInput!) { updatePost(input: $input) {
+                    post { id } userErrors { field code message } } }";
+                let input = json!({
+                    "id": post,
+                    "expectedVersion": created["version"],
+                    "changes": { "caption": caption(key, way), "creatorConsent": true },
+                });
+                self.run(query, json!({ "input": input })).await?;
+            }
             let query = "mutation($id: ID!) { submitPost(input: { id: $id }) {
                 post { id } userErrors { field code message } } }";
             self.run(query, json!({ "id": post })).await?;
         }
         Ok(post)
+    }
+
+    /// Stops a post; gives the state that it has then.
+    pub(super) async fn stop(&self, post: &str) -> anyhow::Result<String> {
+        let query = "mutation($id: ID!) { cancelPost(input: { id: $id }) {
+            post { state } userErrors { field code message } } }";
+        let data = self.run(query, json!({ "id": post })).await?;
+        text(&data["cancelPost"]["post"]["state"])
     }
 
     /// The post as it stands.
@@ -258,6 +287,14 @@ impl Api {
             can_be_asked: attempts.any(|attempt| attempt["publishId"].is_string()),
             answer: node.clone(),
         })
+    }
+}
+
+/// What a post asked for by `key` says in the end: a draft is edited before it goes.
+pub(super) fn caption(key: &str, way: Way) -> String {
+    match way {
+        Way::Draft => format!("{key}, edited"),
+        _ => key.to_owned(),
     }
 }
 

@@ -4,12 +4,28 @@ use tiktok::Endpoint as Call;
 use tiktok_sim::{Endpoint, FaultKind};
 
 use super::{
-    plan::{Kind, LEASE_S, PlannedFault, Setting, Shape, Way, What},
+    plan::{Kind, LEASE_S, PlannedFault, PlannedPost, Setting, Shape, Way, What},
     rng::Rng,
 };
 use crate::crash::{Commit, CrashAt, Point, Side, Step};
 
-pub(super) fn way(rng: &mut Rng) -> Way {
+/// One of so many posts has a large film: its bytes take long to pass.
+const ONE_LARGE_OF: u64 = 40;
+/// One of so many posts is stopped.
+const ONE_STOPPED_OF: u64 = 8;
+
+pub(super) fn post(rng: &mut Rng, creator: usize, spread: u64) -> PlannedPost {
+    let way = way(rng);
+    PlannedPost {
+        at: rng.below(spread),
+        creator,
+        way,
+        large: rng.below(ONE_LARGE_OF) == 0 && way != Way::Photo,
+        stop_after: (rng.below(ONE_STOPPED_OF) == 0).then(|| rng.below(2_500)),
+    }
+}
+
+fn way(rng: &mut Rng) -> Way {
     match rng.below(10) {
         0..4 => Way::Direct,
         4..6 => Way::Inbox,
@@ -92,6 +108,9 @@ fn sim_fault(rng: &mut Rng) -> What {
         Endpoint::Upload,
         Endpoint::Status,
         Endpoint::OauthRefresh,
+        Endpoint::VideoList,
+        Endpoint::Cancel,
+        Endpoint::UserInfo,
     ]);
     let kind = match rng.below(11) {
         0 => FaultKind::LostBeforeEffect,

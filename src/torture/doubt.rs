@@ -71,19 +71,18 @@ impl Doubt {
     /// one of a fault's; or the last byte went out, or should have, while something else was wrong,
     /// and the doubt came within a lease of that. What goes out after the doubt began says nothing.
     pub(super) fn is_explained(&self, calls: &[&Entry], windows: &[Window], rate: u64) -> bool {
+        // A request that was cut so early that nobody knows its range may have been the last one.
+        let is_last = |(_, last, size)| last + 1 == size;
+        let committing = calls.iter().filter(|call| call.range.is_none_or(is_last));
+        let committing: Vec<&Entry> = committing.copied().collect();
         let lost = |call: &&Entry| !call.answered || call.fault.is_some();
-        if calls.iter().any(lost) {
+        if committing.iter().any(lost) {
             return true;
         }
-        let last: Vec<i64> = calls
-            .iter()
-            .filter(|call| {
-                let is_last = |(_, last, size)| last + 1 == size;
-                call.range
-                    .map_or(call.endpoint == Endpoint::PhotoInit, is_last)
-            })
-            .map(|call| call.at_ms)
-            .collect();
+        let is_known =
+            |call: &&&Entry| call.range.is_some() || call.endpoint == Endpoint::PhotoInit;
+        let last = committing.iter().filter(is_known);
+        let last: Vec<i64> = last.map(|call| call.at_ms).collect();
         self.comes_of(windows, &last, rate)
     }
 
@@ -236,6 +235,23 @@ mod tests {
         assert_eq!(of("ada", &["two"]), [1, 3]);
         assert_eq!(of("ada", &[]), [1, 2, 3]);
         assert!(of("bob", &[]).is_empty());
+    }
+
+    #[test]
+    fn an_answer_to_an_earlier_chunk_explains_no_doubt() {
+        let upload = |first: u64, last: u64| -> Entry {
+            serde_json::from_value(json!({
+                "seq": 1, "at_ms": 100 * MINUTE, "endpoint": Endpoint::Upload, "method": "PUT",
+                "path": "/", "account": "ada", "publish_id": "one", "token": null, "summary": {},
+                "status": 500, "code": "internal", "log_id": "", "bytes_in": 0,
+                "range": [first, last, 100], "sha256": null, "fault": "status", "answered": true,
+                "expected": false, "broken": [],
+            }))
+            .unwrap()
+        };
+        let now = doubt(101 * MINUTE, None);
+        assert!(!now.is_explained(&[&upload(0, 49)], &[], 10));
+        assert!(now.is_explained(&[&upload(50, 99)], &[], 10));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use tiktok_sim::{Endpoint, Entry, Rule};
+use tiktok_sim::{Endpoint, Entry, Published, Rule};
 
 use super::{
     api::Seen,
@@ -15,6 +15,8 @@ use super::{
 };
 use crate::queue::POISON_CRASHES;
 
+/// How far the clocks of the daemons and the simulator may be apart, real.
+const CLOCKS_AGREE_MS: i64 = 500;
 /// How long one post may take to be read again.
 const REREAD: Duration = Duration::from_secs(30);
 
@@ -41,10 +43,16 @@ pub(super) async fn judge(
     }
     for post in &played.accepted {
         *tally.ended.entry(post.seen.state.clone()).or_default() += 1;
-        let appeared = published
+        let appeared: Vec<&Published> = published
             .iter()
             .filter(|row| !row.by_creator && row.sha256.as_deref() == Some(&*post.sha256))
-            .count();
+            .collect();
+        let otherwise = |row: &&&Published| row.reach != "INBOX" && row.caption != post.caption;
+        if let Some(row) = appeared.iter().find(otherwise) {
+            tally.lost += 1;
+            wrong.push(format!("{} says {:?} at TikTok", post.id, row.caption));
+        }
+        let appeared = appeared.len();
         if appeared > 1 {
             tally.twice += 1;
             wrong.push(format!("{} appeared {appeared} times", post.id));
@@ -67,13 +75,21 @@ pub(super) async fn judge(
                 post.id, post.seen.answer
             ));
         }
+        if post.said_stopped && state != "CANCELLED" {
+            tally.lost += 1;
+            wrong.push(format!("{} was stopped: {}", post.id, post.seen.answer));
+        }
         if is_poison(&post.seen, plan, played) {
             tally.poison += 1;
-        } else if let Some(reason) = ended_badly(&post.seen)
+        } else if let Some(reason) = ended_badly(post)
             && !is_pull_that_failed(post, &calls, played, rate)
         {
             tally.unexplained += 1;
             wrong.push(format!("{} {reason}: {}", post.id, post.seen.answer));
+        }
+        if let Some(early_s) = early(post, &calls, played, rate) {
+            tally.early += 1;
+            wrong.push(format!("{} went {early_s} s before its time", post.id));
         }
         wrong.extend(doubts(post, &calls, played, rate, tally));
     }
@@ -129,12 +145,15 @@ async fn rules(
 
 /// Refusals that a right client meets too: of an access token that a fault let die, until everybody
 /// who holds it has heard of that; and of a refresh token that TikTok had exchanged when its answer
-/// was lost, which is all that the client has.
+/// was lost, which is all that the client has; and to stop what TikTok has fetched meanwhile.
 async fn is_excusable(
     world: &World,
     refused: &Entry,
     may_be_lost: &dyn Fn(i64) -> bool,
 ) -> anyhow::Result<bool> {
+    if refused.endpoint == Endpoint::Cancel && refused.code == "publish_not_cancellable" {
+        return Ok(true);
+    }
     let Some(creator) = &refused.account else {
         return Ok(false);
     };
@@ -204,6 +223,22 @@ fn doubts(
     wrong
 }
 
+/// How many seconds before its time a scheduled post was announced to TikTok by a clock that nobody bent.
+fn early(post: &Accepted, calls: &[Entry], played: &Played, rate: u64) -> Option<i64> {
+    let at_ms = post.publish_at_ms?;
+    let ids = publish_ids(&post.seen.answer);
+    let inits = calls.iter().filter(|call| {
+        let id = call.publish_id.as_deref();
+        call.endpoint == Endpoint::VideoInit && id.is_some_and(|id| ids.contains(&id))
+    });
+    let first_ms = inits.map(|call| call.at_ms).min()?;
+    let ahead = played.windows.iter().map(|window| window.ahead_ms);
+    let ahead_ms = ahead.fold(0, i64::max);
+    // The clocks of two processes agree to a fraction of a real second.
+    let early_ms = at_ms - first_ms - ahead_ms - CLOCKS_AGREE_MS * i64::try_from(rate).unwrap_or(1);
+    (early_ms > 0).then_some(early_ms / 1_000)
+}
+
 /// A photo whose init was not answered: TikTok gave no id to ask by, and its list shows no photos. It
 /// may be in doubt for as long as our addresses live, and longer if TikTok came.
 fn is_unknowable(post: &Accepted) -> bool {
@@ -234,9 +269,13 @@ fn is_poison(seen: &Seen, plan: &Plan, played: &Played) -> bool {
         && i32::try_from(losses).is_ok_and(|losses| losses >= POISON_CRASHES)
 }
 
-/// Every fault of a plan passes, so no post has a reason to end otherwise than it was meant to.
-fn ended_badly(seen: &Seen) -> Option<String> {
+/// Every fault of a plan passes, so no post that its owner lets go has a reason to end otherwise than it was meant to.
+fn ended_badly(post: &Accepted) -> Option<String> {
+    let seen = &post.seen;
     let state = &*seen.state;
+    if state == "CANCELLED" && post.stopped {
+        return None;
+    }
     if !["FAILED", "MISSED", "CANCELLED", "LAPSED"].contains(&state) {
         return None;
     }
@@ -268,10 +307,12 @@ impl Ended {
 }
 
 /// Judges the posts of all rounds once more at the end: what came late counts too, and no end was
-/// revoked. Gives what is wrong, with the seed of its round.
+/// revoked. `history` is what was wrong since the world began. Gives what is wrong, with the seed of its round.
 pub(super) async fn last_word(
     world: &World,
     ended: &[Ended],
+    history: &[Window],
+    rate: u64,
     tally: &mut Tally,
 ) -> anyhow::Result<Vec<(u64, String)>> {
     world.sim.advance(PROCESSED_MS).await?;
@@ -283,7 +324,11 @@ pub(super) async fn last_word(
     }
     let mut wrong = Vec::new();
     let seed = ended.last().map_or(0, |post| post.seed);
-    let late = rules(world, true, &|_| true, tally).await?;
+    let may_be_lost = |at_ms| {
+        let mut windows = history.iter();
+        windows.any(|window| window.touches(at_ms, rate))
+    };
+    let late = rules(world, !history.is_empty(), &may_be_lost, tally).await?;
     wrong.extend(late.into_iter().map(|text| (seed, text)));
     for post in ended {
         let seen = until(REREAD, "a post is read again", async || {

@@ -318,7 +318,7 @@ async fn rounds(
             );
         }
     }
-    match judge::last_word(world, &ended, tally).await {
+    match judge::last_word(world, &ended, &history, options.rate, tally).await {
         Ok(wrong) => {
             for (seed, text) in wrong {
                 failed = true;

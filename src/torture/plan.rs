@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use tiktok_sim::{Endpoint, FaultKind};
 
 use super::{
-    choose::{fault, way},
+    choose::{fault, post},
     rng::Rng,
 };
 use crate::crash::CrashAt;
@@ -64,6 +64,10 @@ pub(super) struct PlannedPost {
     pub(super) at: u64,
     pub(super) creator: usize,
     pub(super) way: Way,
+    /// Whether its film is sent in several chunks.
+    pub(super) large: bool,
+    /// So many real milliseconds after it was accepted its owner stops it.
+    pub(super) stop_after: Option<u64>,
 }
 
 /// A connection that can be disturbed.
@@ -161,11 +165,7 @@ impl Plan {
         let creators = shape.posts.div_ceil(POSTS_PER_CREATOR);
         let spread = SPREAD_MS * shape.posts.max(shape.faults).max(1) as u64;
         let mut posts: Vec<_> = (0..shape.posts)
-            .map(|number| PlannedPost {
-                at: rng.below(spread),
-                creator: number % creators.max(1),
-                way: way(&mut rng),
-            })
+            .map(|number| post(&mut rng, number % creators.max(1), spread))
             .collect();
         posts.sort_by_key(|post| post.at);
         // The first fault of rounds that follow each other goes through the kinds in turn, so that
@@ -241,11 +241,16 @@ impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "seed {}, {} creators", self.seed, self.creators)?;
         for post in &self.posts {
-            writeln!(
+            let size = if post.large { "large " } else { "" };
+            write!(
                 f,
-                "  {:>6} ms  post {:?} by creator {}",
+                "  {:>6} ms  {size}post {:?} by creator {}",
                 post.at, post.way, post.creator
             )?;
+            match post.stop_after {
+                Some(ms) => writeln!(f, ", stopped after {ms} ms")?,
+                None => writeln!(f)?,
+            }
         }
         for fault in &self.faults {
             writeln!(

@@ -34,6 +34,8 @@ pub(super) struct Tally {
     pub(super) lost: u64,
     /// Posts that appeared more than once.
     pub(super) twice: u64,
+    /// Scheduled posts that went before their time.
+    pub(super) early: u64,
     /// Posts that ended FAILED, MISSED, CANCELLED or LAPSED without a reason.
     pub(super) unexplained: u64,
     /// Posts that were given up because their process was lost too often while it worked on them.
@@ -110,9 +112,11 @@ impl fmt::Display for Tally {
         )?;
         write!(
             f,
-            "lost {}, twice {}, ended badly without a reason {}, rules broken {}, calls refused {} (excused {}); {} posts read again at the end",
+            "lost {}, twice {}, early {}, given up as poison {}, ended badly without a reason {}, rules broken {}, calls refused {} (excused {}); {} posts read again at the end",
             self.lost,
             self.twice,
+            self.early,
+            self.poison,
             self.unexplained,
             self.rules,
             self.refused,

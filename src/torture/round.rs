@@ -7,10 +7,11 @@ use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat};
 use futures::future::{join, join_all};
 use sha2::{Digest as _, Sha256};
+use tiktok::chunks::SINGLE_CHUNK_MAX;
 use tokio::time::{Instant, sleep};
 
 use super::{
-    api::{Refused, Seen},
+    api::{Refused, Seen, caption},
     doubt::{SETTLED_MS, Window},
     inflict::{heal, inflict},
     plan::{Plan, PlannedPost, Way},
@@ -23,6 +24,8 @@ use super::{
 const CLIP: &[u8] = include_bytes!("../../tests/media/clip.mp4");
 /// The photo that every post's is made of.
 const PHOTO: &[u8] = include_bytes!("../../tests/media/photo.jpg");
+/// What makes a film so large that it is sent in several chunks.
+const LARGE: usize = SINGLE_CHUNK_MAX as usize;
 /// How long after everything is well a post is waited for of which nobody can be asked, simulated.
 const UNKNOWABLE_MS: i64 = 60 * 1_000;
 /// How long a front end goes on asking.
@@ -41,6 +44,13 @@ pub(super) struct Accepted {
     pub(super) way: Way,
     pub(super) creator: String,
     pub(super) sha256: String,
+    pub(super) caption: String,
+    /// When it was to go, for a scheduled post.
+    pub(super) publish_at_ms: Option<i64>,
+    /// Whether its owner asked for it to be stopped.
+    pub(super) stopped: bool,
+    /// Whether they were told that it was stopped.
+    pub(super) said_stopped: bool,
     pub(super) seen: Seen,
 }
 
@@ -131,13 +141,16 @@ async fn connect(world: &World, name: &str) -> anyhow::Result<()> {
 }
 
 /// The clip with a box of its own behind it, so that each post's bytes are known by their hash.
-fn film(seed: u64, number: usize) -> Bytes {
+fn film(seed: u64, number: usize, large: bool) -> Bytes {
     let mut rng = Rng::new(seed.wrapping_mul(1_000_003) + number as u64);
     let mut film = CLIP.to_vec();
-    film.extend_from_slice(&24_u32.to_be_bytes());
+    let padding = if large { LARGE } else { 0 };
+    let size = 24 + padding as u32;
+    film.extend_from_slice(&size.to_be_bytes());
     film.extend_from_slice(b"free");
     film.extend_from_slice(&rng.next().to_be_bytes());
     film.extend_from_slice(&seed.to_be_bytes());
+    film.resize(film.len() + padding, 0);
     film.into()
 }
 
@@ -165,7 +178,7 @@ async fn ask(
     sleep(Duration::from_millis(post.at)).await;
     let (name, film) = match post.way {
         Way::Photo => ("photo.jpg", photo(seed, number)),
-        _ => ("movie.mp4", film(seed, number)),
+        _ => ("movie.mp4", film(seed, number, post.large)),
     };
     let sha256 = hex::encode(Sha256::digest(&film));
     let deadline = Instant::now() + ASKING;
@@ -202,13 +215,36 @@ async fn ask(
         }
         sleep(AGAIN).await;
     };
+    let mut said_stopped = false;
+    if let Some(after) = post.stop_after {
+        sleep(Duration::from_millis(after)).await;
+        said_stopped = stop(world, &id).await? == "CANCELLED";
+    }
     Ok(Accepted {
         id,
+        publish_at_ms: times.asked().and_then(instant),
+        stopped: post.stop_after.is_some(),
+        said_stopped,
         way: post.way,
         creator: creator.to_owned(),
         sha256,
+        caption: caption(&key, post.way),
         seen: Seen::default(),
     })
+}
+
+/// Asks for a post to be stopped until somebody has answered; gives the state that it has then.
+async fn stop(world: &World, post: &str) -> anyhow::Result<String> {
+    let deadline = Instant::now() + ASKING;
+    loop {
+        match world.daemons.any().stop(post).await {
+            Ok(state) => return Ok(state),
+            // It is too late.
+            Err(error) if error.is::<Refused>() => return Ok(String::new()),
+            Err(error) if Instant::now() > deadline => return Err(error),
+            Err(_) => sleep(AGAIN).await,
+        }
+    }
 }
 
 /// The times for which a scheduled post was asked, all with the same key: a refusal shows that none of
@@ -242,6 +278,12 @@ impl Times {
             self.turn = (self.turn + 1) % self.all.len();
         }
     }
+}
+
+/// The instant of an RFC 3339 time.
+fn instant(text: &str) -> Option<i64> {
+    let at = DateTime::parse_from_rfc3339(text).ok()?;
+    Some(at.timestamp_millis())
 }
 
 /// A time to ask for now. Each further one leaves a slow machine a minute more.

@@ -135,6 +135,8 @@ impl World {
             ("media.min_free_bytes", "0".to_owned()),
             // All posts of all rounds are one user's.
             ("media.user_quota_files", "1000000".to_owned()),
+            // Files of posts that are over go soon, so that large ones fit on a small disk.
+            ("plans.paid.media_retention", "1h".to_owned()),
             ("tiktok.api_base", tiktok_base),
             ("tiktok.authorize_base", format!("http://{}", sim.address())),
             ("tiktok.audited", "true".to_owned()),

@@ -183,8 +183,10 @@ async fn end_grant(
     if is_good && let Some(grant) = ask_to_end(app, lease, account, &stored).await? {
         return Ok(grant);
     }
+    // The answer to a refresh was lost: TikTok knows a newer pair, which nobody has.
+    let is_lost = stored.row.state == TokenState::Uncertain;
     let Some(fresh) = refreshed(app, lease, account, stored).await? else {
-        return Ok(Grant::Over);
+        return Ok(if is_lost { Grant::Left } else { Grant::Over });
     };
     match ask_to_end(app, lease, account, &fresh).await? {
         Some(grant) => Ok(grant),

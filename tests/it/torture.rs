@@ -68,6 +68,7 @@ async fn torture(seed: u64, stack: &[&str]) {
     for nothing in [
         "lost",
         "twice",
+        "early",
         "unexplained",
         "rules",
         "refused",

@@ -20,7 +20,7 @@ use crate::queue::{
     rescue::{self, Rescuer},
     schedule::{Cron, fire},
     seats::Seats,
-    transport::Delivery,
+    transport::{Delivery, Unknown},
 };
 
 /// How often pointers are audited one by one.
@@ -79,6 +79,10 @@ pub(super) async fn relay(core: Core, seats: Seats, paused: Paused, stop: Cancel
                     continue;
                 }
             }
+        } else {
+            // Whatever falls due meanwhile is seen to when the queue is opened. An instant that has passed would
+            // be waited for without ever giving way to anybody.
+            next_due = None;
         }
         let far = Timestamp::from_millis(i64::MAX);
         heard.look = true;
@@ -96,8 +100,9 @@ pub(super) async fn audits(core: Core, spec: QueueSpec) {
     let wake = core.wakes.audit(&spec.name);
     let mut patience = Patience::new();
     let mut since = tokio::time::Instant::now();
+    let mut seen = None;
     loop {
-        let mut found = audit::epoch(&core, &spec.name).await;
+        let mut found = audit::epoch(&core, spec.channel(), &mut seen).await;
         if matches!(found, Ok(0)) && since.elapsed() >= AUDIT {
             found = audit::pointers(&core, &spec.name).await;
             since = tokio::time::Instant::now();
@@ -217,7 +222,7 @@ pub(super) async fn extends(core: Core, specs: Vec<QueueSpec>) {
             }
             let extended = core
                 .transport
-                .extend(spec.channel(), &deliveries, TRANSPORT_LEASE)
+                .extend(spec.channel(), &deliveries, TRANSPORT_LEASE, Unknown::Stay)
                 .await;
             if let Err(error) = extended {
                 tracing::debug!(%error, "leases in the transport were not renewed");

@@ -155,6 +155,15 @@ pub enum Signal {
     Reconnected,
 }
 
+/// What becomes of a job that runs and has no pointer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unknown {
+    /// It stays without: it may have ended a moment ago.
+    Stay,
+    /// It gets one that is in flight, so that its lane counts it.
+    Restore,
+}
+
 /// A carrier of pointers. Every call takes at most [`MAX_BATCH`] items.
 #[async_trait]
 pub trait Transport: Budgets + Send + Sync + fmt::Debug {
@@ -194,6 +203,7 @@ pub trait Transport: Budgets + Send + Sync + fmt::Debug {
         channel: Channel<'_>,
         batch: &[Delivery],
         lease: Duration,
+        unknown: Unknown,
     ) -> Result<(), TransportError>;
 
     /// Forgets pointers, unless a newer nonce has replaced them.

@@ -29,7 +29,8 @@ function upload(options = {}) {
       ...target,
       uploadSize: size,
       chunkSize: 1024 * 1024,
-      retryDelays: [50, 100, 200, 400, 800],
+      // As long as the watchdog lets it: a server may still be busy with the request that was cut.
+      retryDelays: Array(200).fill(250),
       headers: key ? { Authorization: `Bearer ${key}` } : {},
       metadata: { filename: 'clip.mp4', filetype: 'video/mp4' },
       onAfterResponse: (request) => {

@@ -29,7 +29,6 @@ const START: i64 = 1_800_000_000_000;
 /// How long a test waits for something that should happen at once.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 /// How often a test moves the clock before it only waits.
-const STEPS: u32 = 5;
 /// How long the next result is waited for before the clock moves on.
 const MOMENT: Duration = Duration::from_millis(50);
 /// A playable video that passes TikTok's rules.
@@ -250,14 +249,17 @@ pub(super) async fn next_by(
     step: Duration,
     stream: &mut (impl Stream<Item = Value> + Unpin),
 ) -> Value {
-    // The first steps may come before anybody waits for the clock, so each is given a moment.
-    for _ in 0..STEPS {
-        clock.advance(step);
-        if let Ok(value) = tokio::time::timeout(MOMENT, stream.next()).await {
-            return value.expect("the stream ended");
+    // Steps may come before anybody waits for the clock, so each is given a moment.
+    let stepping = async {
+        loop {
+            clock.advance(step);
+            tokio::time::sleep(MOMENT).await;
         }
+    };
+    tokio::select! {
+        value = next(stream) => value,
+        () = stepping => unreachable!("steps have no end"),
     }
-    next(stream).await
 }
 
 fn to_json(response: Response) -> Value {

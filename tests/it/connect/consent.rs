@@ -226,6 +226,7 @@ async fn a_code_that_tiktok_refuses_connects_nothing(t: TestApp) {
         "{refused:?}"
     );
     nothing_is_stored(&t).await;
+    t.sim.configure(|config| config.tokens.code_seconds = 300);
     t.connect("creator").await;
 }
 

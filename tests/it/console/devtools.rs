@@ -20,7 +20,7 @@ const START: Duration = Duration::from_secs(90);
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 const NAMES: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
-const FLAGS: [&str; 12] = [
+const FLAGS: [&str; 13] = [
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -31,6 +31,8 @@ const FLAGS: [&str; 12] = [
     "--disable-component-update",
     "--disable-sync",
     "--disable-extensions",
+    // Clicks before the first paint count.
+    "--allow-pre-commit-input",
     "--remote-debugging-port=0",
     "about:blank",
 ];
@@ -190,7 +192,9 @@ impl Browser {
     /// Clicks with the mouse on what a selector finds.
     pub(crate) async fn click(&mut self, selector: &str) {
         self.wait(
-            &format!("document.querySelector({selector:?})"),
+            &format!(
+                "document.readyState === 'complete' && document.querySelector({selector:?}) !== null"
+            ),
             selector,
             || {},
         )

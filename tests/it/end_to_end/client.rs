@@ -207,6 +207,12 @@ impl Client {
     /// Asks for a post; gives its id.
     pub(super) async fn post(&self, account: &str, media: &str, kind: Kind) -> String {
         let key = Uuid::now_v7().to_string();
+        for _ in 1..TRIES {
+            match self.try_post(&key, account, media, kind, false).await {
+                Err(error) if BUSY.contains(&&*error) => {}
+                answer => return answer.unwrap(),
+            }
+        }
         self.try_post(&key, account, media, kind, false)
             .await
             .unwrap()

@@ -27,8 +27,8 @@ async fn sleep_through(name: &str, endpoint: Endpoint, after: u32, inits: usize)
     let movie = Movie::of(SIZE);
     let media = sleeper.client.upload(&movie).await;
     let account = world.connect(&sleeper, "creator").await;
-    // The simulator goes on with the held call while the sleeper sleeps.
-    let stall = FaultKind::Stall { ms: 2_000 };
+    // The simulator goes on with the held call while the sleeper sleeps, long before anybody may rescue.
+    let stall = FaultKind::Stall { ms: 8_000 };
     let fault = world.sim.fault("creator", endpoint, after, stall).await;
     let post = sleeper.client.post(&account, &media, Kind::Direct).await;
     world.sim.until_hit(fault).await;

@@ -111,9 +111,9 @@ async fn a_client_that_does_not_read_is_told_so() {
         settings.slow_consumer_after = Duration::from_millis(50);
     })
     .await;
-    let response = open(&toy, "subscription { flood }", "ann").await;
-    // Nothing is read while the server fills every buffer between us and gives up.
-    eventually(|| toy.streams(), |&alive| alive == 1).await;
+    let mut response = open(&toy, "subscription { flood }", "ann").await;
+    until(&mut response, "flood").await;
+    // Nothing more is read while the server fills every buffer between us and gives up.
     eventually(|| toy.streams(), |&alive| alive == 0).await;
     let text = tokio::time::timeout(PATIENCE * 3, response.text())
         .await

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use clipqueue::fetch::{FetchError, Rest, UrlProblem};
+use clipqueue::fetch::{FetchError, Patience, Rest, UrlProblem};
 use futures::StreamExt as _;
 use url::Url;
 
@@ -317,6 +317,12 @@ async fn silence_and_drops_are_not_waited_for() {
         assert!(begun.elapsed() < Duration::from_secs(20));
     }
     // A large body has no limit for the whole, but must come on.
+    let patience = Patience {
+        silence: SHORT.silence,
+        body: SHORT.body,
+        ..LONG
+    };
+    let fetcher = self::fetcher(&Names::new(), patience);
     let fetched = fetcher.get(&dripping.url("/"), None).await.unwrap();
     let last = fetched
         .body

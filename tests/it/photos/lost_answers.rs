@@ -213,7 +213,7 @@ async fn a_webhook_that_may_be_of_two_posts_settles_neither(stack: Stack) {
     let mut t = open(stack).await;
     open_door(&t);
     // Told before there is a second post, a webhook would be of the first without doubt.
-    t.sim.configure(|config| config.webhooks.delay_ms = 15_000);
+    t.sim.configure(|config| config.webhooks.delay_ms = 120_000);
     let (account, photos) = three(&t).await;
     let mut posts = Vec::new();
     for title in ["one", "other"] {
@@ -223,6 +223,7 @@ async fn a_webhook_that_may_be_of_two_posts_settles_neither(stack: Stack) {
         posts.push(post.id);
     }
     pulled(&t).await;
+    t.advance(std::time::Duration::from_secs(120));
     minutes(&mut t).await;
     for id in posts {
         assert_eq!(t.reload(id).await.state, PostState::Unconfirmed);

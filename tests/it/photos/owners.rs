@@ -228,7 +228,7 @@ async fn photos_of_an_account_that_leaves_meanwhile_are_never_fetched(stack: Sta
     let post = t.post(direct(account, &photos, "leaving")).await;
     // Nobody carries the erasure out for now, and it comes between the last look at the account and init.
     t.app.queue.pause("purge").await.unwrap();
-    t.fault(Endpoint::CreatorInfo, FaultKind::Stall { ms: 3_000 });
+    t.fault(Endpoint::CreatorInfo, FaultKind::Stall { ms: 10_000 });
     let draining = t.drain_beside();
     eventually(PATIENCE, "TikTok is asked about the creator", async || {
         let faults = t.sim.faults();

@@ -117,13 +117,13 @@ async fn a_post_between_two_tries_is_stopped_at_once(mut t: TestApp) {
 }
 
 /// How long something may take that should come at once.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 async fn a_running_upload_stops_before_its_last_chunk(mut t: TestApp) {
     let id = t.begin_three_chunks("running").await.id;
-    // Five seconds a chunk, were it not stopped.
+    // More than a minute and a half a chunk, were it not stopped.
     t.sim
-        .configure(|config| config.uploads.bytes_per_second = Some(1_000_000));
+        .configure(|config| config.uploads.bytes_per_second = Some(50_000));
     let draining = t.drain_beside();
     eventually(PATIENCE, "the job runs", async || {
         (t.upload_job(id).await.state == JobState::Running).then_some(())
@@ -131,16 +131,10 @@ async fn a_running_upload_stops_before_its_last_chunk(mut t: TestApp) {
     .await;
     let asked = cancel(&t, id).await;
     assert!(asked.cancel_requested || asked.state == PostState::Cancelled);
-    let stopping = std::time::Instant::now();
     tokio::time::timeout(PATIENCE, draining)
         .await
-        .unwrap()
+        .expect("it stops within its chunk")
         .unwrap();
-    assert!(
-        stopping.elapsed() < Duration::from_secs(4),
-        "{:?}",
-        stopping.elapsed()
-    );
     assert_eq!(t.reload(id).await.state, PostState::Cancelled);
     let states = t.states(id).await;
     assert_eq!(states.last().unwrap(), "cancelled");

@@ -14,6 +14,7 @@ use crate::support::{
 
 /// Jobs that wait.
 const ROWS: u64 = 200_000;
+const PIECE: usize = 20_000;
 /// Passes of the relay over every queue.
 const PASSES: u64 = 50;
 /// Rows that one pass may read: of each queue the next that is due, with room for vacuumed versions.
@@ -87,7 +88,10 @@ async fn jobs_far_ahead_cost_redis_nothing_and_the_relay_a_look() {
     let now = t.clock.now().as_millis();
     let began = Instant::now();
     // A thousand creators, a post each second.
-    t.app
+    // In pieces, each of which ends before the database gives it up.
+    for first in (1..=ROWS).step_by(PIECE) {
+        let last = first + PIECE as u64 - 1;
+        t.app
         .db
         .write()
         .execute_unprepared(&format!(
@@ -96,10 +100,11 @@ async fn jobs_far_ahead_cost_redis_nothing_and_the_relay_a_look() {
              SELECT ('01900000-0000-7000-8000-' || lpad(to_hex(i), 12, '0'))::uuid, 'uploads', 'upload_post', \
              jsonb_build_object('post_id', i, 'account_id', i % 1000), 'creator-' || i % 1000, 0, 'scheduled', \
              {far} + i * 1000, 0, 10, 0, 0, 0, 'far-ahead:' || i, false, {now}, {now} \
-             FROM generate_series(1, {ROWS}) AS i"
+             FROM generate_series({first}, {last}) AS i"
         ))
         .await
         .unwrap();
+    }
     t.app
         .db
         .write()

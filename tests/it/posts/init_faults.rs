@@ -170,11 +170,11 @@ async fn tokens_that_are_never_good_end_the_post(mut t: TestApp) {
 }
 
 async fn a_stalled_init_is_given_up_and_repeated(stack: Stack) {
-    let mut t = TestApp::start_with(stack, &[("tiktok.timeout", "300ms")]).await;
+    let mut t = TestApp::start_with(stack, &[("tiktok.timeout", "5s")]).await;
     let (account, media) = t.ready().await;
     let faults = [
-        ("stalled", FaultKind::Stall { ms: 1_500 }),
-        ("stalled after", FaultKind::StallAfterEffect { ms: 1_500 }),
+        ("stalled", FaultKind::Stall { ms: 600_000 }),
+        ("stalled after", FaultKind::StallAfterEffect { ms: 600_000 }),
     ];
     for (name, fault) in faults {
         t.fault(Endpoint::VideoInit, fault);

@@ -1,9 +1,20 @@
 //! A server's life: it starts, answers, drains, and ends.
 
+use std::net::SocketAddr;
+
 use serde_json::Value;
 
 use super::{Installation, PATIENCE, get};
 use crate::support::{eventually, servers};
+
+/// Waits until a server is ready; a busy machine may answer a check too late at first.
+async fn is_ready(address: SocketAddr) -> String {
+    eventually(PATIENCE, "the server is ready", async || {
+        let (status, body) = get(address, "/readyz").await?;
+        (status == 200).then_some(body)
+    })
+    .await
+}
 
 #[tokio::test]
 async fn a_server_answers_its_probes() {
@@ -15,9 +26,7 @@ async fn a_server_answers_its_probes() {
         get(address, "/livez").await.unwrap(),
         (200, "alive\n".to_owned())
     );
-    let (status, body) = get(address, "/readyz").await.unwrap();
-    let body: Value = serde_json::from_str(&body).unwrap();
-    assert_eq!(status, 200, "{body}\n{}", server.lines().join("\n"));
+    let body: Value = serde_json::from_str(&is_ready(address).await).unwrap();
     for name in [
         "database",
         "transport",
@@ -42,20 +51,14 @@ async fn sigterm_drains_and_ends_well() {
     let mut server = home.serve().await;
     let address = server.public().await;
     server.signal("TERM");
-    let body = eventually(PATIENCE, "the server says that it drains", async || {
-        get(address, "/readyz")
-            .await
-            .filter(|(status, _)| *status == 503)
-    })
-    .await
-    .1;
-    assert!(body.contains("the process is stopping"), "{body}");
-    // Still alive, and still answering: only no new work shall come.
-    assert_eq!(get(address, "/livez").await.unwrap().0, 200);
     assert_eq!(server.ended().await, Some(0));
     assert!(get(address, "/livez").await.is_none());
-    let last = server.lines().pop().unwrap();
-    assert!(last.contains("stopped"), "{last}");
+    // What it wrote is read beside it.
+    eventually(PATIENCE, "its last word is read", async || {
+        let last = server.lines().pop()?;
+        last.contains("stopped").then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -66,11 +69,12 @@ async fn a_second_signal_ends_at_once() {
     let address = server.public().await;
     server.signal("TERM");
     eventually(PATIENCE, "the server says that it drains", async || {
-        get(address, "/readyz")
-            .await
-            .filter(|(status, _)| *status == 503)
+        let (status, body) = get(address, "/readyz").await?;
+        (status == 503 && body.contains("the process is stopping")).then_some(())
     })
     .await;
+    // Still alive, and still answering: only no new work shall come.
+    assert_eq!(get(address, "/livez").await.unwrap().0, 200);
     server.signal("INT");
     assert_eq!(server.ended().await, Some(130));
     // What was stored is whole: the next one starts.
@@ -106,11 +110,11 @@ async fn api_and_worker_share_the_work_over_real_servers() {
         .with("transport.prefix", servers::redis_prefix());
     let mut api = home.start(&["api"]);
     let public = api.public().await;
-    assert_eq!(get(public, "/readyz").await.unwrap().0, 200);
+    is_ready(public).await;
     let home = home.with("http.admin_listen", "127.0.0.1:0");
     let mut worker = home.start(&["worker", "--queues", "status,tokens"]);
     let admin = worker.address("serving probes and metrics").await;
-    assert_eq!(get(admin, "/readyz").await.unwrap().0, 200);
+    is_ready(admin).await;
     assert!(
         !worker
             .lines()

@@ -81,13 +81,18 @@ async fn redis_killed_and_started_empty_loses_no_job_and_work_resumes_by_itself(
     stack.own_redis().kill();
     // The API goes on accepting.
     jobs.extend(add(&stack, 100).await);
-    let waiting = add(&stack, 1).await;
-    jobs.extend(&waiting);
+    // In a lane of its own, so that its turn comes at once when work resumes.
+    let waiting = NewJob {
+        lane: "waiting".into(),
+        ..stack.toy("work")
+    };
+    let waiting = stack.insert(waiting).await.id();
+    jobs.push(waiting);
     stack.own_redis().start_again().await;
     let back = tokio::time::Instant::now();
     eventually(SOON, "work resumes", async || {
         let before = completed(&stack).await;
-        (before > 200 && stack.state(waiting[0]).await == JobState::Completed).then_some(())
+        (before > 200 && stack.state(waiting).await == JobState::Completed).then_some(())
     })
     .await;
     assert!(

@@ -13,7 +13,11 @@ use clipqueue::{
         Backoff, Catalogue, CronSpec, Drained, Enqueued, LoopEnded, NewJob, Policy, Queue,
         QueueSpec, Ran, Run, Runner, Running, StartOptions, enqueue,
         steps::Steps,
-        transport::{Transport, memory::MemoryTransport, redis::RedisTransport},
+        transport::{
+            Transport,
+            memory::MemoryTransport,
+            redis::{RedisTransport, TIMEOUT},
+        },
     },
 };
 use clipqueue_entities::{JobId, Timestamp, job, job::JobState};
@@ -39,6 +43,9 @@ impl MigratorTrait for QueueTables {
             .collect()
     }
 }
+
+/// How long a call to Redis may take where no outage is played: a machine that stalls is none.
+pub const LONG: Duration = Duration::from_secs(60);
 
 /// Which pair of database and transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,7 +138,8 @@ impl Stack {
                     Redis::Own(server) => server.url(),
                 };
                 redis = Some(server);
-                let transport = RedisTransport::open(&address, &prefix).unwrap();
+                let timeout = if own { TIMEOUT } else { LONG };
+                let transport = RedisTransport::open(&address, &prefix, timeout).unwrap();
                 (
                     Db::connect(&url, 10).await.unwrap(),
                     url,
@@ -173,10 +181,10 @@ impl Stack {
     fn process_on(&self, db: Db) -> Queue {
         let transport: Arc<dyn Transport> = match &self.redis {
             Some(Redis::Shared(server)) => {
-                Arc::new(RedisTransport::open(&server.url(), &self.prefix).unwrap())
+                Arc::new(RedisTransport::open(&server.url(), &self.prefix, LONG).unwrap())
             }
             Some(Redis::Own(server)) => {
-                Arc::new(RedisTransport::open(&server.url(), &self.prefix).unwrap())
+                Arc::new(RedisTransport::open(&server.url(), &self.prefix, TIMEOUT).unwrap())
             }
             None => Arc::clone(&self.transport),
         };

@@ -3,6 +3,7 @@
 mod acts;
 mod basics;
 mod budgets;
+mod clocks;
 mod cron;
 mod daemon;
 mod due;
@@ -14,6 +15,7 @@ mod lanes;
 mod leases;
 mod ledger;
 mod model;
+mod pause;
 mod transport;
 mod transport_lanes;
 mod transport_model;

@@ -5,12 +5,13 @@ use std::{sync::Arc, time::Duration};
 use clipqueue::{
     clock::Clock,
     queue::transport::{
-        Channel, Delivery, MAX_BATCH, Pointer, Signal, Transport, memory::MemoryTransport,
+        Channel, Delivery, MAX_BATCH, Pointer, Signal, Transport, Unknown, memory::MemoryTransport,
         redis::RedisTransport,
     },
 };
 use clipqueue_entities::JobId;
 
+use super::fixture::LONG;
 use crate::support::{eventually, servers};
 
 pub(super) const FREE: Channel<'static> = Channel {
@@ -26,7 +27,7 @@ pub(super) const LEASE: Duration = Duration::from_secs(60);
 pub async fn each<F: Future<Output = ()>>(test: impl Fn(Arc<dyn Transport>) -> F) {
     test(Arc::new(MemoryTransport::new(Clock::System))).await;
     let server = servers::redis().await;
-    let transport = RedisTransport::open(&server.url(), &servers::redis_prefix()).unwrap();
+    let transport = RedisTransport::open(&server.url(), &servers::redis_prefix(), LONG).unwrap();
     test(Arc::new(transport)).await;
 }
 
@@ -142,7 +143,7 @@ async fn a_finished_pointer_leaves_nothing() {
 #[tokio::test]
 async fn finished_jobs_cost_redis_nothing_and_pending_ones_little() {
     let server = servers::RedisServer::start().await;
-    let transport = RedisTransport::open(&server.url(), "cq").unwrap();
+    let transport = RedisTransport::open(&server.url(), "cq", LONG).unwrap();
     let used = async || {
         let info = server.command(&["INFO", "memory"]).await.unwrap();
         let info: String = redis::from_redis_value(info).unwrap();
@@ -224,7 +225,10 @@ async fn batches_beyond_the_bound_are_cut_by_the_transport() {
             all.extend(batch);
         }
         assert_eq!(all.len(), 2500);
-        transport.extend(FREE, &all, LEASE).await.unwrap();
+        transport
+            .extend(FREE, &all, LEASE, Unknown::Stay)
+            .await
+            .unwrap();
         let jobs: Vec<JobId> = all.iter().map(|d| d.job).collect();
         assert!(transport.missing("q", &jobs).await.unwrap().is_empty());
         transport.give_back(FREE, &all[..1200]).await.unwrap();
@@ -290,7 +294,7 @@ async fn messages_and_work_reach_listeners() {
 #[tokio::test]
 async fn redis_is_inspected_and_an_evicting_one_refused() {
     let server = servers::RedisServer::start().await;
-    let transport = RedisTransport::open(&server.url(), "cq").unwrap();
+    let transport = RedisTransport::open(&server.url(), "cq", LONG).unwrap();
     let now = Clock::System.now();
     let report = transport.inspect(now).await.unwrap().unwrap();
     assert_eq!(report.refusal(), None, "{report:?}");

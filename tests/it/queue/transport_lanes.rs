@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use clipqueue::queue::transport::{Delivery, Pointer, Signal};
+use clipqueue::queue::transport::{Delivery, Pointer, Signal, Unknown};
 
-use super::transport::{FREE, LEASE, ONE_EACH, each, pointer, take};
+use super::{
+    fixture::LONG,
+    transport::{FREE, LEASE, ONE_EACH, each, pointer, take},
+};
 use crate::support::eventually;
 
 fn lanes(deliveries: &[Delivery]) -> Vec<&str> {
@@ -43,6 +46,11 @@ async fn lanes_are_served_in_turn() {
 #[tokio::test]
 async fn a_lane_never_exceeds_its_limit_and_opens_again() {
     each(async |transport| {
+        let mut signals = transport.signals();
+        let listening = async {
+            while transport.is_shared() && signals.recv().await.unwrap() != Signal::Reconnected {}
+        };
+        tokio::time::timeout(LONG, listening).await.unwrap();
         let pointers: Vec<Pointer> = (0..5).map(|n| pointer("a", n)).collect();
         transport.deliver(ONE_EACH, &pointers).await.unwrap();
         transport
@@ -53,7 +61,6 @@ async fn a_lane_never_exceeds_its_limit_and_opens_again() {
         first.sort_by(|x, y| x.lane.cmp(&y.lane));
         assert_eq!(lanes(&first), ["a", "b"]);
         assert!(take(&transport, ONE_EACH, 10).await.is_empty());
-        let mut signals = transport.signals();
         transport.finish(ONE_EACH, &first[..1]).await.unwrap();
         // Whoever waits is told that the lane opened.
         let told = async {
@@ -63,9 +70,7 @@ async fn a_lane_never_exceeds_its_limit_and_opens_again() {
                 }
             }
         };
-        tokio::time::timeout(Duration::from_secs(5), told)
-            .await
-            .unwrap();
+        tokio::time::timeout(LONG, told).await.unwrap();
         assert_eq!(lanes(&take(&transport, ONE_EACH, 10).await), ["a"]);
     })
     .await;
@@ -153,7 +158,10 @@ async fn a_lease_that_runs_out_gives_the_pointer_and_the_lane_back() {
             .deliveries;
         assert_eq!(first.len(), 2);
         let kept: Vec<Delivery> = first.iter().filter(|d| d.lane == "b").cloned().collect();
-        transport.extend(ONE_EACH, &kept, LEASE).await.unwrap();
+        transport
+            .extend(ONE_EACH, &kept, LEASE, Unknown::Stay)
+            .await
+            .unwrap();
         let again = eventually(Duration::from_secs(5), "the lease runs out", async || {
             let taken = take(&transport, ONE_EACH, 10).await;
             (!taken.is_empty()).then_some(taken)

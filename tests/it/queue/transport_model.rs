@@ -20,6 +20,7 @@ use proptest::{
 };
 use uuid::Uuid;
 
+use super::fixture::LONG;
 use crate::support::servers;
 
 const JOBS: u8 = 12;
@@ -268,7 +269,7 @@ fn the_model_holds_in_redis() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let transport = runtime.block_on(async {
         let server = servers::redis().await;
-        RedisTransport::open(&server.url(), &servers::redis_prefix()).unwrap()
+        RedisTransport::open(&server.url(), &servers::redis_prefix(), LONG).unwrap()
     });
     let transport: Arc<dyn Transport> = Arc::new(transport);
     hold(&runtime, &transport, 64);

@@ -116,6 +116,8 @@ impl TestApp {
                 all.push(("database.max_connections".to_owned(), "6".to_owned()));
                 all.push(("transport.url".to_owned(), redis.url()));
                 all.push(("transport.prefix".to_owned(), servers::redis_prefix()));
+                // A machine that stalls is no outage.
+                all.push(("transport.timeout".to_owned(), "60s".to_owned()));
             }
         }
         for (key, value) in settings {

@@ -51,10 +51,11 @@ pub(crate) const MINUTE: Duration = Duration::from_secs(61);
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 pub(crate) const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// How much the clocks move while something waits for them.
-const TICK: Duration = Duration::from_secs(1);
-/// How often they move, in real time. A lease, 15 s, must outlast the slowest call of a busy machine.
-const TICK_EVERY: Duration = Duration::from_millis(60);
+/// How far off an instant may be to which time leaps while somebody waits for it: further off than the next
+/// try of anything, and nearer than the end of any job's patience or lease.
+const LEAP: Duration = Duration::from_secs(10);
+/// How often the clocks are looked at, in real time.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// The clip with a box of nothing behind it, `size` bytes in all.
 pub(crate) fn long_clip(size: usize) -> Vec<u8> {
@@ -103,18 +104,20 @@ impl TestApp {
         }
     }
 
-    /// Drains while time passes, for work that waits between two tries.
+    /// Drains while time leaps to whatever is waited for, for work that waits between two tries.
     pub(crate) async fn drain_in_time(&mut self) {
         let (sim, clock) = (self.sim.clone(), self.clock.clone());
         let ticking = async move {
             loop {
-                tokio::time::sleep(TICK_EVERY).await;
-                // Between two jobs time stands, or on a slow machine the next try would come due.
-                if !clock.is_awaited() {
+                tokio::time::sleep(LOOK).await;
+                let Some(instant) = clock.awaits() else {
                     continue;
+                };
+                let wait = instant.since(clock.now());
+                if wait <= LEAP {
+                    sim.clock().advance(wait);
+                    clock.advance(wait);
                 }
-                sim.clock().advance(TICK);
-                clock.advance(TICK);
             }
         };
         tokio::select! {

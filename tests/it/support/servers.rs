@@ -61,11 +61,17 @@ impl Drop for Kept {
     }
 }
 
+/// A port that nobody listens on, below those that outgoing connections and listeners on port 0 get.
 pub(super) fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0))
-        .and_then(|listener| listener.local_addr())
+    const FIRST: u32 = 20_000;
+    const COUNT: u32 = 8_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let start = std::process::id() * 101 % COUNT;
+    (0..COUNT)
+        .map(|_| FIRST + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % COUNT)
+        .filter_map(|port| u16::try_from(port).ok())
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
         .expect("the loopback has a free port")
-        .port()
 }
 
 pub(super) fn directory(what: &str) -> PathBuf {
@@ -139,7 +145,13 @@ impl RedisServer {
     /// Sends one command.
     pub async fn command(&self, words: &[&str]) -> redis::RedisResult<redis::Value> {
         let client = redis::Client::open(self.url())?;
-        let mut connection = client.get_multiplexed_async_connection().await?;
+        // A busy machine may take its time.
+        let patient = redis::AsyncConnectionConfig::new()
+            .set_connection_timeout(None)
+            .set_response_timeout(None);
+        let mut connection = client
+            .get_multiplexed_async_connection_with_config(&patient)
+            .await?;
         let mut command = redis::cmd(words[0]);
         for word in &words[1..] {
             command.arg(*word);

@@ -264,7 +264,7 @@ async fn a_failure_is_asked_about_and_never_undoes_what_is_out(mut t: TestApp) {
     let (account, media) = t.ready().await;
     let failing = Script {
         fail_reason: Some("spam_risk_text".to_owned()),
-        processing_ms: Some(1_200_000),
+        processing_ms: Some(1_400_000),
         ..Script::default()
     };
     t.sim.script("creator", failing).unwrap();
@@ -272,7 +272,8 @@ async fn a_failure_is_asked_about_and_never_undoes_what_is_out(mut t: TestApp) {
     t.run_until(post.id, PostState::Processing).await;
     t.pass(Duration::from_secs(1_190), 30).await;
     assert_eq!(t.reload(post.id).await.state, PostState::Processing);
-    t.advance(Duration::from_secs(11));
+    // Time passes at TikTok alone, so that no poll falls due.
+    t.sim.clock().advance(Duration::from_secs(215));
     settle(&mut t).await;
     let failed = t.reload(post.id).await;
     assert_eq!(failed.state, PostState::Failed, "within seconds");

@@ -7,6 +7,9 @@ use crate::support::{World, mp4, one_chunk};
 #[tokio::test]
 async fn a_draft_waits_in_the_inbox_until_its_creator_posts_it_even_twice() {
     let world = World::new().await;
+    world
+        .sim
+        .configure(|config| config.pipeline.processing_ms = 60_000);
     let token = world.connect("mia").await;
     let id = world.deliver_draft(&token, &mp4(100)).await;
     assert!(id.starts_with("v_inbox_file~v2."), "{id}");
@@ -16,7 +19,7 @@ async fn a_draft_waits_in_the_inbox_until_its_creator_posts_it_even_twice() {
             .finish_draft(&id, "PUBLIC_TO_EVERYONE", "early")
             .is_err()
     );
-    world.advance(10);
+    world.advance(61);
     assert_eq!(
         world.status(&token, &id).await.data("status"),
         "SEND_TO_USER_INBOX"

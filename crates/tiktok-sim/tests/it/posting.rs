@@ -123,13 +123,13 @@ async fn status_may_lag_behind_init() {
     let world = World::new().await;
     world
         .sim
-        .configure(|config| config.pipeline.status_lag_ms = 5_000);
+        .configure(|config| config.pipeline.status_lag_ms = 60_000);
     let token = world.connect("mia").await;
     let id = world.deliver_draft(&token, &mp4(100)).await;
     let early = world.status(&token, &id).await;
     assert_eq!((early.status, early.code()), (400, "invalid_publish_id"));
     world.assert_clean();
-    world.advance(5);
+    world.advance(60);
     assert_eq!(world.status(&token, &id).await.code(), "ok");
     let unknown = world.status(&token, "v_pub_file~v2-1.1").await;
     assert_eq!(unknown.code(), "invalid_publish_id");

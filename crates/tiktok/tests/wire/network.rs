@@ -1,5 +1,7 @@
 //! Broken, slow, oversized and misleading answers, told apart by what TikTok can have done.
 
+use std::time::Duration;
+
 use tiktok::{Class, Client, Error, Outcome, Sent};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
@@ -81,7 +83,11 @@ async fn a_connection_closed_after_the_request_is_of_unknown_outcome() {
 #[tokio::test]
 async fn silence_is_of_unknown_outcome() {
     let fake = Fake::new([Reply::Silence]).await;
-    let error = fails(&hasty_client(&fake.base)).await;
+    // Long enough for the request to arrive on a busy machine.
+    let client = hasty_client(&fake.base, |timeouts| {
+        timeouts.call = Duration::from_secs(5)
+    });
+    let error = fails(&client).await;
     assert!(
         matches!(
             error,

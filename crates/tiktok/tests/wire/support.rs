@@ -167,17 +167,14 @@ pub(crate) fn client(base: &str) -> Client {
 }
 
 /// A client that loses its patience at once.
-pub(crate) fn hasty_client(base: &str) -> Client {
+pub(crate) fn hasty_client(base: &str, change: impl FnOnce(&mut Timeouts)) -> Client {
     let mut config = config(base);
-    let soon = Duration::from_millis(150);
-    config.timeouts = Timeouts {
-        connect: soon,
-        call: soon,
-        upload_stall: soon,
-        upload_answer: soon,
-    };
+    change(&mut config.timeouts);
     Client::new(config).unwrap()
 }
+
+/// How long such a client waits for what never comes.
+pub(crate) const SOON: Duration = Duration::from_millis(150);
 
 pub(crate) fn token() -> AccessToken {
     AccessToken::new("act.s3cret!1.e1")

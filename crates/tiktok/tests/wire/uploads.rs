@@ -7,7 +7,7 @@ use tiktok::{Chunk, Class, Error, Outcome, Sent, UploadUrl, chunks};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::support::{Fake, Reply, assert_discreet, client, hasty_client};
+use crate::support::{Fake, Reply, SOON, assert_discreet, client, hasty_client};
 
 /// The smallest file that goes in two chunks.
 const BIG: u64 = 64_000_001;
@@ -237,7 +237,7 @@ async fn a_receiver_that_stops_reading_is_noticed() {
         (0..64).map(move |_| Ok::<_, std::io::Error>(piece.clone())),
     ));
     let to = UploadUrl::parse(format!("{base}/?upload_token=s3cret")).unwrap();
-    let error = hasty_client(&base)
+    let error = hasty_client(&base, |timeouts| timeouts.upload_stall = SOON)
         .upload_chunk(&to, chunk, VideoType::Mp4, body)
         .await
         .unwrap_err();
@@ -251,7 +251,7 @@ async fn a_receiver_that_stops_reading_is_noticed() {
 #[tokio::test]
 async fn a_source_or_an_answer_that_never_comes_is_noticed() {
     let fake = Fake::new([Reply::Silence]).await;
-    let client = hasty_client(&fake.base);
+    let client = hasty_client(&fake.base, |timeouts| timeouts.upload_stall = SOON);
     let never = ChunkBody::stream(stream::pending::<Result<Bytes, std::io::Error>>());
     let error = client
         .upload_chunk(&url(&fake), small(), VideoType::Mp4, never)
@@ -262,6 +262,7 @@ async fn a_source_or_an_answer_that_never_comes_is_noticed() {
         "{error:?}"
     );
 
+    let client = hasty_client(&fake.base, |timeouts| timeouts.upload_answer = SOON);
     let error = client
         .upload_chunk(
             &url(&fake),

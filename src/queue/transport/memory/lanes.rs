@@ -1,6 +1,6 @@
 //! One queue's pointers: where each is, and whose turn it is.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque, hash_map::Entry};
 
 use clipqueue_entities::{JobId, Timestamp};
 use uuid::Uuid;
@@ -121,15 +121,22 @@ impl Lanes {
         if !open || self.pointers.contains_key(&pointer.job) {
             return false;
         }
-        let held = Held {
-            nonce: pointer.nonce,
-            lane: pointer.lane.clone(),
-            place: Place::Running(until),
-        };
-        self.pointers.insert(pointer.job, held);
-        self.running.insert((until, pointer.job));
-        *self.busy.entry(pointer.lane.clone()).or_default() += 1;
+        self.restore(&Delivery::from(pointer), until);
         true
+    }
+
+    /// Adds a pointer in flight for a job that has none.
+    pub(super) fn restore(&mut self, delivery: &Delivery, until: Timestamp) {
+        let Entry::Vacant(vacant) = self.pointers.entry(delivery.job) else {
+            return;
+        };
+        vacant.insert(Held {
+            nonce: delivery.nonce,
+            lane: delivery.lane.clone(),
+            place: Place::Running(until),
+        });
+        self.running.insert((until, delivery.job));
+        *self.busy.entry(delivery.lane.clone()).or_default() += 1;
     }
 
     pub(super) fn put_back_expired(&mut self, now: Timestamp, limit: u32) {

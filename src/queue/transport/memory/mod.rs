@@ -21,7 +21,7 @@ use self::{
 };
 use super::{
     Channel, Delivery, Depth, FIRST, MAX_BATCH, Pointer, RedisReport, SIGNAL_BUFFER, See, Signal,
-    Taken, Transport, TransportError,
+    Taken, Transport, TransportError, Unknown,
 };
 use crate::clock::Clock;
 
@@ -166,10 +166,14 @@ impl Transport for MemoryTransport {
         channel: Channel<'_>,
         batch: &[Delivery],
         lease: Duration,
+        unknown: Unknown,
     ) -> Result<(), TransportError> {
         let until = self.clock.now() + lease;
         self.with(channel.queue, |lanes| {
             for delivery in batch {
+                if unknown == Unknown::Restore {
+                    lanes.restore(delivery, until);
+                }
                 if let Some(held) = lanes.pointers.get_mut(&delivery.job)
                     && held.nonce == delivery.nonce
                     && let Place::Running(old) = held.place

@@ -5,7 +5,7 @@ use std::time::Duration;
 use redis::{AsyncConnectionConfig, Client, RedisError, RedisResult, aio::MultiplexedConnection};
 use tokio::{sync::Mutex, time::Instant};
 
-use super::{CONNECT_TIMEOUT, RESPONSE_TIMEOUT};
+use super::CONNECTING;
 use crate::queue::transport::TransportError;
 
 /// After a failed attempt to connect, callers are refused at once for this long: they do not wait in
@@ -15,6 +15,7 @@ pub(super) const RECONNECT: Duration = Duration::from_millis(200);
 /// One multiplexed connection that is made when it is needed and dropped when it fails.
 pub(super) struct Link {
     client: Client,
+    timeout: Duration,
     current: Mutex<State>,
 }
 
@@ -27,9 +28,10 @@ struct State {
 }
 
 impl Link {
-    pub(super) fn new(client: Client) -> Self {
+    pub(super) fn new(client: Client, timeout: Duration) -> Self {
         Self {
             client,
+            timeout,
             current: Mutex::new(State::default()),
         }
     }
@@ -44,8 +46,8 @@ impl Link {
             return Err(std::io::Error::from(std::io::ErrorKind::NotConnected).into());
         }
         let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT_TIMEOUT))
-            .set_response_timeout(Some(RESPONSE_TIMEOUT));
+            .set_connection_timeout(Some(self.timeout / CONNECTING))
+            .set_response_timeout(Some(self.timeout));
         let connecting = self
             .client
             .get_multiplexed_async_connection_with_config(&config);

@@ -7,7 +7,7 @@ use redis::Client;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
-use super::{CONNECT_TIMEOUT, RESPONSE_TIMEOUT};
+use super::CONNECTING;
 use crate::queue::transport::Signal;
 
 /// The pause between attempts to connect: well within the 5 s in which work must resume.
@@ -18,13 +18,14 @@ const LISTEN_PING: Duration = Duration::from_secs(2);
 /// Listens for signals until stopped, over as many connections as it takes.
 pub(super) async fn listen(
     client: Client,
+    timeout: Duration,
     channel: String,
     signals: broadcast::Sender<Signal>,
     stop: CancellationToken,
 ) {
     let listening = async {
         loop {
-            if let Err(error) = listen_once(&client, &channel, &signals).await {
+            if let Err(error) = listen_once(&client, timeout, &channel, &signals).await {
                 tracing::debug!(%error, "not listening to Redis");
             }
             tokio::time::sleep(RELISTEN).await;
@@ -38,11 +39,13 @@ pub(super) async fn listen(
 
 async fn listen_once(
     client: &Client,
+    timeout: Duration,
     channel: &str,
     signals: &broadcast::Sender<Signal>,
 ) -> anyhow::Result<()> {
-    let mut pubsub = tokio::time::timeout(CONNECT_TIMEOUT, client.get_async_pubsub()).await??;
-    tokio::time::timeout(RESPONSE_TIMEOUT, pubsub.subscribe(channel)).await??;
+    let mut pubsub =
+        tokio::time::timeout(timeout / CONNECTING, client.get_async_pubsub()).await??;
+    tokio::time::timeout(timeout, pubsub.subscribe(channel)).await??;
     let (mut sink, mut stream) = pubsub.split();
     // Whoever hears this looks for itself, since signals were missed.
     let _ = signals.send(Signal::Reconnected);
@@ -57,7 +60,7 @@ async fn listen_once(
                 }
             }
             _ = ping.tick() => {
-                tokio::time::timeout(RESPONSE_TIMEOUT, sink.ping::<redis::Value>()).await??;
+                tokio::time::timeout(timeout, sink.ping::<redis::Value>()).await??;
             }
         }
     }

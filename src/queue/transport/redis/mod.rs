@@ -40,19 +40,19 @@ pub use self::report::RedisReport;
 use self::{link::Link, listen::listen, scripts::Scripts};
 use super::{
     Channel, Delivery, Depth, FIRST, MAX_BATCH, MAX_EXPIRED, Pointer, SIGNAL_BUFFER, See, Signal,
-    Taken, Transport, TransportError,
+    Taken, Transport, TransportError, Unknown,
 };
 
-/// How long a connection attempt may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long a call may take. Scripts take milliseconds; more than this is an outage.
-const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a call may take, usually. Scripts take milliseconds; more than this is an outage.
+pub const TIMEOUT: Duration = Duration::from_secs(2);
+/// The part of it that a connection attempt may take.
+const CONNECTING: u32 = 2;
 /// What a probe writes is gone after this.
 const PROBE_LIFE: Duration = Duration::from_secs(10);
 /// The longest time until a call finds a server that is back.
 #[cfg(test)]
 pub(in crate::queue) const SLOWEST_RECONNECT: Duration =
-    CONNECT_TIMEOUT.saturating_add(link::RECONNECT);
+    Duration::from_secs(TIMEOUT.as_secs() / CONNECTING as u64).saturating_add(link::RECONNECT);
 
 /// Pointers in Redis.
 pub struct RedisTransport {
@@ -74,8 +74,9 @@ impl fmt::Debug for RedisTransport {
 
 impl RedisTransport {
     /// A transport on the server at `url` (`redis://…` or `rediss://…`), with every key under
-    /// `prefix`. It connects when it is first used, and listens at once: call it within a runtime.
-    pub fn open(url: &str, prefix: &str) -> Result<Self, TransportError> {
+    /// `prefix`. A call may take `timeout`. It connects when it is first used, and listens at once: call
+    /// it within a runtime.
+    pub fn open(url: &str, prefix: &str, timeout: Duration) -> Result<Self, TransportError> {
         let client =
             Client::open(url).map_err(|error| TransportError::new("read its address", error))?;
         let signals = broadcast::Sender::new(SIGNAL_BUFFER);
@@ -83,12 +84,13 @@ impl RedisTransport {
         let stop = CancellationToken::new();
         tokio::spawn(listen(
             client.clone(),
+            timeout,
             channel.clone(),
             signals.clone(),
             stop.clone(),
         ));
         Ok(Self {
-            link: Link::new(client),
+            link: Link::new(client, timeout),
             prefix: prefix.to_owned(),
             channel,
             scripts: Scripts::new(),
@@ -223,10 +225,11 @@ impl Transport for RedisTransport {
         channel: Channel<'_>,
         batch: &[Delivery],
         lease: Duration,
+        unknown: Unknown,
     ) -> Result<(), TransportError> {
         for batch in batch.chunks(MAX_BATCH) {
-            let mut call = self.on(&self.scripts.extend, channel.queue, &["ptr", "run"]);
-            call.arg(millis(lease));
+            let mut call = self.on(&self.scripts.extend, channel.queue, &["ptr", "run", "busy"]);
+            call.arg(millis(lease)).arg(unknown == Unknown::Restore);
             for delivery in batch {
                 call.arg(delivery.job.0.as_bytes().as_slice())
                     .arg(delivery.nonce)

@@ -7,12 +7,14 @@ use clipqueue_entities::operator::Role;
 use serde_json::{Value, json};
 
 use super::visitor::{
-    STAFF, Visitor, identities, name_of, operators, refused, sessions, start, with_provider,
+    STAFF, Visitor, identities, name_of, operators, refused, sessions, set_up_with, settings,
+    start, with_provider,
 };
 use crate::console::{
-    provider::{CLIENT, Fault, TOKEN_LIFE, person},
+    provider::{CLIENT, Fault, Provider, TOKEN_LIFE, person},
     signing::Sign,
 };
+use crate::support::app::TestApp;
 
 #[tokio::test]
 async fn a_name_that_somebody_has_is_not_taken() {
@@ -160,6 +162,16 @@ async fn a_new_key_is_looked_for_once_a_minute() {
     assert_eq!(provider.count("/.well-known/openid-configuration"), 1);
 }
 
+/// Waits for silence for a moment only, and for everything else as long as it takes.
+fn wait_for(t: &mut TestApp, provider: &Provider, fault: Fault) {
+    let seconds = if matches!(fault, Fault::Silence) {
+        1
+    } else {
+        60
+    };
+    set_up_with(t, settings(&provider.issuer), Duration::from_secs(seconds));
+}
+
 #[tokio::test]
 async fn a_provider_that_is_away_slow_or_odd_signs_nobody_in() {
     let mut t = start().await;
@@ -179,6 +191,7 @@ async fn a_provider_that_is_away_slow_or_odd_signs_nobody_in() {
         ("/keys", Fault::NotJson, "not_believed"),
     ] {
         provider.inside().faults = [(path, fault)].into();
+        wait_for(&mut t, &provider, fault);
         let answer = Visitor::new(&t).get("/ops/oidc/start").await;
         assert_eq!(refused(&answer), word, "{path} {fault:?}");
     }
@@ -190,6 +203,7 @@ async fn a_provider_that_is_away_slow_or_odd_signs_nobody_in() {
         (Fault::Status(500), "not_believed"),
         (Fault::NotJson, "not_believed"),
     ] {
+        wait_for(&mut t, &provider, fault);
         let mut visitor = Visitor::new(&t);
         let page = visitor.at_provider("").await;
         let back = provider.sign_in(&page, &who);

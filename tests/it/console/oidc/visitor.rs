@@ -54,13 +54,18 @@ pub(super) fn settings(issuer: &str) -> config::Oidc {
 
 /// Lets operators of `t` sign in at what `settings` name.
 pub(super) fn set_up(t: &mut TestApp, settings: config::Oidc) {
+    set_up_with(t, settings, Duration::from_secs(60));
+}
+
+/// The same for those who wait for a provider no longer than `patience`.
+pub(super) fn set_up_with(t: &mut TestApp, settings: config::Oidc, patience: Duration) {
     let base = t.app.config.http.public_url.as_str().trim_end_matches('/');
     let redirect = format!("{base}{OIDC_CALLBACK_PATH}").parse().unwrap();
     let patience = Patience {
-        answer: Duration::from_millis(500),
-        connect: Duration::from_millis(500),
-        silence: Duration::from_millis(500),
-        body: Duration::from_secs(5),
+        answer: patience,
+        connect: patience,
+        silence: patience,
+        body: patience,
     };
     let clock = t.app.clock.clone();
     let provider = oidc::Provider::new(settings, redirect, patience, clock);

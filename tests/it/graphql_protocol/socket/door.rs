@@ -22,17 +22,17 @@ async fn the_subprotocol_is_required() {
 
 #[tokio::test]
 async fn a_socket_must_introduce_itself_once_and_in_time() {
-    let toy = Toy::with(|settings| {
-        settings.anonymous = true;
+    let hasty = Toy::with(|settings| {
         settings.socket.init_timeout = Duration::from_millis(50);
     })
     .await;
-    let client = Client::connect(&toy).await;
+    let client = Client::connect(&hasty).await;
     assert_eq!(
         client.closed().await,
         (4408, "Connection initialisation timeout".to_owned())
     );
 
+    let toy = Toy::with(|settings| settings.anonymous = true).await;
     let mut client = Client::open(&toy).await;
     client.say(json!({ "type": "connection_init" })).await;
     assert_eq!(
