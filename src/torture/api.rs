@@ -264,6 +264,15 @@ impl Api {
         text(&data["cancelPost"]["post"]["state"])
     }
 
+    /// Runs one of an operator's mutations of a queue.
+    pub(super) async fn operate(&self, mutation: &str, queue: &str) -> anyhow::Result<()> {
+        let query = format!(
+            "mutation($queue: String!) {{ {mutation}(input: {{ queue: $queue }}) {{
+            userErrors {{ code message }} }} }}"
+        );
+        self.run(&query, json!({ "queue": queue })).await.map(drop)
+    }
+
     /// The post as it stands.
     pub(super) async fn look(&self, post: &str) -> anyhow::Result<Seen> {
         let query = "query($id: ID!) { node(id: $id) { ... on Post {

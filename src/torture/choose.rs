@@ -7,8 +7,13 @@ use super::{
     plan::{Kind, LEASE_S, PlannedFault, PlannedPost, Setting, Shape, Way, What},
     rng::Rng,
 };
-use crate::crash::{Commit, CrashAt, Point, Side, Step};
+use crate::{
+    crash::{Commit, CrashAt, Point, Side, Step},
+    job,
+};
 
+/// The queues of which posts need one.
+pub(super) const QUEUES: [&str; 3] = [job::UPLOADS, job::STATUS, job::TOKENS];
 /// One of so many posts has a large film: its bytes take long to pass.
 const ONE_LARGE_OF: u64 = 40;
 /// One of so many posts is stopped.
@@ -60,6 +65,10 @@ pub(super) fn fault(rng: &mut Rng, kind: Kind, shape: &Shape, spread: u64) -> Pl
             (rng.between(500, 3_000), What::Clock { process, minutes })
         }
         Kind::DiskFull => (rng.between(300, 1_500), What::DiskFull),
+        Kind::Pause => {
+            let (queue, drain) = (*rng.one_of(&QUEUES), rng.below(2) == 0);
+            (rng.between(500, 3_000), What::Pause { queue, drain })
+        }
         Kind::Sim => (0, sim_fault(rng)),
         Kind::SimConfig => (0, What::SimConfig(setting(rng))),
     };

@@ -7,11 +7,16 @@ use rustix::process::Signal;
 use tokio::time::sleep;
 
 use super::{
+    choose::QUEUES,
     doubt::Window,
     plan::{Link, PlannedFault, What},
     proxy::{Passing, Proxy},
+    until,
     world::World,
 };
+
+/// How long an operator goes on asking.
+const OPERATING: Duration = Duration::from_secs(120);
 
 /// Carries out one fault, from its time to its end. Gives the time in which answers may have been
 /// lost of it; what the simulator or the disk does is told by the calls.
@@ -20,7 +25,9 @@ pub(super) async fn inflict(world: &World, fault: &PlannedFault) -> anyhow::Resu
     let from_ms = world.daemons.now_ms();
     carry_out(world, fault).await?;
     let ahead_ms = match &fault.what {
-        What::DiskFull | What::Sim { .. } | What::SimConfig(_) => return Ok(None),
+        What::DiskFull | What::Pause { .. } | What::Sim { .. } | What::SimConfig(_) => {
+            return Ok(None);
+        }
         What::Clock { minutes, .. } => minutes * 60_000,
         _ => 0,
     };
@@ -109,6 +116,12 @@ async fn carry_out(world: &World, fault: &PlannedFault) -> anyhow::Result<()> {
             sleep(lasts).await;
             world.media.free();
         }
+        What::Pause { queue, drain } => {
+            let how = if *drain { "drainQueue" } else { "pauseQueue" };
+            operate(world, how, queue).await?;
+            sleep(lasts).await;
+            operate(world, "resumeQueue", queue).await?;
+        }
         What::Sim {
             endpoint,
             kind,
@@ -117,6 +130,14 @@ async fn carry_out(world: &World, fault: &PlannedFault) -> anyhow::Result<()> {
         What::SimConfig(setting) => world.sim.behave(*setting).await?,
     }
     Ok(())
+}
+
+/// Asks for something to be done to a queue until somebody has done it.
+async fn operate(world: &World, mutation: &str, queue: &str) -> anyhow::Result<()> {
+    until(OPERATING, "an operator is heard", async || {
+        world.daemons.any().operate(mutation, queue).await.ok()
+    })
+    .await
 }
 
 fn proxy(world: &World, link: Link) -> anyhow::Result<&Proxy> {
@@ -136,5 +157,9 @@ pub(super) async fn heal(world: &World) -> anyhow::Result<()> {
         world.daemons.set_clock(number, 0)?;
         world.daemons.signal(number, Signal::CONT);
     }
-    world.ready().await
+    world.ready().await?;
+    for queue in QUEUES {
+        operate(world, "resumeQueue", queue).await?;
+    }
+    Ok(())
 }

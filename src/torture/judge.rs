@@ -175,7 +175,7 @@ async fn is_excusable(
 fn was_disturbed(plan: &Plan) -> bool {
     plan.faults
         .iter()
-        .any(|fault| !matches!(fault.what.kind(), Kind::Sim | Kind::DiskFull))
+        .any(|fault| !matches!(fault.what.kind(), Kind::Sim | Kind::DiskFull | Kind::Pause))
 }
 
 /// What is wrong with the times for which a post was UNCONFIRMED.

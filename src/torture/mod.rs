@@ -141,6 +141,7 @@ impl Options {
             | Kind::Delay
             | Kind::HalfOpen
             | Kind::Clock
+            | Kind::Pause
             | Kind::Sim
             | Kind::SimConfig => true,
         };

@@ -38,6 +38,8 @@ pub enum Kind {
     Clock,
     /// The disk of the media is full.
     DiskFull,
+    /// An operator pauses or drains a queue and resumes it.
+    Pause,
     /// TikTok fails.
     Sim,
     /// TikTok is slow to know, to process or to tell.
@@ -100,6 +102,10 @@ pub(super) enum What {
         minutes: i64,
     },
     DiskFull,
+    Pause {
+        queue: &'static str,
+        drain: bool,
+    },
     Sim {
         endpoint: Endpoint,
         kind: FaultKind,
@@ -203,6 +209,7 @@ impl What {
             Self::HalfOpen(_) => Kind::HalfOpen,
             Self::Clock { .. } => Kind::Clock,
             Self::DiskFull => Kind::DiskFull,
+            Self::Pause { .. } => Kind::Pause,
             Self::Sim { .. } => Kind::Sim,
             Self::SimConfig(_) => Kind::SimConfig,
         }

@@ -105,6 +105,7 @@ fn everything_went_wrong(stack: &[&str], tally: &serde_json::Value) {
         "Delay",
         "HalfOpen",
         "Clock",
+        "Pause",
         "Sim",
         "SimConfig",
     ];
