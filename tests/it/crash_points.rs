@@ -1,6 +1,8 @@
 //! Each call to TikTok and each commit on the way of a post is a point at which a test lets the process
 //! die; what is no such point is listed with the reason.
 
+mod below;
+
 use std::collections::BTreeSet;
 
 use crate::architecture::{none, sources};
@@ -214,55 +216,6 @@ fn every_commit_on_the_way_of_a_post_has_its_crash_points() {
     assert_eq!(
         excused, listed,
         "OTHER_WRITES names a file that needs no excuse"
-    );
-}
-
-/// Transactions of the queue and of the media store whose crash is met by something simpler than a point.
-const OTHER_COMMITS: &[(&str, &str)] = &[
-    (
-        "src/media/create.rs",
-        "a reservation, which its client asks for again",
-    ),
-    (
-        "src/media/ingest.rs",
-        "bytes that the client sends again from the place it is told",
-    ),
-    ("src/media/erase.rs", "a mark that the next try repeats"),
-    ("src/media/sweep.rs", "a mark that the next sweep repeats"),
-    (
-        "src/queue/schedule.rs",
-        "a slot with its job, together or not at all; the next look fires it",
-    ),
-];
-
-#[test]
-fn every_transaction_below_the_domain_has_its_crash_points() {
-    let mut broken = Vec::new();
-    let mut excused = BTreeSet::new();
-    for source in sources(&["src/queue", "src/media"]) {
-        for (at, line) in source.code().lines().enumerate() {
-            if !line.contains(".commit()") {
-                continue;
-            }
-            if OTHER_COMMITS.iter().any(|(path, _)| *path == source.path) {
-                excused.insert(source.path.clone());
-                continue;
-            }
-            broken.push(format!("{}:{}: {}", source.path, at + 1, line.trim()));
-        }
-    }
-    none(
-        "a transaction has no crash points: go through crash::commit, or say in OTHER_COMMITS why a \
-         crash there needs none",
-        &broken,
-    );
-    let listed: BTreeSet<String> = OTHER_COMMITS
-        .iter()
-        .map(|(path, _)| (*path).to_owned())
-        .collect();
-    assert_eq!(
-        excused, listed,
-        "OTHER_COMMITS names a file that needs no excuse"
     );
 }
 
