@@ -34,15 +34,6 @@ pub struct Db {
     write: DatabaseConnection,
 }
 
-/// [`Db::unsynced`] for a connection of one's own. SQLite waits for the disk all the same when the statement
-/// is not run by [`Db::write_unsynced`].
-pub(crate) fn unsynced_on(backend: DatabaseBackend) -> &'static str {
-    match backend {
-        DatabaseBackend::Postgres => unsynced::ON_POSTGRES,
-        _ => unsynced::ON_SQLITE,
-    }
-}
-
 impl Db {
     /// Connects to `url` (`sqlite:…` or `postgres://…`), making an SQLite file and the directory
     /// around it when they are missing.
@@ -127,7 +118,10 @@ impl Db {
 
     /// A `WITH` query, `unsynced`, that a statement of [`Db::write_unsynced`] must have and read from.
     pub fn unsynced(&self) -> &'static str {
-        unsynced_on(self.backend())
+        match self.backend() {
+            DatabaseBackend::Postgres => unsynced::ON_POSTGRES,
+            _ => unsynced::ON_SQLITE,
+        }
     }
 
     /// Runs one writing statement without waiting for the disk, and gives what it returns. A power cut

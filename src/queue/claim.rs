@@ -11,7 +11,7 @@
 
 use std::collections::HashMap;
 
-use clipqueue_entities::{JobId, Timestamp};
+use clipqueue_entities::{JobId, Timestamp, job::JobState};
 use sea_orm::{DbErr, QueryResult, Value};
 use serde::Serialize;
 
@@ -107,18 +107,28 @@ pub(super) async fn claim(
 }
 
 /// Lets rows be handed out again whose pointers were refused although no newer ones exist: they are due
-/// by somebody else's clock alone, or their queue was paused meanwhile. Gives their number.
-pub(super) async fn put_back(core: &Core, dropped: &[Delivery]) -> Result<u64, DbErr> {
+/// by somebody else's clock alone, and wait for their time again; or their queue was paused meanwhile, and they stay
+/// available. Gives the state of each.
+pub(super) async fn put_back(
+    core: &Core,
+    dropped: &[Delivery],
+) -> Result<Vec<(JobId, JobState)>, DbErr> {
     let rows: Vec<Row> = dropped.iter().map(Row::from).collect();
     let v = batch::unfold(core.db.backend(), &[("id", Type::Id), ("nonce", Type::Int)]);
     let sql = format!(
-        "WITH {v} UPDATE jobs SET dispatched_at = NULL, \
-         state = CASE WHEN run_at > $2 THEN 'scheduled' ELSE state END FROM v \
+        "WITH {v}, {} UPDATE jobs SET dispatched_at = NULL, \
+         updated_at = CASE WHEN run_at > $2 THEN $2 ELSE updated_at END, \
+         state = CASE WHEN run_at <= $2 THEN state WHEN attempt > 0 THEN 'retryable' ELSE 'scheduled' END \
+         FROM v, unsynced \
          WHERE jobs.id = v.id AND jobs.fence = v.nonce AND jobs.state = 'available' \
-         AND jobs.attempt < jobs.max_attempts"
+         AND jobs.attempt < jobs.max_attempts RETURNING jobs.id, state",
+        core.db.unsynced()
     );
     let values = vec![batch::json(&rows)?, batch::millis(core.clock.now())];
-    batch::run(core.db.write(), sql, values).await
+    // What a power cut undoes is found by the audit.
+    let put_back = core.db.write_unsynced(sql, values).await?;
+    let state = |row: &QueryResult| Ok((row.try_get("", "id")?, row.try_get("", "state")?));
+    put_back.iter().map(state).collect()
 }
 
 /// The part of a fencing token that no other claim of the same row has.

@@ -151,10 +151,16 @@ async fn drop_all(core: &Core, channel: Channel<'_>, dropped: &[Delivery]) {
         tracing::debug!(%error, "stale pointers were not finished");
     }
     match claim::put_back(core, dropped).await {
-        Ok(0) => {}
-        Ok(_) => {
+        Ok(rows) if rows.is_empty() => {}
+        Ok(mut rows) => {
             core.wakes.relay(channel.queue).look();
-            core.wakes.control().notify_one();
+            let before = rows.len();
+            rows.retain(|(_, state)| *state != JobState::Available);
+            if rows.len() < before {
+                // A pause that was not heard of yet.
+                core.wakes.control().notify_one();
+            }
+            core.notices.changed(channel.queue, rows);
         }
         // The audit finds them.
         Err(error) => tracing::debug!(%error, "rows without a pointer stay for now"),

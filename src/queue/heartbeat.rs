@@ -8,7 +8,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use sea_orm::{
-    ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, SqlxPostgresConnector,
+    DatabaseBackend, DatabaseConnection, DbErr, QueryResult, SqlxPostgresConnector, Value,
     sqlx::postgres::PgPoolOptions,
 };
 use serde::Serialize;
@@ -18,10 +18,7 @@ use super::{
     batch::{self, Type},
     lease::{Lease, LiveLeases, StopReason},
 };
-use crate::{
-    clock::Clock,
-    db::{Db, unsynced_on},
-};
+use crate::{clock::Clock, db::Db};
 use clipqueue_entities::JobId;
 
 /// How often leases are looked at.
@@ -58,52 +55,75 @@ pub(super) fn spawn(
         })
 }
 
-/// SQLite has one writer: the shared pool hands it out in turn, and its statements run on a thread
-/// of their own anyway. PostgreSQL gets one more connection, bound to this thread's runtime.
-fn own_connection(db: &Db) -> DatabaseConnection {
-    match db.backend() {
-        DatabaseBackend::Postgres => {
+/// Where renewals are written.
+pub(super) struct Writer {
+    db: Db,
+    /// A connection to PostgreSQL that nothing else uses, bound to this thread's runtime. SQLite has one
+    /// writer: the shared pool hands it out in turn, and its statements run on a thread of their own anyway.
+    own: Option<DatabaseConnection>,
+}
+
+impl Writer {
+    /// With a connection of its own, where there are several.
+    fn new(db: &Db) -> Self {
+        let own = (db.backend() == DatabaseBackend::Postgres).then(|| {
             let options = db.write().get_postgres_connection_pool().connect_options();
             let pool = PgPoolOptions::new()
                 .max_connections(1)
                 .acquire_timeout(ACQUIRE_TIMEOUT)
                 .connect_lazy_with((*options).clone());
             SqlxPostgresConnector::from_sqlx_postgres_pool(pool)
+        });
+        Self {
+            db: db.clone(),
+            own,
         }
-        _ => db.write().clone(),
+    }
+
+    /// By the connections of everybody else.
+    pub(super) fn shared(db: &Db) -> Self {
+        Self {
+            db: db.clone(),
+            own: None,
+        }
+    }
+
+    async fn run(&self, sql: String, values: Vec<Value>) -> Result<Vec<QueryResult>, DbErr> {
+        match &self.own {
+            Some(connection) => batch::all(connection, sql, values).await,
+            None => self.db.write_unsynced(sql, values).await,
+        }
     }
 }
 
 async fn beat(live: &LiveLeases, db: &Db, clock: &Clock) {
-    let mut connection = own_connection(db);
+    let mut writer = Writer::new(db);
     loop {
         clock.sleep(BEAT).await;
-        if !renew(live, &connection, clock).await {
+        if !renew(live, &writer, clock).await {
             // A connection whose peer has vanished would keep its pool of one until TCP gives up.
-            connection = own_connection(db);
+            writer = Writer::new(db);
         }
     }
 }
 
-/// Renews every lease that is a beat old: a rescuer whose clock is ahead finds each of them expired, but
+/// Renews every lease that was not renewed within the last half of a beat: a rescuer whose clock is ahead finds each of them expired, but
 /// none unchanged. False when the database did not do it.
-pub(super) async fn renew(
-    live: &LiveLeases,
-    connection: &impl ConnectionTrait,
-    clock: &Clock,
-) -> bool {
+pub(super) async fn renew(live: &LiveLeases, writer: &Writer, clock: &Clock) -> bool {
     let now = clock.now();
-    let old: Vec<Lease> = live
+    let mut old: Vec<Lease> = live
         .all()
         .into_iter()
         .filter(|lease| {
             // Further off than its length it is after a step back of the clock, by which others may have it expired.
             let left = lease.believed_until().since(now);
-            !lease.has_ended() && (left + BEAT <= lease.length() || left > lease.length())
+            !lease.has_ended() && (left + BEAT / 2 <= lease.length() || left > lease.length())
         })
         .collect();
+    // In the order in which settlements and rescues lock rows.
+    old.sort_unstable_by_key(|lease| lease.job().0);
     for leases in old.chunks(CHUNK) {
-        let renewal = renew_batch(leases, connection, clock);
+        let renewal = renew_batch(leases, writer, clock);
         let error = match tokio::time::timeout(RENEWAL_TIMEOUT, renewal).await {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(error.to_string()),
@@ -133,11 +153,7 @@ struct Row {
     lease_until: i64,
 }
 
-async fn renew_batch(
-    leases: &[Lease],
-    connection: &impl ConnectionTrait,
-    clock: &Clock,
-) -> Result<(), DbErr> {
+async fn renew_batch(leases: &[Lease], writer: &Writer, clock: &Clock) -> Result<(), DbErr> {
     let now = clock.now();
     let rows: Vec<Row> = leases
         .iter()
@@ -148,7 +164,7 @@ async fn renew_batch(
         })
         .collect();
     let v = batch::unfold(
-        connection.get_database_backend(),
+        writer.db.backend(),
         &[
             ("id", Type::Id),
             ("fence", Type::Int),
@@ -159,9 +175,10 @@ async fn renew_batch(
         "WITH {v}, {} UPDATE jobs SET lease_until = v.lease_until FROM v, unsynced \
          WHERE jobs.id = v.id AND jobs.fence = v.fence AND jobs.state = 'running' \
          RETURNING jobs.id, cancel_requested",
-        unsynced_on(connection.get_database_backend())
+        writer.db.unsynced()
     );
-    let renewed: HashMap<JobId, bool> = batch::all(connection, sql, vec![batch::json(&rows)?])
+    let renewed: HashMap<JobId, bool> = writer
+        .run(sql, vec![batch::json(&rows)?])
         .await?
         .iter()
         .map(|row| Ok((row.try_get("", "id")?, row.try_get("", "cancel_requested")?)))

@@ -202,9 +202,21 @@ impl Lease {
     }
 
     pub(super) fn believe_until(&self, until: Timestamp) {
-        self.inner
+        let until = until.as_millis();
+        let length = i64::try_from(self.inner.length.as_millis()).unwrap_or(i64::MAX);
+        // The clock was set back since: what lies further ahead than any renewal could reach is not believed
+        // any more. Otherwise a renewal that was sent earlier takes nothing back.
+        let newer = |old: i64| {
+            Some(if old - length > until {
+                until
+            } else {
+                old.max(until)
+            })
+        };
+        let _ = self
+            .inner
             .believed_until
-            .fetch_max(until.as_millis(), Ordering::AcqRel);
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, newer);
     }
 }
 

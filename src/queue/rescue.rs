@@ -56,7 +56,8 @@ impl Rescuer {
             .into_iter()
             .partition(|(job, suspect)| self.suspects.get(job) == Some(suspect));
         self.suspects = new;
-        let sure: Vec<(JobId, Suspect)> = sure.into_iter().collect();
+        let mut sure: Vec<(JobId, Suspect)> = sure.into_iter().collect();
+        sure.sort_unstable_by_key(|(id, _)| id.0);
         let mut rescued = 0;
         for sure in sure.chunks(GROUP) {
             rescued += rescue(core, sure, now).await?;

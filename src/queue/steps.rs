@@ -102,7 +102,8 @@ impl Steps {
 
     /// One beat of the heartbeat. Whether the database renewed what had to be.
     pub async fn beat(&self) -> bool {
-        heartbeat::renew(&self.core.live, self.core.db.write(), &self.core.clock).await
+        let writer = heartbeat::Writer::shared(&self.core.db);
+        heartbeat::renew(&self.core.live, &writer, &self.core.clock).await
     }
 
     /// Starts what is due of each queue by the short way, when that is not more than `limit`.

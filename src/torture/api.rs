@@ -29,7 +29,7 @@ pub(super) struct Seen {
     pub(super) state: String,
     pub(super) hold_reason: String,
     pub(super) doubts: Vec<Doubt>,
-    /// Whether an attempt has an id by which TikTok can be asked.
+    /// Whether its last attempt has an id by which TikTok can be asked.
     pub(super) can_be_asked: bool,
     /// The whole answer, for people.
     pub(super) answer: Value,
@@ -283,7 +283,7 @@ impl Api {
                 edges { node { kind from to createdAt } } } } } }";
         let data = self.run(query, json!({ "id": post })).await?;
         let node = &data["node"];
-        let mut attempts = node["attempts"].as_array().into_iter().flatten();
+        let last = node["attempts"].as_array().and_then(|all| all.last());
         let timeline = &node["timeline"];
         let whole = timeline["pageInfo"]["hasNextPage"] == false;
         anyhow::ensure!(whole, "the timeline of {post} is too long to be judged");
@@ -293,7 +293,7 @@ impl Api {
             state: text(&node["state"])?,
             hold_reason: node["holdReason"].as_str().unwrap_or_default().to_owned(),
             doubts,
-            can_be_asked: attempts.any(|attempt| attempt["publishId"].is_string()),
+            can_be_asked: last.is_some_and(|attempt| attempt["publishId"].is_string()),
             answer: node.clone(),
         })
     }

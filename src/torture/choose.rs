@@ -15,7 +15,7 @@ use crate::{
 /// The queues of which posts need one.
 pub(super) const QUEUES: [&str; 3] = [job::UPLOADS, job::STATUS, job::TOKENS];
 /// One of so many posts has a large film: its bytes take long to pass.
-const ONE_LARGE_OF: u64 = 40;
+const ONE_LARGE_OF: u64 = 80;
 /// One of so many posts is stopped.
 const ONE_STOPPED_OF: u64 = 8;
 

@@ -74,8 +74,11 @@ pub(super) async fn settle(
     group: &[Settlement],
 ) -> Result<HashMap<JobId, JobState>, DbErr> {
     let now = core.clock.now();
+    // In the order in which renewals and rescues lock rows.
+    let mut group: Vec<&Settlement> = group.iter().collect();
+    group.sort_unstable_by_key(|one| one.job.id.0);
     let (done, rest): (Vec<&Settlement>, Vec<&Settlement>) = group
-        .iter()
+        .into_iter()
         .partition(|one| one.verdict == Verdict::Completed);
     if rest.is_empty() {
         let complete = complete(core.db.write(), &done, now);

@@ -28,7 +28,6 @@ use tiktok_sim::{Consent, Sim, SimConfig};
 const START: i64 = 1_800_000_000_000;
 /// How long a test waits for something that should happen at once.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
-/// How often a test moves the clock before it only waits.
 /// How long the next result is waited for before the clock moves on.
 const MOMENT: Duration = Duration::from_millis(50);
 /// A playable video that passes TikTok's rules.

@@ -93,7 +93,6 @@ const OTHER_QUEUE_WRITES: &[(&str, &str)] = &[
         "rows that fell due and still are; rows without a pointer, which the audit finds",
     ),
     ("src/queue/schedule.rs", "a slot that is noted anew"),
-    ("src/queue/steps.rs", "moves of tests"),
 ];
 
 #[test]

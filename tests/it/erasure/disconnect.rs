@@ -24,6 +24,7 @@ crate::on_both_stacks!(
     a_disconnected_account_leaves_nothing_and_takes_nothing_else_along,
     a_stale_token_is_refreshed_before_it_is_revoked,
     a_grant_that_is_over_needs_no_end,
+    a_grant_whose_new_pair_was_lost_is_left_and_the_receipt_says_so,
     tiktok_is_asked_again_until_it_answers_and_not_for_ever,
     an_erasure_that_begins_late_is_no_less_patient,
     a_batch_is_looked_for_when_it_is_of_one_account,
@@ -93,6 +94,23 @@ async fn a_grant_that_is_over_needs_no_end(mut t: TestApp) {
         .unwrap();
     let status = t.erased(&accepted).await;
     assert_eq!(counts(&status, "revoke")["over_before"], 1);
+}
+
+async fn a_grant_whose_new_pair_was_lost_is_left_and_the_receipt_says_so(mut t: TestApp) {
+    let own = t.connect(CREATOR).await;
+    t.advance(HOUR * 3);
+    t.sim.expect_refusal("invalid_grant");
+    t.sim.expect_broken(tiktok_sim::Rule::DeadRefreshTokenUsed);
+    t.fault(Endpoint::OauthRefresh, FaultKind::LostAfterEffect);
+    let accepted = erasure::disconnect(&t.app, &t.actor, own.id, "leave")
+        .await
+        .unwrap();
+    let status = t.erased(&accepted).await;
+    assert_eq!(counts(&status, "revoke")["left_at_tiktok"], 1);
+    assert_eq!(t.calls(Endpoint::OauthRefresh).len(), 2);
+    assert!(t.sim.is_connected(CREATOR));
+    let stays = receipt(&status)["stays"].to_string();
+    assert!(stays.contains("which TikTok did not end"), "{stays}");
 }
 
 async fn tiktok_is_asked_again_until_it_answers_and_not_for_ever(mut t: TestApp) {

@@ -33,19 +33,21 @@ async fn a_row_that_is_due_by_somebodys_clock_alone_is_not_lost_to_the_others() 
         let ahead = stack.clock.now() + SECOND;
         let enqueued = enqueue(stack.db.write(), ahead, toy("done", ahead)).await;
         let id = enqueued.unwrap().id();
-        assert_eq!(stack.state(id).await, JobState::Available);
-        // By the short way, and by the long one.
+        // By the long way, and another one by the short way.
+        steps.relay().await.unwrap();
+        assert!(stack.row(id).await.dispatched_at.is_some());
+        assert!(steps.fetch(10).await.unwrap().is_empty());
+        assert_eq!(stack.state(id).await, JobState::Scheduled);
+        let enqueued = enqueue(stack.db.write(), ahead, toy("done", ahead)).await;
+        let other = enqueued.unwrap().id();
         assert!(steps.start_few(10).await.unwrap().is_empty());
-        for _ in 0..2 {
-            steps.relay().await.unwrap();
-            assert!(steps.fetch(10).await.unwrap().is_empty());
-        }
+        assert_eq!(stack.state(other).await, JobState::Scheduled);
         stack.time.advance(SECOND);
         // Without an audit, which looks only at what has been so for a while.
         steps.relay().await.unwrap();
         let held = steps.fetch(10).await.unwrap();
-        assert_eq!(held.len(), 1);
-        assert_eq!(held[0].job().attempt, 1);
+        assert_eq!(held.len(), 2);
+        assert!(held.iter().all(|held| held.job().attempt == 1));
     })
     .await;
 }
@@ -138,7 +140,15 @@ async fn a_lease_is_renewed_by_a_clock_that_was_set_back() {
         // So that it changes, whatever the others take for the time.
         let until = stack.row(id).await.lease_until.unwrap();
         assert!(until <= clock.now() + DEFAULT_LEASE, "{until:?}");
-        drop(held);
+        // And the handler believes no more than is written.
+        let lease = held.lease();
+        assert!(lease.is_believed());
+        set(20_000);
+        eventually(LONG, "the lease is over", async || {
+            (!lease.is_believed()).then_some(())
+        })
+        .await;
+        assert!(clock.now() < by_the_others, "by the written time");
     })
     .await;
 }
