@@ -12,6 +12,7 @@ use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, Val
 use super::{
     audit, batch,
     core::{CONTROL_TOPIC, Core},
+    relay::RelayError,
 };
 
 /// Whether workers take jobs of a queue.
@@ -43,10 +44,7 @@ impl Paused {
     /// Reads the rows and puts what they say into the transport. A transport that does not answer
     /// is asked again by the next call; this process obeys at once.
     pub(super) async fn refresh(&self, core: &Core, queues: &[String]) -> Result<(), DbErr> {
-        let rows = queue_control::Entity::find()
-            .filter(queue_control::Column::Paused.eq(true))
-            .all(core.db.read())
-            .await?;
+        let rows = paused_rows(core).await?;
         let paused: HashSet<String> = rows.iter().map(|row| row.queue.clone()).collect();
         let before = std::mem::replace(
             &mut *self.queues.write().unwrap_or_else(PoisonError::into_inner),
@@ -68,6 +66,21 @@ impl Paused {
         }
         Ok(())
     }
+}
+
+/// Puts the pauses of which the transport may have lost the flags back into it.
+pub(super) async fn remind(core: &Core) -> Result<(), RelayError> {
+    for row in paused_rows(core).await? {
+        core.transport.set_paused(&row.queue, true).await?;
+    }
+    Ok(())
+}
+
+async fn paused_rows(core: &Core) -> Result<Vec<queue_control::Model>, DbErr> {
+    queue_control::Entity::find()
+        .filter(queue_control::Column::Paused.eq(true))
+        .all(core.db.read())
+        .await
 }
 
 async fn withdraw(core: &Core, queue: &str) {

@@ -9,8 +9,7 @@ use clipqueue_entities::{JobId, job::JobState};
 use futures::future::join_all;
 
 use super::{
-    audit,
-    control::Paused,
+    audit, control,
     core::Core,
     execute::{self, FetchError, Fetched},
     policy::{Catalogue, QueueSpec},
@@ -99,9 +98,7 @@ pub(super) async fn drain(
         .map(|spec| (Relay::new(spec.clone()), Arc::new(spec.clone())))
         .collect();
     // A transport that has forgotten a pause would hand out what nobody may claim.
-    let names: Vec<String> = relays.iter().map(|(_, spec)| spec.name.clone()).collect();
-    let paused = Paused::default().refresh(core, &names).await;
-    paused.map_err(RelayError::from)?;
+    control::remind(core).await?;
     for (_, spec) in &relays {
         audit::epoch(core, spec.channel(), &mut None).await?;
     }

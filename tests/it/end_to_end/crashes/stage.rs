@@ -32,8 +32,9 @@ const CLIP_SECONDS: u64 = 3;
 const FOR_GOOD_MS: u64 = 120_000;
 /// Long enough for notices to come on a busy machine, and well within the time that they wait for an answer.
 const NOTICES_FIRST_MS: u64 = 60_000;
-/// Long enough for a job to be taken away meanwhile, and less than a worker is given to stop.
-const A_WHILE_MS: u64 = 5_000;
+/// Long enough for a job to be taken away meanwhile, and half of what a worker is given to stop, which hears of it
+/// within a second.
+const A_WHILE_MS: u64 = 2_500;
 
 const JPEG: &[u8] = include_bytes!("../../../media/photo.jpg");
 const WEBP: &[u8] = include_bytes!("../../../media/photo.webp");
