@@ -24,12 +24,14 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tiktok_sim::{Consent, Sim, SimConfig};
 
+use crate::support::eventually;
+
 /// The instant at which the clock starts: 2027-01-15T08:00:00Z.
 const START: i64 = 1_800_000_000_000;
 /// How long a test waits for something that should happen at once.
-pub(super) const PATIENCE: Duration = Duration::from_secs(20);
-/// How long the next result is waited for before the clock moves on.
-const MOMENT: Duration = Duration::from_millis(50);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+/// How often a test moves the clock before it only waits.
+const STEPS: u32 = 5;
 /// A playable video that passes TikTok's rules.
 pub(super) const CLIP: &[u8] = include_bytes!("../../media/clip.mp4");
 
@@ -248,17 +250,20 @@ pub(super) async fn next_by(
     step: Duration,
     stream: &mut (impl Stream<Item = Value> + Unpin),
 ) -> Value {
-    // Steps may come before anybody waits for the clock, so each is given a moment.
-    let stepping = async {
-        loop {
-            clock.advance(step);
-            tokio::time::sleep(MOMENT).await;
+    for _ in 0..STEPS {
+        // Time passes when whoever looks has looked, and waits for an instant that a step reaches.
+        let now = clock.now();
+        let waiting = eventually(PATIENCE, "somebody waits for the clock", async || {
+            let awaited = clock.awaits()?;
+            (awaited > now && awaited <= now + step).then_some(())
+        });
+        tokio::select! {
+            biased;
+            value = next(stream) => return value,
+            () = waiting => clock.advance(step),
         }
-    };
-    tokio::select! {
-        value = next(stream) => value,
-        () = stepping => unreachable!("steps have no end"),
     }
+    next(stream).await
 }
 
 fn to_json(response: Response) -> Value {

@@ -24,6 +24,7 @@ use proptest::{
 use sea_orm::EntityTrait;
 
 use super::fixture::{Kind, LONG, Stack, Toys};
+use crate::support::within;
 
 const MAX_ATTEMPTS: i32 = 4;
 const LANE_LIMIT: u32 = 2;
@@ -297,8 +298,7 @@ impl World {
         self.stack.queue.resume("toys").await.unwrap();
         let toys = toys();
         // The server times its leases by a clock of its own: a lane that is counted as full opens late.
-        let began = tokio::time::Instant::now();
-        while began.elapsed() < LONG {
+        let ended = within(LONG, async || {
             self.stack.time.advance(DEFAULT_LEASE * 4);
             self.processes[0].rescue().await.unwrap();
             self.processes[0].rescue().await.unwrap();
@@ -306,13 +306,14 @@ impl World {
             self.stack.queue.release_held(None, None).await.unwrap();
             self.stack.drain(&toys).await;
             self.check().await;
-            if self.rows().await.iter().all(|row| row.state.is_final()) {
-                // Pointers whose lease the server times may linger; they stand for nothing.
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            // Pointers whose lease the server times may linger; they stand for nothing.
+            let rows = self.rows().await;
+            rows.iter().all(|row| row.state.is_final()).then_some(())
+        })
+        .await;
+        if ended.is_none() {
+            panic!("jobs did not come to an end: {:#?}", self.rows().await);
         }
-        panic!("jobs did not come to an end: {:#?}", self.rows().await);
     }
 }
 
