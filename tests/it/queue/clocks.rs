@@ -60,20 +60,11 @@ async fn a_pointer_that_was_lost_is_found_whatever_clock_dispatched_it() {
         steps.audit().await.unwrap();
         let id = stack.add("done").await;
         let ahead = (stack.clock.now() + Duration::from_secs(3_600)).as_millis();
-        let dispatched = format!("UPDATE jobs SET dispatched_at = {ahead}");
-        stack
-            .db
-            .write()
-            .execute_unprepared(&dispatched)
-            .await
-            .unwrap();
+        let sql = format!("UPDATE jobs SET dispatched_at = {ahead}");
+        let dispatch = async || stack.db.write().execute_unprepared(&sql).await.unwrap();
+        dispatch().await;
         assert_eq!(steps.audit().await.unwrap(), 1, "one by one");
-        stack
-            .db
-            .write()
-            .execute_unprepared(&dispatched)
-            .await
-            .unwrap();
+        dispatch().await;
         stack.lose_pointers().await;
         assert_eq!(steps.audit().await.unwrap(), 1, "all at once");
         stack.drain(&toys).await;

@@ -128,6 +128,16 @@ async fn what_was_taken_does_not_start(stack: Stack, mode: Mode) {
     }
 }
 
+/// Waits until the transport knows what runs of a lane and what waits.
+async fn knows_a_full_lane(stack: &Stack) {
+    eventually(LONG, "two of the lane run and three wait", async || {
+        let depth = stack.transport.depth("toys", &["one".into()]).await;
+        let depth = depth.unwrap();
+        (depth.in_flight == 2 && depth.lanes[0] == 3).then_some(())
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lanes_keep_their_limit_when_the_transport_forgets_what_runs() {
     for_each_live_stack(async |stack: Stack| {
@@ -152,29 +162,9 @@ async fn lanes_keep_their_limit_when_the_transport_forgets_what_runs() {
             };
             jobs.push(stack.insert(job).await.id());
         }
-        eventually(LONG, "the lane is full", async || {
-            let depth = stack
-                .transport
-                .depth("toys", &["one".into()])
-                .await
-                .unwrap();
-            (depth.in_flight == 2 && depth.lanes[0] == 3).then_some(())
-        })
-        .await;
+        knows_a_full_lane(&stack).await;
         stack.lose_pointers().await;
-        eventually(
-            LONG,
-            "the transport knows again what runs and what waits",
-            async || {
-                let depth = stack
-                    .transport
-                    .depth("toys", &["one".into()])
-                    .await
-                    .unwrap();
-                (depth.in_flight == 2 && depth.lanes[0] == 3).then_some(())
-            },
-        )
-        .await;
+        knows_a_full_lane(&stack).await;
         // Another lane goes on, past the one that is full.
         let other = stack.add("done").await;
         reaches(&stack, other, JobState::Completed).await;
