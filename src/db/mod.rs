@@ -7,8 +7,9 @@
 //! itself.
 
 mod unsynced;
+mod writer;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use sea_orm::{
     AccessMode, ConnectOptions, ConnectionTrait as _, Database, DatabaseBackend,
@@ -16,6 +17,8 @@ use sea_orm::{
     SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
     sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
+
+pub use self::writer::Writer;
 
 /// How long a writer waits for its turn.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -32,6 +35,8 @@ const SQLITE_READERS: u32 = 4;
 pub struct Db {
     read: DatabaseConnection,
     write: DatabaseConnection,
+    /// The write-ahead log of a file.
+    log: Option<Arc<writer::Log>>,
 }
 
 impl Db {
@@ -51,7 +56,8 @@ impl Db {
             // The file keeps its mode. A reader that asks for it again, opened at a busy time, could be
             // told that the file is locked.
             let read = sqlite(url, SQLITE_READERS, |options| options).await?;
-            Ok(Self { read, write })
+            let log = Some(Arc::new(writer::Log::of(path)));
+            Ok(Self { read, write, log })
         } else {
             let mut options = ConnectOptions::new(url.to_owned());
             options
@@ -69,6 +75,7 @@ impl Db {
             Ok(Self {
                 read: pool.clone(),
                 write: pool,
+                log: None,
             })
         }
     }

@@ -10,7 +10,7 @@
 
 use sea_orm::{
     DbErr, QueryResult, RuntimeErr, Value,
-    sqlx::{AssertSqlSafe, Error, SqlitePool, query},
+    sqlx::{AssertSqlSafe, Database, Encode, Error, Sqlite, SqlitePool, Type, query, query::Query},
 };
 
 /// PostgreSQL asks its setting when it commits, so that one statement can change it for itself: the
@@ -36,6 +36,27 @@ pub(super) async fn all(
         .map_err(|error| DbErr::Conn(RuntimeErr::SqlxError(error.into())))?;
     // One trip to the connection's thread. `WAIT` comes last, and is made up for when it did not.
     let sql = format!("PRAGMA synchronous = NORMAL; {sql}; {WAIT}");
+    match bound::<Sqlite>(sql, values)?.fetch_all(&mut *writer).await {
+        Ok(rows) => Ok(rows.into_iter().map(QueryResult::from).collect()),
+        Err(error) => {
+            if query(WAIT).execute(&mut *writer).await.is_err() {
+                // A new connection waits for the disk as a new one does.
+                writer.close_on_drop();
+            }
+            Err(failed(error))
+        }
+    }
+}
+
+/// A statement with its values.
+pub(super) fn bound<DB: Database>(
+    sql: String,
+    values: Vec<Value>,
+) -> Result<Query<'static, DB, DB::Arguments>, DbErr>
+where
+    for<'v> Option<String>: Encode<'v, DB> + Type<DB>,
+    for<'v> Option<i64>: Encode<'v, DB> + Type<DB>,
+{
     let mut bound = query(AssertSqlSafe(sql));
     for value in values {
         bound = match value {
@@ -48,19 +69,10 @@ pub(super) async fn all(
             }
         };
     }
-    match bound.fetch_all(&mut *writer).await {
-        Ok(rows) => Ok(rows.into_iter().map(QueryResult::from).collect()),
-        Err(error) => {
-            if query(WAIT).execute(&mut *writer).await.is_err() {
-                // A new connection waits for the disk as a new one does.
-                writer.close_on_drop();
-            }
-            Err(failed(error))
-        }
-    }
+    Ok(bound)
 }
 
-fn failed(error: Error) -> DbErr {
+pub(super) fn failed(error: Error) -> DbErr {
     DbErr::Query(RuntimeErr::SqlxError(error.into()))
 }
 

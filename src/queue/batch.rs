@@ -17,8 +17,8 @@ pub(super) enum Type {
     Json,
 }
 
-/// A table expression `v(columns…)` over the batch in parameter `$1`, for a `WITH` clause.
-pub(super) fn unfold(backend: DatabaseBackend, columns: &[(&str, Type)]) -> String {
+/// A table expression `v(columns…)` over the batch of so many rows in parameter `$1`, for a `WITH` clause.
+pub(super) fn unfold(backend: DatabaseBackend, rows: usize, columns: &[(&str, Type)]) -> String {
     let columns: Vec<String> = columns
         .iter()
         .map(|(name, kind)| match (backend, kind) {
@@ -33,6 +33,11 @@ pub(super) fn unfold(backend: DatabaseBackend, columns: &[(&str, Type)]) -> Stri
         .collect();
     let columns = columns.join(", ");
     match backend {
+        // PostgreSQL takes any set to have a hundred rows, and reads a small table whole rather than a hundred
+        // times by its key. Of one row it knows that it is one.
+        DatabaseBackend::Postgres if rows == 1 => {
+            format!("v AS (SELECT * FROM json_to_record(($1::text)::json -> 0) AS t({columns}))")
+        }
         DatabaseBackend::Postgres => {
             format!("v AS (SELECT * FROM json_to_recordset(($1::text)::json) AS t({columns}))")
         }

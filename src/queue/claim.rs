@@ -9,7 +9,7 @@
 //! lives on, so that the same pointer is claimed a second time. The low bits of a fencing token are
 //! therefore drawn: the two claims have different ones, and the first can prove nothing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use clipqueue_entities::{JobId, Timestamp, job::JobState};
 use sea_orm::{DbErr, QueryResult, Value};
@@ -63,7 +63,11 @@ pub(super) async fn claim(
     let now = core.clock.now();
     let until = now + DEFAULT_LEASE;
     let rows: Vec<Row> = deliveries.iter().map(Row::from).collect();
-    let v = batch::unfold(core.db.backend(), &[("id", Type::Id), ("nonce", Type::Int)]);
+    let v = batch::unfold(
+        core.db.backend(),
+        rows.len(),
+        &[("id", Type::Id), ("nonce", Type::Int)],
+    );
     let sql = format!(
         "WITH {v}, {} UPDATE jobs SET state = 'running', attempt = attempt + 1, \
          fence = (((fence >> {DRAWN_BITS}) + 1) << {DRAWN_BITS}) + $5, \
@@ -114,7 +118,11 @@ pub(super) async fn put_back(
     dropped: &[Delivery],
 ) -> Result<Vec<(JobId, JobState)>, DbErr> {
     let rows: Vec<Row> = dropped.iter().map(Row::from).collect();
-    let v = batch::unfold(core.db.backend(), &[("id", Type::Id), ("nonce", Type::Int)]);
+    let v = batch::unfold(
+        core.db.backend(),
+        rows.len(),
+        &[("id", Type::Id), ("nonce", Type::Int)],
+    );
     let sql = format!(
         "WITH {v}, {} UPDATE jobs SET dispatched_at = NULL, \
          updated_at = CASE WHEN run_at > $2 THEN $2 ELSE updated_at END, \
@@ -129,6 +137,26 @@ pub(super) async fn put_back(
     let put_back = core.db.write_unsynced(sql, values).await?;
     let state = |row: &QueryResult| Ok((row.try_get("", "id")?, row.try_get("", "state")?));
     put_back.iter().map(state).collect()
+}
+
+/// Those of pointers without a claim by which nobody runs their row. By the others somebody does whose claim
+/// was faster and who counts on their place in the transport.
+pub(super) async fn that_nobody_runs(
+    core: &Core,
+    dropped: &[Delivery],
+) -> Result<Vec<Delivery>, DbErr> {
+    let rows: Vec<Row> = dropped.iter().map(Row::from).collect();
+    let backend = core.db.backend();
+    let columns = [("id", Type::Id), ("nonce", Type::Int)];
+    let v = batch::unfold(backend, rows.len(), &columns);
+    let sql = format!(
+        "WITH {v} SELECT jobs.id FROM jobs JOIN v ON jobs.id = v.id WHERE jobs.state = 'running' \
+         AND jobs.fence >> {DRAWN_BITS} = (v.nonce >> {DRAWN_BITS}) + 1"
+    );
+    let running = batch::all(core.db.read(), sql, vec![batch::json(&rows)?]).await?;
+    let running: HashSet<JobId> = batch::ids(&running)?.into_iter().collect();
+    let stale = dropped.iter().filter(|one| !running.contains(&one.job));
+    Ok(stale.cloned().collect())
 }
 
 /// The part of a fencing token that no other claim of the same row has.

@@ -7,6 +7,7 @@ use std::{
 };
 
 use clipqueue_entities::JobId;
+use futures::FutureExt as _;
 use tokio::sync::{Notify, broadcast::error::RecvError};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -81,7 +82,7 @@ impl Core {
             return;
         }
         let (core, queue) = (self.clone(), queue.to_owned());
-        tokio::spawn(async move {
+        let mut telling = Box::pin(async move {
             let hint = due.and_then(|due| serde_json::to_string(&Hint::new(&queue, due)).ok());
             let mut told = match hint {
                 Some(hint) => core.transport.publish(HINT_TOPIC, &hint).await,
@@ -99,6 +100,10 @@ impl Core {
                 told = core.transport.publish(NUDGE_TOPIC, &queue).await;
             }
         });
+        // The first words are on their way before anybody else has a turn.
+        if telling.as_mut().now_or_never().is_none() {
+            tokio::spawn(telling);
+        }
     }
 }
 

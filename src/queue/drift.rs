@@ -137,7 +137,7 @@ struct Id {
 
 async fn rows(core: &Core, pointers: &[(JobId, i64)]) -> Result<HashMap<JobId, Row>, DbErr> {
     let ids: Vec<Id> = pointers.iter().map(|(id, _)| Id { id: *id }).collect();
-    let v = batch::unfold(core.db.backend(), &[("id", Type::Id)]);
+    let v = batch::unfold(core.db.backend(), ids.len(), &[("id", Type::Id)]);
     let sql = format!(
         "WITH {v} SELECT jobs.id, state, fence, lane, run_at, updated_at FROM jobs JOIN v ON jobs.id = v.id"
     );

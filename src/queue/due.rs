@@ -96,7 +96,7 @@ async fn update(
     now: Timestamp,
 ) -> Result<Promoted, DbErr> {
     let backend = core.db.backend();
-    let v = batch::unfold(backend, &[("lane", Type::Text)]);
+    let v = batch::unfold(backend, open.len(), &[("lane", Type::Text)]);
     let skip = batch::skip_locked(backend);
     let sql = format!(
         "WITH {v}, p AS MATERIALIZED (SELECT id, lane FROM jobs WHERE queue = $3 \

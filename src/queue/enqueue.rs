@@ -3,10 +3,10 @@
 //! Whoever commits may then call [`Queue::nudge`](super::Queue::nudge); without it the relay finds
 //! the row by its next scan.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use clipqueue_entities::{JobId, Timestamp, job::JobState};
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::{ConnectionTrait, DatabaseBackend, DbErr, QueryResult, Value};
 use serde::Serialize;
 
 use super::{
@@ -14,6 +14,7 @@ use super::{
     transport::Pointer,
     work::NewJob,
 };
+use crate::db::Writer;
 
 /// Rows of one insert. Larger batches gain nothing and make the statement's memory grow.
 pub(super) const CHUNK: usize = 500;
@@ -72,14 +73,54 @@ pub async fn enqueue_many(
     Ok(enqueued)
 }
 
-/// Inserts at most [`CHUNK`] rows by one statement, if no live job has one of their keys.
-pub(super) async fn insert_rows(
-    connection: &impl ConnectionTrait,
+/// Inserts at most [`CHUNK`] rows by one statement, if no live job has one of their keys. What it answers is
+/// on the disk.
+pub(super) async fn insert_group(
+    writer: &mut Writer,
     now: Timestamp,
     rows: Vec<Row>,
 ) -> Result<Vec<Enqueued>, DbErr> {
-    let mut enqueued = Vec::with_capacity(rows.len());
-    insert(connection, now, rows, &mut enqueued).await?;
+    let sql = insert_sql(writer.db().backend(), rows.len(), None);
+    let inserted = writer.all(sql, insert_values(now, &rows)?).await?;
+    sort_out_group(writer, now, rows, batch::ids(&inserted)?).await
+}
+
+/// As [`insert_group`]; `seen` is called as soon as others see the rows.
+pub(super) async fn insert_early(
+    writer: &mut Writer,
+    now: Timestamp,
+    rows: Vec<Row>,
+    seen: impl FnOnce(),
+) -> Result<Vec<Enqueued>, DbErr> {
+    let sql = insert_sql(
+        writer.db().backend(),
+        rows.len(),
+        Some(writer.db().unsynced()),
+    );
+    let all = rows.len();
+    let seen = |inserted: &[QueryResult]| {
+        if inserted.len() == all {
+            seen();
+        }
+    };
+    let inserted = writer.early(sql, insert_values(now, &rows)?, seen).await?;
+    sort_out_group(writer, now, rows, batch::ids(&inserted)?).await
+}
+
+async fn sort_out_group(
+    writer: &mut Writer,
+    now: Timestamp,
+    rows: Vec<Row>,
+    inserted: Vec<JobId>,
+) -> Result<Vec<Enqueued>, DbErr> {
+    let all = rows.len();
+    let mut enqueued = Vec::with_capacity(all);
+    let some = inserted.len() < all;
+    sort_out(writer.db().write(), now, rows, inserted, &mut enqueued).await?;
+    if some {
+        // A job that was there before may have been seen early.
+        writer.sync().await?;
+    }
     Ok(enqueued)
 }
 
@@ -147,7 +188,19 @@ const CONFLICT_TRIES: usize = 5;
 async fn insert(
     connection: &impl ConnectionTrait,
     now: Timestamp,
+    rows: Vec<Row>,
+    enqueued: &mut Vec<Enqueued>,
+) -> Result<(), DbErr> {
+    let inserted = insert_once(connection, now, &rows).await?;
+    sort_out(connection, now, rows, inserted, enqueued).await
+}
+
+/// Finds the jobs that have the keys of rows that were not inserted, or inserts those after all.
+async fn sort_out(
+    connection: &impl ConnectionTrait,
+    now: Timestamp,
     mut rows: Vec<Row>,
+    mut inserted: Vec<JobId>,
     enqueued: &mut Vec<Enqueued>,
 ) -> Result<(), DbErr> {
     let first = enqueued.len();
@@ -155,21 +208,15 @@ async fn insert(
     enqueued.extend(rows.iter().map(|row| Enqueued::New(row.id)));
     let mut places: Vec<usize> = (first..enqueued.len()).collect();
     for _ in 0..CONFLICT_TRIES {
-        let inserted = insert_once(connection, now, &rows).await?;
         if inserted.len() == rows.len() {
             return Ok(());
         }
-        let mut inserted = inserted
+        let there: HashSet<JobId> = inserted.into_iter().collect();
+        let (left, left_places): (Vec<Row>, Vec<usize>) = rows
             .into_iter()
-            .collect::<std::collections::HashSet<_>>();
-        let mut left = Vec::new();
-        let mut left_places = Vec::new();
-        for (row, place) in rows.into_iter().zip(places) {
-            if !inserted.remove(&row.id) {
-                left.push(row);
-                left_places.push(place);
-            }
-        }
+            .zip(places)
+            .filter(|(row, _)| !there.contains(&row.id))
+            .unzip();
         let holders = holders(connection, &left).await?;
         rows = Vec::new();
         places = Vec::new();
@@ -185,6 +232,7 @@ async fn insert(
         if rows.is_empty() {
             return Ok(());
         }
+        inserted = insert_once(connection, now, &rows).await?;
     }
     Err(DbErr::Custom(
         "jobs with the same unique key came and went while this one was enqueued; try again"
@@ -197,8 +245,19 @@ async fn insert_once(
     now: Timestamp,
     rows: &[Row],
 ) -> Result<Vec<JobId>, DbErr> {
+    let sql = insert_sql(connection.get_database_backend(), rows.len(), None);
+    let rows = batch::all(connection, sql, insert_values(now, rows)?).await?;
+    batch::ids(&rows)
+}
+
+fn insert_values(now: Timestamp, rows: &[Row]) -> Result<Vec<Value>, DbErr> {
+    Ok(vec![batch::json(rows)?, batch::millis(now)])
+}
+
+fn insert_sql(backend: DatabaseBackend, rows: usize, unsynced: Option<&str>) -> String {
     let v = batch::unfold(
-        connection.get_database_backend(),
+        backend,
+        rows,
         &[
             ("id", Type::Id),
             ("queue", Type::Text),
@@ -212,21 +271,18 @@ async fn insert_once(
             ("unique_key", Type::Text),
         ],
     );
+    let (with, from) = match unsynced {
+        Some(unsynced) => (format!("{v}, {unsynced}"), "v, unsynced"),
+        None => (v, "v"),
+    };
     // `WHERE true` keeps SQLite from reading ON CONFLICT as a join condition.
-    let sql = format!(
-        "WITH {v} INSERT INTO jobs (id, queue, kind, args, lane, priority, state, run_at, attempt, \
+    format!(
+        "WITH {with} INSERT INTO jobs (id, queue, kind, args, lane, priority, state, run_at, attempt, \
          max_attempts, crashes, snoozes, fence, unique_key, cancel_requested, created_at, updated_at) \
          SELECT id, queue, kind, args, lane, priority, state, run_at, 0, max_attempts, 0, 0, 0, \
-         unique_key, false, $2, $2 FROM v WHERE true \
+         unique_key, false, $2, $2 FROM {from} WHERE true \
          ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL DO NOTHING RETURNING id"
-    );
-    let rows = batch::all(
-        connection,
-        sql,
-        vec![batch::json(rows)?, batch::millis(now)],
     )
-    .await?;
-    batch::ids(&rows)
 }
 
 async fn holders(
@@ -244,6 +300,7 @@ async fn holders(
         .collect();
     let v = batch::unfold(
         connection.get_database_backend(),
+        keys.len(),
         &[("unique_key", Type::Text)],
     );
     let sql = format!(

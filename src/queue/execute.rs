@@ -10,7 +10,7 @@ use clipqueue_entities::{Timestamp, job::JobState, job_attempt::AttemptOutcome};
 use futures::FutureExt;
 
 use super::{
-    claim,
+    claim::{self, Claims},
     core::Core,
     lease::{Grant, LiveLease, StopReason},
     policy::{Catalogue, DEFAULT_LEASE, Policy, QueueSpec},
@@ -115,13 +115,23 @@ pub(super) async fn claim_all(
     if !claims.dropped.is_empty() {
         drop_all(core, channel, &claims.dropped).await;
     }
+    Ok(tickets(core, catalogue, spec, claims))
+}
+
+/// The tickets of claimed rows. Listeners hear that they run.
+pub(super) fn tickets(
+    core: &Core,
+    catalogue: &dyn Catalogue,
+    spec: &Arc<QueueSpec>,
+    claims: Claims,
+) -> Vec<Ticket> {
     let started = claims
         .claimed
         .iter()
         .map(|(_, job)| (job.id, JobState::Running))
         .collect();
     core.notices.changed(&spec.name, started);
-    let tickets = claims
+    claims
         .claimed
         .into_iter()
         .map(|(delivery, job)| {
@@ -141,13 +151,20 @@ pub(super) async fn claim_all(
                 spec: Arc::clone(spec),
             }
         })
-        .collect();
-    Ok(tickets)
+        .collect()
 }
 
-/// Finishes pointers for which no row was claimed. Rows that nobody else will point to are looked at anew.
-async fn drop_all(core: &Core, channel: Channel<'_>, dropped: &[Delivery]) {
-    if let Err(error) = core.transport.finish(channel, dropped).await {
+/// Finishes pointers for which no row was claimed, except those by which somebody else runs a row. Rows
+/// that nobody else will point to are looked at anew.
+pub(super) async fn drop_all(core: &Core, channel: Channel<'_>, dropped: &[Delivery]) {
+    let stale = match claim::that_nobody_runs(core, dropped).await {
+        Ok(stale) => stale,
+        // Their lease in the transport runs out and they are handed out again.
+        Err(error) => return tracing::debug!(%error, "stale pointers stay for now"),
+    };
+    if !stale.is_empty()
+        && let Err(error) = core.transport.finish(channel, &stale).await
+    {
         tracing::debug!(%error, "stale pointers were not finished");
     }
     match claim::put_back(core, dropped).await {
@@ -167,7 +184,7 @@ async fn drop_all(core: &Core, channel: Channel<'_>, dropped: &[Delivery]) {
     }
 }
 
-async fn give_back(core: &Core, channel: Channel<'_>, deliveries: &[Delivery]) {
+pub(super) async fn give_back(core: &Core, channel: Channel<'_>, deliveries: &[Delivery]) {
     if let Err(error) = core.transport.give_back(channel, deliveries).await {
         // Their lease in the transport runs out and they are handed out again.
         tracing::debug!(%error, "pointers were not given back");

@@ -3,19 +3,31 @@
 //! A caller who has a transaction of its own enqueues in it. One who has none hands its job over
 //! here: whatever came while the last group was written goes into the next one, as one statement,
 //! and every caller is answered after the commit of its group. Nothing waits to make a group larger.
+//!
+//! A single job that is due may start while the disk is still waited for.
+
+use std::time::Duration;
 
 use sea_orm::DbErr;
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 
 use super::{
     core::Core,
-    enqueue::{CHUNK, Enqueued, Row, insert_rows},
+    enqueue::{CHUNK, Enqueued, Row, insert_early, insert_group},
     settle,
     work::NewJob,
 };
+use crate::db::Writer;
 
 /// Callers that may wait for their group before others have to wait for a place.
 const BACKLOG: usize = 2000;
+
+/// After so long without a job the next one is shown to others before the disk has it: that is one call more, which
+/// a caller in a hurry would pay for and not gain from.
+const QUIET: Duration = Duration::from_millis(5);
 
 /// A caller and its job.
 #[derive(Debug)]
@@ -49,16 +61,23 @@ fn gone() -> DbErr {
 
 /// Writes groups until every door is closed.
 pub(super) async fn run(core: Core, mut inbox: mpsc::Receiver<Asked>) {
+    let mut writer = Writer::new(&core.db);
     let mut group = Vec::new();
+    let mut last: Option<Instant> = None;
     while inbox.recv_many(&mut group, CHUNK).await > 0 {
-        write(&core, std::mem::take(&mut group)).await;
+        let quiet = last.is_none_or(|at| at.elapsed() >= QUIET);
+        write(&core, &mut writer, std::mem::take(&mut group), quiet).await;
+        last = Some(Instant::now());
         // Who was answered just now and has another job joins those who came meanwhile. Otherwise the two
         // halves of busy callers take turns, and each commit carries half of what it could.
         tokio::task::yield_now().await;
+        if inbox.is_empty() {
+            writer.rest();
+        }
     }
 }
 
-async fn write(core: &Core, group: Vec<Asked>) {
+async fn write(core: &Core, writer: &mut Writer, group: Vec<Asked>, quiet: bool) {
     let mut queues: Vec<String> = Vec::new();
     for asked in &group {
         if !queues.contains(&asked.row.queue) {
@@ -80,11 +99,26 @@ async fn write(core: &Core, group: Vec<Asked>) {
     } else {
         Vec::new()
     };
-    match insert_rows(core.db.write(), now, rows).await {
-        Ok(enqueued) => {
-            if let (Some(pointer), [Enqueued::New(_)]) = (alone, &*enqueued) {
-                core.hint(&queues.remove(0), pointer);
+    let mut told = false;
+    let tell = alone.map(|pointer| {
+        || {
+            told = true;
+            core.hint(&queues[0], pointer);
+        }
+    });
+    let inserted = match tell {
+        Some(tell) if quiet => insert_early(writer, now, rows, tell).await,
+        Some(tell) => {
+            let inserted = insert_group(writer, now, rows).await;
+            if let Ok([Enqueued::New(_)]) = inserted.as_deref() {
+                tell();
             }
+            inserted
+        }
+        None => insert_group(writer, now, rows).await,
+    };
+    match inserted {
+        Ok(enqueued) => {
             for (answer, enqueued) in answers.into_iter().zip(enqueued) {
                 // Whoever asked may have gone; its job is there all the same.
                 let _ = answer.send(Ok(enqueued));
@@ -96,13 +130,15 @@ async fn write(core: &Core, group: Vec<Asked>) {
         // The statement was undone. Each goes on its own and hears about itself alone.
         Err(_) => {
             for (row, answer) in again.into_iter().zip(answers) {
-                let inserted = insert_rows(core.db.write(), now, vec![row]).await;
+                let inserted = insert_group(writer, now, vec![row]).await;
                 let _ = answer.send(inserted.map(|mut enqueued| enqueued.remove(0)));
             }
         }
     }
-    for queue in queues {
-        core.nudge(&queue);
+    if !told {
+        for queue in queues {
+            core.nudge(&queue);
+        }
     }
 }
 

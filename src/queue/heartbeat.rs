@@ -165,6 +165,7 @@ async fn renew_batch(leases: &[Lease], writer: &Writer, clock: &Clock) -> Result
         .collect();
     let v = batch::unfold(
         writer.db.backend(),
+        rows.len(),
         &[
             ("id", Type::Id),
             ("fence", Type::Int),

@@ -108,6 +108,7 @@ async fn rescue(core: &Core, sure: &[(JobId, Suspect)], now: Timestamp) -> Resul
         .collect();
     let v = batch::unfold(
         core.db.backend(),
+        rows.len(),
         &[
             ("id", Type::Id),
             ("fence", Type::Int),
@@ -178,6 +179,7 @@ async fn note_crashes(
         .collect::<Result<_, DbErr>>()?;
     let v = batch::unfold(
         connection.get_database_backend(),
+        rows.len(),
         &[
             ("job_id", Type::Id),
             ("fence", Type::Int),

@@ -9,7 +9,8 @@ use super::{
     core::Core,
     execute::{FetchError, Ticket},
     policy::{Catalogue, QueueSpec},
-    shortcut,
+    settle::Settler,
+    shortcut::{self, Told},
     transport::{MAX_BATCH, Pointer},
 };
 
@@ -20,6 +21,7 @@ pub(super) struct Seats {
     pub(super) spec: Arc<QueueSpec>,
     pub(super) free: Arc<Semaphore>,
     pub(super) door: mpsc::Sender<Seated>,
+    pub(super) settler: Settler,
 }
 
 impl Seats {
@@ -50,6 +52,32 @@ impl Seats {
         let started = tickets.len();
         self.seat(tickets, &mut slots).await;
         Ok(started)
+    }
+
+    /// Runs a due row that this process was told of, if it may start at once; whether it does. None when
+    /// it was claimed in vain.
+    pub(super) async fn start_told(
+        &self,
+        core: &Core,
+        row: &Pointer,
+    ) -> Result<Option<bool>, FetchError> {
+        let Ok(mut slot) = Arc::clone(&self.free).try_acquire_owned() else {
+            return Ok(Some(false));
+        };
+        let told = shortcut::claim_told(core, self.catalogue.as_ref(), &self.spec, row).await?;
+        match told {
+            Told::Starts(ticket) => {
+                self.seat(vec![ticket], &mut slot).await;
+                Ok(Some(true))
+            }
+            Told::Waits(ended) => {
+                if self.settler.send(ended).await.is_err() {
+                    tracing::error!("the settler is gone; a lease will run out");
+                }
+                Ok(None)
+            }
+            Told::Gone => Ok(Some(false)),
+        }
     }
 
     /// Hands tickets to the worker, a slot each.

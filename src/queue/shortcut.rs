@@ -8,15 +8,17 @@
 
 use std::sync::Arc;
 
+use futures::future::join;
 use sea_orm::{DbErr, Value};
 
 use super::{
-    batch,
+    batch, claim,
     core::Core,
     execute::{self, FetchError, TRANSPORT_LEASE, Ticket},
     policy::{Catalogue, QueueSpec},
     relay::pointer,
-    transport::{MAX_BATCH, Pointer},
+    settle::{Ended, Verdict},
+    transport::{Delivery, MAX_BATCH, Pointer, TransportError},
 };
 use crate::crash::{self, Commit};
 
@@ -55,4 +57,66 @@ pub(super) async fn claim(
         return Ok(Vec::new());
     }
     execute::claim_all(core, catalogue, spec, admitted).await
+}
+
+/// What became of a row that this process was told of.
+pub(super) enum Told {
+    /// It may start.
+    Starts(Ticket),
+    /// It was claimed and may not start yet: its lane is at its limit, or something else comes first.
+    Waits(Ended),
+    /// Somebody else has it, or it is not due any more.
+    Gone,
+}
+
+/// Claims a row that this process was told of while it asks the transport for leave, so that the row starts
+/// after the longer of the two and not after both. Without leave the claim is given back.
+pub(super) async fn claim_told(
+    core: &Core,
+    catalogue: &dyn Catalogue,
+    spec: &Arc<QueueSpec>,
+    row: &Pointer,
+) -> Result<Told, FetchError> {
+    let channel = spec.channel();
+    let rows = std::slice::from_ref(row);
+    let admit = core.transport.admit(channel, rows, TRANSPORT_LEASE);
+    let (admitted, claims) = join(
+        crash::write(Commit::JobsDispatched, admit),
+        claim::claim(core, &spec.name, vec![Delivery::from(row)]),
+    )
+    .await;
+    let claims = match claims {
+        Ok(claims) => claims,
+        Err(error) => {
+            execute::give_back(core, channel, &admitted.unwrap_or_default()).await;
+            return Err(error.into());
+        }
+    };
+    if claims.claimed.is_empty() {
+        if !admitted?.is_empty() {
+            execute::drop_all(core, channel, &claims.dropped).await;
+        }
+        return Ok(Told::Gone);
+    }
+    let leave = match admitted {
+        Ok(admitted) if admitted.is_empty() => has_pointer(core, &spec.name, row).await,
+        admitted => admitted.map(|_| true),
+    };
+    let leave = leave.unwrap_or_else(|error| {
+        tracing::debug!(%error, "a claim is given back: nobody knows whether it may start");
+        false
+    });
+    let ticket = execute::tickets(core, catalogue, spec, claims).pop();
+    Ok(match ticket {
+        Some(ticket) if leave => Told::Starts(ticket),
+        Some(ticket) => Told::Waits(ticket.end(Verdict::GivenBack)),
+        None => Told::Gone,
+    })
+}
+
+/// Whether the transport has the pointer of a row that was claimed here. Another process that was told of the row, too,
+/// put it there and leaves it to us.
+async fn has_pointer(core: &Core, queue: &str, row: &Pointer) -> Result<bool, TransportError> {
+    let missing = core.transport.missing(queue, &[row.job]).await?;
+    Ok(missing.is_empty())
 }

@@ -16,8 +16,9 @@ use super::{
     policy::{Catalogue, QueueSpec},
     relay::Relay,
     rescue::Rescuer,
-    settle, shortcut,
-    transport::Delivery,
+    settle,
+    shortcut::{self, Told},
+    transport::{Delivery, Pointer},
     work::{Claimed, Ran},
 };
 
@@ -128,6 +129,26 @@ impl Steps {
             held.extend(tickets.into_iter().map(|ticket| HeldJob { ticket }));
         }
         Ok(held)
+    }
+
+    /// Claims a row that the process was told of while it asks for leave.
+    pub async fn start_told(
+        &mut self,
+        queue: &str,
+        row: &Pointer,
+    ) -> Result<Option<HeldJob>, DrainError> {
+        let spec = self.queues.iter().find(|(_, spec)| spec.name == queue);
+        let Some((_, spec)) = spec else {
+            return Ok(None);
+        };
+        match shortcut::claim_told(&self.core, self.catalogue.as_ref(), spec, row).await? {
+            Told::Starts(ticket) => Ok(Some(HeldJob { ticket })),
+            Told::Waits(ended) => {
+                settle::write(&self.core, vec![ended]).await;
+                Ok(None)
+            }
+            Told::Gone => Ok(None),
+        }
     }
 
     /// Ends an attempt as if its handler had answered `ran`. Gives the job's new state; none when

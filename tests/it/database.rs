@@ -1,4 +1,5 @@
-//! The database handle when its callers vanish: a browser that hangs up, a worker that is dropped.
+//! The database handle when its callers vanish - a browser that hangs up, a worker that is dropped - and what the
+//! disk has when it answers.
 
 use std::{
     future::Future,
@@ -7,11 +8,13 @@ use std::{
     time::Duration,
 };
 
+use clipqueue::db::{Db, Writer};
 use sea_orm::{ConnectionTrait as _, DatabaseBackend, Statement};
 
 use crate::support::{
     app::{Stack, TestApp},
     eventually,
+    servers::PostgresServer,
 };
 
 /// How long a rollback may take to arrive.
@@ -64,4 +67,48 @@ async fn what_need_not_wait_for_the_disk_leaves_the_connection_as_it_was() {
         let row = db.write().query_one_raw(ask.clone()).await.unwrap();
         assert_eq!(answer(row.unwrap()), "on");
     }
+}
+
+/// Whether the server has written everything to the disk.
+async fn is_written(db: &Db) -> bool {
+    let sql = "SELECT pg_current_wal_flush_lsn() >= pg_current_wal_insert_lsn()";
+    let asked = Statement::from_string(DatabaseBackend::Postgres, sql);
+    let row = db.read().query_one_raw(asked).await.unwrap().unwrap();
+    row.try_get_by_index(0).unwrap()
+}
+
+#[tokio::test]
+async fn a_row_that_others_see_early_is_on_the_disk_when_its_writer_is_answered() {
+    // Nobody else writes to this log, nor to the disk before it has to.
+    let server = PostgresServer::start(&["wal_writer_delay=10s", "autovacuum=off"]).await;
+    let url = server.new_database().await;
+    let db = Db::connect(&url, 2).await.unwrap();
+    let made = "CREATE TABLE t (n bigint)";
+    db.write().execute_unprepared(made).await.unwrap();
+    let insert = format!(
+        "WITH {} INSERT INTO t SELECT $1 FROM unsynced RETURNING n",
+        db.unsynced()
+    );
+    eventually(PATIENCE, "a row is not written", async || {
+        let write = db.write_unsynced(insert.clone(), vec![1_i64.into()]);
+        write.await.unwrap();
+        (!is_written(&db).await).then_some(())
+    })
+    .await;
+    let mut writer = Writer::new(&db);
+    let (mut seen, mut written, mut synced) = (0, 0, 0);
+    // Three times, since the server itself may write a word now and then.
+    for _ in 0..3 {
+        let write = writer.early(insert.clone(), vec![2_i64.into()], |rows| {
+            seen += rows.len()
+        });
+        assert_eq!(write.await.unwrap().len(), 1);
+        written += i32::from(is_written(&db).await);
+        let write = db.write_unsynced(insert.clone(), vec![3_i64.into()]);
+        write.await.unwrap();
+        writer.sync().await.unwrap();
+        synced += i32::from(is_written(&db).await);
+    }
+    assert_eq!(seen, 3);
+    assert!(written > 0 && synced > 0, "{written} and {synced} of 3");
 }

@@ -127,6 +127,7 @@ pub(super) async fn start(
             spec: Arc::new(spec.clone()),
             free: Arc::clone(&free),
             door,
+            settler: settler.clone(),
         };
         let fetch = Fetch {
             core: core.clone(),

@@ -331,7 +331,8 @@ struct Kind<'a> {
 
 /// The batch of kinds is the first parameter even when it is empty and not asked.
 fn kinds_clause(connection: &impl ConnectionTrait, kinds: &[&str]) -> (String, &'static str) {
-    let v = batch::unfold(connection.get_database_backend(), &[("kind", Type::Text)]);
+    let backend = connection.get_database_backend();
+    let v = batch::unfold(backend, kinds.len(), &[("kind", Type::Text)]);
     let clause = if kinds.is_empty() {
         "AND NOT EXISTS (SELECT 1 FROM v)"
     } else {

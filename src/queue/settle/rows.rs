@@ -115,6 +115,7 @@ async fn complete(
         .collect();
     let v = batch::unfold(
         connection.get_database_backend(),
+        rows.len(),
         &[("id", Type::Id), ("fence", Type::Int)],
     );
     let sql = format!(
@@ -140,6 +141,7 @@ async fn update(
     let rows: Vec<Row<'_>> = group.iter().copied().map(Row::new).collect();
     let v = batch::unfold(
         connection.get_database_backend(),
+        rows.len(),
         &[
             ("id", Type::Id),
             ("fence", Type::Int),
@@ -213,6 +215,7 @@ async fn note_failures(
     }
     let v = batch::unfold(
         connection.get_database_backend(),
+        rows.len(),
         &[
             ("job_id", Type::Id),
             ("fence", Type::Int),

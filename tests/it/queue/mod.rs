@@ -16,6 +16,7 @@ mod leases;
 mod ledger;
 mod model;
 mod pause;
+mod told;
 mod toys;
 mod transport;
 mod transport_lanes;

@@ -14,6 +14,7 @@ use clipqueue::queue::{
     DEFAULT_LEASE, NewJob, Outcome, Ran,
     ledger::RetryOutcome,
     steps::{HeldJob, Steps},
+    transport::Pointer,
 };
 use clipqueue_entities::{JobId, job, job::JobState};
 use proptest::{
@@ -46,6 +47,10 @@ enum Move {
     StartFew {
         process: bool,
         limit: u8,
+    },
+    StartTold {
+        process: bool,
+        which: u8,
     },
     End {
         which: u8,
@@ -83,6 +88,8 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         5 => process.prop_map(|process| Move::Relay { process }),
         6 => (process, 1..6u8).prop_map(|(process, limit)| Move::Fetch { process, limit }),
         4 => (process, 1..6u8).prop_map(|(process, limit)| Move::StartFew { process, limit }),
+        4 => (process, any.clone())
+            .prop_map(|(process, which)| Move::StartTold { process, which }),
         8 => (any.clone(), any.clone()).prop_map(|(which, how)| Move::End { which, how }),
         2 => any.clone().prop_map(|which| Move::Crash { which }),
         3 => (1..40u16).prop_map(|secs| Move::Advance { secs }),
@@ -172,6 +179,22 @@ impl World {
                 let steps = &mut self.processes[usize::from(process)];
                 self.held
                     .extend(steps.start_few(limit.into()).await.unwrap());
+            }
+            Move::StartTold { process, which } => {
+                if !self.jobs.is_empty() {
+                    let id = self.jobs[usize::from(which) % self.jobs.len()];
+                    let row = self.stack.row(id).await;
+                    // What was told just after the row was committed, or became due again.
+                    let told = Pointer {
+                        job: id,
+                        nonce: row.fence,
+                        lane: row.lane,
+                        rank: 0,
+                    };
+                    let steps = &mut self.processes[usize::from(process)];
+                    self.held
+                        .extend(steps.start_told("toys", &told).await.unwrap());
+                }
             }
             Move::End { which, how } => {
                 if !self.held.is_empty() {

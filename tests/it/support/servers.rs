@@ -167,7 +167,8 @@ pub struct PostgresServer {
 }
 
 impl PostgresServer {
-    async fn start() -> Self {
+    /// Starts one with `settings` beside those of tests.
+    pub async fn start(settings: &[&str]) -> Self {
         let directories = postgres_directories();
         let initdb = find("initdb", &directories);
         let postgres = find("postgres", &directories);
@@ -213,8 +214,11 @@ impl PostgresServer {
             "fsync=off",
             "full_page_writes=off",
             "max_connections=300",
-        ] {
-            run.extend(["-c".to_owned(), setting.to_owned()]);
+        ]
+        .iter()
+        .chain(settings)
+        {
+            run.extend(["-c".to_owned(), (*setting).to_owned()]);
         }
         let server = Self {
             port,
@@ -301,5 +305,5 @@ pub fn redis_prefix() -> String {
 /// The PostgreSQL of this test process.
 pub async fn postgres() -> &'static PostgresServer {
     static SERVER: OnceCell<PostgresServer> = OnceCell::const_new();
-    SERVER.get_or_init(PostgresServer::start).await
+    SERVER.get_or_init(|| PostgresServer::start(&[])).await
 }
