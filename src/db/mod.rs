@@ -9,7 +9,7 @@
 mod unsynced;
 mod writer;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use sea_orm::{
     AccessMode, ConnectOptions, ConnectionTrait as _, Database, DatabaseBackend,
@@ -36,7 +36,7 @@ pub struct Db {
     read: DatabaseConnection,
     write: DatabaseConnection,
     /// The write-ahead log of a file.
-    log: Option<Arc<writer::Log>>,
+    log: Option<writer::Log>,
 }
 
 impl Db {
@@ -56,7 +56,7 @@ impl Db {
             // The file keeps its mode. A reader that asks for it again, opened at a busy time, could be
             // told that the file is locked.
             let read = sqlite(url, SQLITE_READERS, |options| options).await?;
-            let log = Some(Arc::new(writer::Log::of(path)));
+            let log = writer::Log::open(&write).await?;
             Ok(Self { read, write, log })
         } else {
             let mut options = ConnectOptions::new(url.to_owned());

@@ -8,11 +8,12 @@ use std::{
     fs::File,
     io,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::Arc,
 };
 
 use sea_orm::{
-    ConnectionTrait as _, DatabaseBackend, DbErr, QueryResult, RuntimeErr, Statement, Value,
+    ConnectionTrait as _, DatabaseBackend, DatabaseConnection, DbErr, QueryResult, RuntimeErr,
+    Statement, Value,
     sqlx::{Postgres, pool::PoolConnection},
 };
 
@@ -89,17 +90,10 @@ impl Writer {
 
     /// Waits until the disk has whatever can be seen now.
     pub async fn sync(&mut self) -> Result<(), DbErr> {
-        match &self.db.log {
-            None => self.run(WAIT.to_owned(), Vec::new()).await.map(drop),
-            Some(log) => {
-                let log = log.clone();
-                let synced = tokio::task::spawn_blocking(move || log.sync()).await;
-                let synced = synced.map_err(io::Error::other).flatten();
-                synced.map_err(|error| {
-                    let text = format!("the write-ahead log does not get to the disk: {error}");
-                    DbErr::Conn(RuntimeErr::Internal(text))
-                })
-            }
+        match (self.db.backend(), &self.db.log) {
+            (DatabaseBackend::Postgres, _) => self.run(WAIT.to_owned(), Vec::new()).await.map(drop),
+            (_, Some(log)) => log.sync().await,
+            (_, None) => Ok(()),
         }
     }
 
@@ -124,33 +118,45 @@ impl Writer {
 }
 
 /// SQLite's write-ahead log. SQLite holds no locks on this file, so that it may be opened and closed beside it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Log {
-    path: PathBuf,
-    /// Whether the disk knows that there is such a file.
-    entered: AtomicBool,
+    path: Arc<Path>,
 }
 
 impl Log {
-    pub(super) fn of(database: &str) -> Self {
-        Self {
-            path: PathBuf::from(format!("{database}-wal")),
-            entered: AtomicBool::new(false),
+    /// The log of an open database; none when it is not a file. SQLite makes the log before it answers, and deletes it
+    /// when its last connection is closed.
+    pub(super) async fn open(database: &DatabaseConnection) -> Result<Option<Self>, DbErr> {
+        let listed = Statement::from_string(DatabaseBackend::Sqlite, "PRAGMA database_list");
+        let row = database.query_one_raw(listed).await?;
+        // As SQLite knows it: links are followed, and the address is decoded.
+        let file = row.map_or(Ok(None), |row| row.try_get::<Option<String>>("", "file"))?;
+        let Some(file) = file.filter(|file| !file.is_empty()) else {
+            return Ok(None);
+        };
+        let path = PathBuf::from(format!("{file}-wal"));
+        let log = Self { path: path.into() };
+        // The disk is to know that there is such a file, and a file that is not there is to be heard of now.
+        log.sync().await?;
+        if let Some(directory) = log.path.parent().map(Path::to_owned) {
+            on_disk(move || File::open(directory)?.sync_all()).await?;
         }
+        Ok(Some(log))
     }
 
-    fn sync(&self) -> io::Result<()> {
-        File::open(&self.path)?.sync_data()?;
-        if !self.entered.load(Ordering::Acquire) {
-            let directory = match self.path.parent() {
-                Some(parent) if !parent.as_os_str().is_empty() => parent,
-                _ => Path::new("."),
-            };
-            File::open(directory)?.sync_all()?;
-            self.entered.store(true, Ordering::Release);
-        }
-        Ok(())
+    /// Waits until the disk has everything that was written to it.
+    async fn sync(&self) -> Result<(), DbErr> {
+        let path = Arc::clone(&self.path);
+        on_disk(move || File::open(path)?.sync_data()).await
     }
+}
+
+async fn on_disk(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> Result<(), DbErr> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(io::Error::other).flatten().map_err(|error| {
+        let text = format!("the write-ahead log does not get to the disk: {error}");
+        DbErr::Conn(RuntimeErr::Internal(text))
+    })
 }
 
 #[cfg(test)]
@@ -160,8 +166,9 @@ mod tests {
     #[tokio::test]
     async fn others_see_the_row_first_and_the_answer_waits_for_the_log() {
         let place = tempfile::tempdir().unwrap();
-        let file = place.path().join("db");
-        let url = format!("sqlite://{}", file.display());
+        // Opened by a link, and by an address that has to be decoded.
+        std::os::unix::fs::symlink(place.path().join("db"), place.path().join("a link")).unwrap();
+        let url = format!("sqlite://{}/a%20link", place.path().display());
         let db = Db::connect(&url, 1).await.unwrap();
         let made = "CREATE TABLE t (n integer)";
         db.write().execute_unprepared(made).await.unwrap();

@@ -9,7 +9,7 @@
 //! lives on, so that the same pointer is claimed a second time. The low bits of a fencing token are
 //! therefore drawn: the two claims have different ones, and the first can prove nothing.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use clipqueue_entities::{JobId, Timestamp, job::JobState};
 use sea_orm::{DbErr, QueryResult, Value};
@@ -48,7 +48,7 @@ impl From<&Delivery> for Row {
 pub(super) struct Claims {
     /// Jobs that this process holds now, in the order of their pointers.
     pub(super) claimed: Vec<(Delivery, Claimed)>,
-    /// Pointers that were stale, double or early.
+    /// Pointers that were stale, double or early, or whose queue is paused.
     pub(super) dropped: Vec<Delivery>,
     /// Until when the claimed jobs are believed.
     pub(super) until: Timestamp,
@@ -139,24 +139,14 @@ pub(super) async fn put_back(
     put_back.iter().map(state).collect()
 }
 
-/// Those of pointers without a claim by which nobody runs their row. By the others somebody does whose claim
-/// was faster and who counts on their place in the transport.
-pub(super) async fn that_nobody_runs(
-    core: &Core,
-    dropped: &[Delivery],
-) -> Result<Vec<Delivery>, DbErr> {
-    let rows: Vec<Row> = dropped.iter().map(Row::from).collect();
-    let backend = core.db.backend();
-    let columns = [("id", Type::Id), ("nonce", Type::Int)];
-    let v = batch::unfold(backend, rows.len(), &columns);
+/// Whether somebody runs the row of a pointer by it: their claim was faster than ours.
+pub(super) async fn is_run_by(core: &Core, pointer: &Delivery) -> Result<bool, DbErr> {
     let sql = format!(
-        "WITH {v} SELECT jobs.id FROM jobs JOIN v ON jobs.id = v.id WHERE jobs.state = 'running' \
-         AND jobs.fence >> {DRAWN_BITS} = (v.nonce >> {DRAWN_BITS}) + 1"
+        "SELECT id FROM jobs WHERE id = $1 AND state = 'running' \
+         AND fence >> {DRAWN_BITS} = ($2 >> {DRAWN_BITS}) + 1"
     );
-    let running = batch::all(core.db.read(), sql, vec![batch::json(&rows)?]).await?;
-    let running: HashSet<JobId> = batch::ids(&running)?.into_iter().collect();
-    let stale = dropped.iter().filter(|one| !running.contains(&one.job));
-    Ok(stale.cloned().collect())
+    let values = vec![Value::from(pointer.job.0), Value::from(pointer.nonce)];
+    Ok(!batch::all(core.db.read(), sql, values).await?.is_empty())
 }
 
 /// The part of a fencing token that no other claim of the same row has.

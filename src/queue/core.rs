@@ -83,7 +83,8 @@ impl Core {
         }
         let (core, queue) = (self.clone(), queue.to_owned());
         let mut telling = Box::pin(async move {
-            let hint = due.and_then(|due| serde_json::to_string(&Hint::new(&queue, due)).ok());
+            let hint =
+                due.and_then(|due| serde_json::to_string(&Hint::new(&core.node, &queue, due)).ok());
             let mut told = match hint {
                 Some(hint) => core.transport.publish(HINT_TOPIC, &hint).await,
                 None => core.transport.publish(NUDGE_TOPIC, &queue).await,
@@ -278,7 +279,9 @@ fn hear(core: &Core, signal: &Signal) {
         Signal::Message { topic, payload } => match topic.as_str() {
             NUDGE_TOPIC => core.wakes.relay(payload).look(),
             HINT_TOPIC => {
-                if let Ok(hint) = serde_json::from_str::<Hint>(payload) {
+                if let Ok(hint) = serde_json::from_str::<Hint>(payload)
+                    && *hint.from != *core.node
+                {
                     core.wakes.relay(&hint.queue).due(hint.pointer());
                 }
             }

@@ -73,49 +73,46 @@ pub async fn enqueue_many(
     Ok(enqueued)
 }
 
-/// Inserts at most [`CHUNK`] rows by one statement, if no live job has one of their keys. What it answers is
-/// on the disk.
+/// Inserts at most [`CHUNK`] rows by one statement, if no live job has one of their keys, and gives those that it
+/// inserted once the disk has them. With `seen`, which is called as soon as others see all of the rows.
 pub(super) async fn insert_group(
     writer: &mut Writer,
     now: Timestamp,
-    rows: Vec<Row>,
-) -> Result<Vec<Enqueued>, DbErr> {
-    let sql = insert_sql(writer.db().backend(), rows.len(), None);
-    let inserted = writer.all(sql, insert_values(now, &rows)?).await?;
-    sort_out_group(writer, now, rows, batch::ids(&inserted)?).await
-}
-
-/// As [`insert_group`]; `seen` is called as soon as others see the rows.
-pub(super) async fn insert_early(
-    writer: &mut Writer,
-    now: Timestamp,
-    rows: Vec<Row>,
-    seen: impl FnOnce(),
-) -> Result<Vec<Enqueued>, DbErr> {
-    let sql = insert_sql(
-        writer.db().backend(),
-        rows.len(),
-        Some(writer.db().unsynced()),
-    );
-    let all = rows.len();
-    let seen = |inserted: &[QueryResult]| {
-        if inserted.len() == all {
-            seen();
+    rows: &[Row],
+    seen: Option<impl FnOnce()>,
+) -> Result<Vec<JobId>, DbErr> {
+    let (backend, values) = (writer.db().backend(), insert_values(now, rows)?);
+    let inserted = match seen {
+        None => {
+            writer
+                .all(insert_sql(backend, rows.len(), None), values)
+                .await?
+        }
+        Some(seen) => {
+            let sql = insert_sql(backend, rows.len(), Some(writer.db().unsynced()));
+            let seen = |inserted: &[QueryResult]| {
+                if inserted.len() == rows.len() {
+                    seen();
+                }
+            };
+            writer.early(sql, values, seen).await?
         }
     };
-    let inserted = writer.early(sql, insert_values(now, &rows)?, seen).await?;
-    sort_out_group(writer, now, rows, batch::ids(&inserted)?).await
+    batch::ids(&inserted)
 }
 
-async fn sort_out_group(
+/// What became of the rows of a group of which `inserted` were inserted. It is on the disk.
+pub(super) async fn sort_out_group(
     writer: &mut Writer,
     now: Timestamp,
     rows: Vec<Row>,
     inserted: Vec<JobId>,
 ) -> Result<Vec<Enqueued>, DbErr> {
-    let all = rows.len();
-    let mut enqueued = Vec::with_capacity(all);
-    let some = inserted.len() < all;
+    let some = inserted.len() < rows.len();
+    if some {
+        writer.rest();
+    }
+    let mut enqueued = Vec::with_capacity(rows.len());
     sort_out(writer.db().write(), now, rows, inserted, &mut enqueued).await?;
     if some {
         // A job that was there before may have been seen early.

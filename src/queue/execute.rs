@@ -154,17 +154,9 @@ pub(super) fn tickets(
         .collect()
 }
 
-/// Finishes pointers for which no row was claimed, except those by which somebody else runs a row. Rows
-/// that nobody else will point to are looked at anew.
+/// Finishes pointers for which no row was claimed. Rows that nobody else will point to are looked at anew.
 pub(super) async fn drop_all(core: &Core, channel: Channel<'_>, dropped: &[Delivery]) {
-    let stale = match claim::that_nobody_runs(core, dropped).await {
-        Ok(stale) => stale,
-        // Their lease in the transport runs out and they are handed out again.
-        Err(error) => return tracing::debug!(%error, "stale pointers stay for now"),
-    };
-    if !stale.is_empty()
-        && let Err(error) = core.transport.finish(channel, &stale).await
-    {
+    if let Err(error) = core.transport.finish(channel, dropped).await {
         tracing::debug!(%error, "stale pointers were not finished");
     }
     match claim::put_back(core, dropped).await {

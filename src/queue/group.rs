@@ -8,6 +8,7 @@
 
 use std::time::Duration;
 
+use clipqueue_entities::Timestamp;
 use sea_orm::DbErr;
 use tokio::{
     sync::{mpsc, oneshot},
@@ -16,7 +17,7 @@ use tokio::{
 
 use super::{
     core::Core,
-    enqueue::{CHUNK, Enqueued, Row, insert_early, insert_group},
+    enqueue::{CHUNK, Enqueued, Row, insert_group, sort_out_group},
     settle,
     work::NewJob,
 };
@@ -93,45 +94,36 @@ async fn write(core: &Core, writer: &mut Writer, group: Vec<Asked>, quiet: bool)
         .map(|asked| (asked.row, asked.answer))
         .unzip();
     let now = core.clock.now();
-    // Kept for the case that one row spoils the group.
-    let again = if rows.len() > 1 {
-        rows.clone()
-    } else {
-        Vec::new()
-    };
     let mut told = false;
-    let tell = alone.map(|pointer| {
+    let mut tell = alone.map(|pointer| {
         || {
             told = true;
             core.hint(&queues[0], pointer);
         }
     });
-    let inserted = match tell {
-        Some(tell) if quiet => insert_early(writer, now, rows, tell).await,
-        Some(tell) => {
-            let inserted = insert_group(writer, now, rows).await;
-            if let Ok([Enqueued::New(_)]) = inserted.as_deref() {
+    let early = if quiet { tell.take() } else { None };
+    match insert_group(writer, now, &rows, early).await {
+        Ok(inserted) => {
+            if let (Some(tell), [_]) = (tell, &*inserted) {
                 tell();
             }
-            inserted
-        }
-        None => insert_group(writer, now, rows).await,
-    };
-    match inserted {
-        Ok(enqueued) => {
-            for (answer, enqueued) in answers.into_iter().zip(enqueued) {
-                // Whoever asked may have gone; its job is there all the same.
-                let _ = answer.send(Ok(enqueued));
+            match sort_out_group(writer, now, rows, inserted).await {
+                Ok(enqueued) => {
+                    for (answer, enqueued) in answers.into_iter().zip(enqueued) {
+                        // Whoever asked may have gone; its job is there all the same.
+                        let _ = answer.send(Ok(enqueued));
+                    }
+                }
+                Err(error) => refuse(answers, error),
             }
         }
         // Nobody knows whether the group was committed: that is for the callers to hear, not to be
         // tried again.
-        Err(error) if again.is_empty() || settle::away(&error) => refuse(answers, error),
-        // The statement was undone. Each goes on its own and hears about itself alone.
+        Err(error) if rows.len() == 1 || settle::away(&error) => refuse(answers, error),
+        // One row spoils the group, and the statement was undone. Each goes on its own and hears about itself alone.
         Err(_) => {
-            for (row, answer) in again.into_iter().zip(answers) {
-                let inserted = insert_group(writer, now, vec![row]).await;
-                let _ = answer.send(inserted.map(|mut enqueued| enqueued.remove(0)));
+            for (row, answer) in rows.into_iter().zip(answers) {
+                let _ = answer.send(insert_alone(writer, now, row).await);
             }
         }
     }
@@ -140,6 +132,13 @@ async fn write(core: &Core, writer: &mut Writer, group: Vec<Asked>, quiet: bool)
             core.nudge(&queue);
         }
     }
+}
+
+async fn insert_alone(writer: &mut Writer, now: Timestamp, row: Row) -> Result<Enqueued, DbErr> {
+    let rows = vec![row];
+    let inserted = insert_group(writer, now, &rows, None::<fn()>).await?;
+    let mut enqueued = sort_out_group(writer, now, rows, inserted).await?;
+    Ok(enqueued.remove(0))
 }
 
 fn refuse(answers: Vec<Answer>, error: DbErr) {

@@ -20,6 +20,9 @@ const MAX_HINTS: usize = 64;
 pub(super) struct Hint {
     /// Its queue.
     pub(super) queue: String,
+    /// The process that tells, which knows already. Older versions do not say.
+    #[serde(default)]
+    pub(super) from: String,
     job: JobId,
     nonce: i64,
     lane: String,
@@ -27,9 +30,10 @@ pub(super) struct Hint {
 }
 
 impl Hint {
-    pub(super) fn new(queue: &str, pointer: Pointer) -> Self {
+    pub(super) fn new(from: &str, queue: &str, pointer: Pointer) -> Self {
         Self {
             queue: queue.to_owned(),
+            from: from.to_owned(),
             job: pointer.job,
             nonce: pointer.nonce,
             lane: pointer.lane,
@@ -120,9 +124,9 @@ mod tests {
     #[test]
     fn a_hint_is_told_as_it_was() {
         let pointer = pointer(3);
-        let told = serde_json::to_string(&Hint::new("uploads", pointer.clone())).unwrap();
+        let told = serde_json::to_string(&Hint::new("here", "uploads", pointer.clone())).unwrap();
         let hint: Hint = serde_json::from_str(&told).unwrap();
-        assert_eq!(hint.queue, "uploads");
+        assert_eq!((&*hint.queue, &*hint.from), ("uploads", "here"));
         assert_eq!(hint.pointer(), pointer);
     }
 

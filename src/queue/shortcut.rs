@@ -18,7 +18,7 @@ use super::{
     policy::{Catalogue, QueueSpec},
     relay::pointer,
     settle::{Ended, Verdict},
-    transport::{Delivery, MAX_BATCH, Pointer, TransportError},
+    transport::{Delivery, MAX_BATCH, Pointer},
 };
 use crate::crash::{self, Commit};
 
@@ -78,45 +78,45 @@ pub(super) async fn claim_told(
     row: &Pointer,
 ) -> Result<Told, FetchError> {
     let channel = spec.channel();
+    let delivery = Delivery::from(row);
     let rows = std::slice::from_ref(row);
     let admit = core.transport.admit(channel, rows, TRANSPORT_LEASE);
     let (admitted, claims) = join(
         crash::write(Commit::JobsDispatched, admit),
-        claim::claim(core, &spec.name, vec![Delivery::from(row)]),
+        claim::claim(core, &spec.name, vec![delivery.clone()]),
     )
     .await;
-    let claims = match claims {
+    let mut claims = match claims {
         Ok(claims) => claims,
         Err(error) => {
             execute::give_back(core, channel, &admitted.unwrap_or_default()).await;
             return Err(error.into());
         }
     };
-    if claims.claimed.is_empty() {
-        if !admitted?.is_empty() {
+    let Some((claimed_by, _)) = claims.claimed.first_mut() else {
+        // Whoever runs it takes our pointer over, or has done so.
+        if !admitted?.is_empty() && !claim::is_run_by(core, &delivery).await? {
             execute::drop_all(core, channel, &claims.dropped).await;
         }
         return Ok(Told::Gone);
-    }
+    };
     let leave = match admitted {
-        Ok(admitted) if admitted.is_empty() => has_pointer(core, &spec.name, row).await,
-        admitted => admitted.map(|_| true),
+        // Another process that was told of the row, too, may have asked first.
+        Ok(admitted) if admitted.is_empty() => core.transport.adopt(&spec.name, &delivery).await,
+        admitted => admitted.map(|_| Some(delivery)),
     };
     let leave = leave.unwrap_or_else(|error| {
         tracing::debug!(%error, "a claim is given back: nobody knows whether it may start");
-        false
+        None
     });
+    let starts = leave.is_some();
+    if let Some(leave) = leave {
+        *claimed_by = leave;
+    }
     let ticket = execute::tickets(core, catalogue, spec, claims).pop();
     Ok(match ticket {
-        Some(ticket) if leave => Told::Starts(ticket),
+        Some(ticket) if starts => Told::Starts(ticket),
         Some(ticket) => Told::Waits(ticket.end(Verdict::GivenBack)),
         None => Told::Gone,
     })
-}
-
-/// Whether the transport has the pointer of a row that was claimed here. Another process that was told of the row, too,
-/// put it there and leaves it to us.
-async fn has_pointer(core: &Core, queue: &str, row: &Pointer) -> Result<bool, TransportError> {
-    let missing = core.transport.missing(queue, &[row.job]).await?;
-    Ok(missing.is_empty())
 }

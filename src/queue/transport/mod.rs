@@ -104,6 +104,16 @@ pub struct Delivery {
     pub lane: String,
 }
 
+impl Delivery {
+    /// The same pointer once it is adopted.
+    fn adopted(&self) -> Self {
+        Self {
+            nonce: self.nonce + 1,
+            ..self.clone()
+        }
+    }
+}
+
 impl From<&Pointer> for Delivery {
     fn from(pointer: &Pointer) -> Self {
         Self {
@@ -196,6 +206,14 @@ pub trait Transport: Budgets + Send + Sync + fmt::Debug {
         batch: &[Pointer],
         lease: Duration,
     ) -> Result<Vec<Delivery>, TransportError>;
+
+    /// Takes over a pointer that is in flight: it has the next nonce from now on, so that whoever put it there
+    /// cannot finish it any more. None when it is not in flight with this nonce.
+    async fn adopt(
+        &self,
+        queue: &str,
+        pointer: &Delivery,
+    ) -> Result<Option<Delivery>, TransportError>;
 
     /// Renews the lease of pointers that are in flight.
     async fn extend(

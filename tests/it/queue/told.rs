@@ -163,3 +163,22 @@ async fn processes_that_are_told_of_each_row_run_it_once_within_its_lanes_limit(
     one.stop().await;
     two.stop().await;
 }
+
+#[tokio::test]
+async fn a_claim_is_given_back_when_nobody_says_whether_it_may_start() {
+    let mut stack = Stack::live_with_own_redis().await;
+    let mut steps = stack.steps(&toys());
+    let id = stack.insert(of_lane(&stack)).await.id();
+    stack.own_redis().kill();
+    let told = steps.start_told("toys", &told(id)).await.unwrap();
+    assert!(told.is_none());
+    let row = stack.row(id).await;
+    assert_eq!((row.state, row.attempt), (JobState::Available, 0));
+    stack.own_redis().start_again().await;
+    eventually(LONG, "the server answers", async || {
+        stack.transport.probe().await.ok()
+    })
+    .await;
+    stack.drain(&toys()).await;
+    assert_eq!(stack.state(id).await, JobState::Completed);
+}

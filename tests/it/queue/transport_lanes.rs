@@ -77,6 +77,39 @@ async fn a_lane_never_exceeds_its_limit_and_opens_again() {
 }
 
 #[tokio::test]
+async fn an_adopted_pointer_is_finished_by_its_new_owner_alone() {
+    each(async |transport| {
+        let (a, waiting) = (pointer("a", 1), pointer("b", 2));
+        let first = Delivery::from(&a);
+        assert_eq!(transport.adopt("q", &first).await.unwrap(), None);
+        transport
+            .admit(ONE_EACH, std::slice::from_ref(&a), LEASE)
+            .await
+            .unwrap();
+        let adopted = transport.adopt("q", &first).await.unwrap().unwrap();
+        assert_eq!(transport.adopt("q", &first).await.unwrap(), None);
+        transport
+            .finish(ONE_EACH, std::slice::from_ref(&first))
+            .await
+            .unwrap();
+        transport.give_back(ONE_EACH, &[first]).await.unwrap();
+        let depth = transport.depth("q", &[]).await.unwrap();
+        assert_eq!((depth.waiting, depth.in_flight), (0, 1));
+        transport.finish(ONE_EACH, &[adopted]).await.unwrap();
+        let depth = transport.depth("q", &[]).await.unwrap();
+        assert_eq!((depth.waiting, depth.in_flight), (0, 0));
+        // What only waits is nobody's to adopt.
+        transport
+            .deliver(ONE_EACH, std::slice::from_ref(&waiting))
+            .await
+            .unwrap();
+        let waits = Delivery::from(&waiting);
+        assert_eq!(transport.adopt("q", &waits).await.unwrap(), None);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_is_admitted_is_in_flight_unless_something_else_comes_first() {
     each(async |transport| {
         let admit = async |pointers: &[Pointer]| {

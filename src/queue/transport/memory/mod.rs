@@ -161,6 +161,24 @@ impl Transport for MemoryTransport {
         }))
     }
 
+    async fn adopt(
+        &self,
+        queue: &str,
+        pointer: &Delivery,
+    ) -> Result<Option<Delivery>, TransportError> {
+        Ok(
+            self.with(queue, |lanes| match lanes.pointers.get_mut(&pointer.job) {
+                Some(held)
+                    if held.nonce == pointer.nonce && matches!(held.place, Place::Running(_)) =>
+                {
+                    held.nonce += 1;
+                    Some(pointer.adopted())
+                }
+                _ => None,
+            }),
+        )
+    }
+
     async fn extend(
         &self,
         channel: Channel<'_>,

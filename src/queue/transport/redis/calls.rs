@@ -1,9 +1,13 @@
 //! Calls of scripts and commands over the one connection.
 
+use std::time::Duration;
+
+use clipqueue_entities::JobId;
 use redis::{Cmd, FromRedisValue, Script, ScriptInvocation};
+use uuid::Uuid;
 
 use super::RedisTransport;
-use crate::queue::transport::TransportError;
+use crate::queue::transport::{Delivery, TransportError};
 
 impl RedisTransport {
     /// A call of a script on the keys that most of them share.
@@ -45,4 +49,16 @@ impl RedisTransport {
             })
             .await
     }
+}
+
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+pub(super) fn delivery(item: &[Vec<u8>]) -> anyhow::Result<Delivery> {
+    Ok(Delivery {
+        job: JobId(Uuid::from_slice(&item[0])?),
+        nonce: std::str::from_utf8(&item[1])?.parse()?,
+        lane: String::from_utf8(item[2].clone())?,
+    })
 }

@@ -37,7 +37,12 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
 pub use self::report::RedisReport;
-use self::{link::Link, listen::listen, scripts::Scripts};
+use self::{
+    calls::{delivery, millis},
+    link::Link,
+    listen::listen,
+    scripts::Scripts,
+};
 use super::{
     Channel, Delivery, Depth, FIRST, MAX_BATCH, MAX_EXPIRED, Pointer, SIGNAL_BUFFER, See, Signal,
     Taken, Transport, TransportError, Unknown,
@@ -220,6 +225,21 @@ impl Transport for RedisTransport {
         Ok(admitted)
     }
 
+    async fn adopt(
+        &self,
+        queue: &str,
+        pointer: &Delivery,
+    ) -> Result<Option<Delivery>, TransportError> {
+        let adopted = pointer.adopted();
+        let mut call = self.on(&self.scripts.adopt, queue, &["ptr", "run"]);
+        call.arg(pointer.job.0.as_bytes().as_slice())
+            .arg(pointer.nonce)
+            .arg(adopted.nonce)
+            .arg(&pointer.lane);
+        let found: bool = self.invoke("adopt", &call).await?;
+        Ok(found.then_some(adopted))
+    }
+
     async fn extend(
         &self,
         channel: Channel<'_>,
@@ -379,16 +399,4 @@ impl Transport for RedisTransport {
         let theirs = time.0 * 1000 + time.1 / 1000;
         Ok(Some(RedisReport::read(&info, theirs - now.as_millis())))
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn delivery(item: &[Vec<u8>]) -> anyhow::Result<Delivery> {
-    Ok(Delivery {
-        job: JobId(Uuid::from_slice(&item[0])?),
-        nonce: std::str::from_utf8(&item[1])?.parse()?,
-        lane: String::from_utf8(item[2].clone())?,
-    })
 }

@@ -5,6 +5,7 @@ use redis::Script;
 /// All of them.
 pub(super) struct Scripts {
     pub(super) admit: Script,
+    pub(super) adopt: Script,
     pub(super) deliver: Script,
     pub(super) take: Script,
     pub(super) extend: Script,
@@ -22,6 +23,7 @@ impl Scripts {
     pub(super) fn new() -> Self {
         Self {
             admit: Script::new(include_str!("../../lua/admit.lua")),
+            adopt: Script::new(include_str!("../../lua/adopt.lua")),
             deliver: Script::new(include_str!("../../lua/deliver.lua")),
             take: Script::new(include_str!("../../lua/take.lua")),
             extend: Script::new(include_str!("../../lua/extend.lua")),
