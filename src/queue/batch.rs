@@ -1,8 +1,8 @@
-//! Many rows in one statement of constant text.
+//! Many rows in one statement.
 //!
 //! A batch travels as one JSON parameter and is unfolded by the database. The text of the statement
-//! does not depend on the number of rows, so that it is parsed once per connection, and no batch
-//! meets a limit on parameters.
+//! depends on whether there is one row or more, and not on how many more, so that it is parsed once or twice per
+//! connection, and no batch meets a limit on parameters.
 
 use clipqueue_entities::{JobId, Timestamp};
 use sea_orm::{ConnectionTrait, DatabaseBackend, DbErr, QueryResult, Statement, Value};

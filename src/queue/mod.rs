@@ -129,8 +129,8 @@ impl Queue {
     }
 
     /// Enqueues a job that is part of no transaction, and tells of it. It is committed when this
-    /// returns; what other callers enqueue meanwhile is committed with it. Whoever stops waiting may
-    /// have enqueued.
+    /// returns; what other callers enqueue meanwhile is committed with it. Its handler may start, and even
+    /// end, before that. Whoever stops waiting may have enqueued.
     pub async fn enqueue(&self, job: NewJob) -> Result<Enqueued, DbErr> {
         group::ask(&self.core, &self.enqueues, job).await
     }

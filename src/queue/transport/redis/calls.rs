@@ -51,6 +51,13 @@ impl RedisTransport {
     }
 }
 
+/// Names a pointer in a call.
+pub(super) fn name(call: &mut ScriptInvocation<'_>, pointer: &Delivery) {
+    call.arg(pointer.job.0.as_bytes().as_slice())
+        .arg(pointer.nonce)
+        .arg(&pointer.lane);
+}
+
 pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -38,7 +38,7 @@ use uuid::Uuid;
 
 pub use self::report::RedisReport;
 use self::{
-    calls::{delivery, millis},
+    calls::{delivery, millis, name},
     link::Link,
     listen::listen,
     scripts::Scripts,
@@ -127,9 +127,7 @@ impl RedisTransport {
                 .arg(&self.channel)
                 .arg(channel.queue);
             for delivery in batch {
-                call.arg(delivery.job.0.as_bytes().as_slice())
-                    .arg(delivery.nonce)
-                    .arg(&delivery.lane);
+                name(&mut call, delivery);
             }
             self.invoke::<redis::Value>(doing, &call).await?;
         }
@@ -251,9 +249,7 @@ impl Transport for RedisTransport {
             let mut call = self.on(&self.scripts.extend, channel.queue, &["ptr", "run", "busy"]);
             call.arg(millis(lease)).arg(unknown == Unknown::Restore);
             for delivery in batch {
-                call.arg(delivery.job.0.as_bytes().as_slice())
-                    .arg(delivery.nonce)
-                    .arg(&delivery.lane);
+                name(&mut call, delivery);
             }
             self.invoke::<redis::Value>("extend leases", &call).await?;
         }
