@@ -6,8 +6,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tiktok_sim::{Endpoint, Entry, Fault, FaultKind, InitReport, InstalledFault, Published, Rule};
 
-use super::{PATIENCE, child::Child, client::http, world::free_port};
+use super::{PATIENCE, child::Child, client::http};
 use crate::support::eventually;
+use crate::support::servers::free_port;
 
 pub(super) struct Simulator {
     _process: Child,

@@ -1,10 +1,6 @@
 //! A simulator, a place for a daemon's data, and the daemons on it.
 
-use std::{
-    net::TcpListener,
-    path::Path,
-    sync::atomic::{AtomicU16, Ordering},
-};
+use std::path::Path;
 
 use sea_orm::{ConnectionTrait as _, Database};
 use tempfile::TempDir;
@@ -156,29 +152,10 @@ impl World {
 
 /// A place on the loopback where nobody listens.
 pub(super) fn free_address() -> String {
-    format!("127.0.0.1:{}", free_port())
+    format!("127.0.0.1:{}", servers::free_port())
 }
 
 /// The environment variable of a setting.
 fn variable(key: &str) -> String {
     format!("CLIPQUEUE__{}", key.to_uppercase().replace('.', "__"))
-}
-
-/// A port that nobody listens on. It lies below those that outgoing connections get, so that none of
-/// these takes it before the process that it is meant for.
-pub(super) fn free_port() -> u16 {
-    const FIRST: u16 = 20_000;
-    const COUNT: u16 = 12_000;
-    // Test processes that run at the same time begin far from each other.
-    const STRIDE: u32 = 101;
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let start = u16::try_from(std::process::id() * STRIDE % u32::from(COUNT)).unwrap();
-    for _ in 0..COUNT {
-        let step = NEXT.fetch_add(1, Ordering::Relaxed);
-        let port = FIRST + start.wrapping_add(step) % COUNT;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
-    panic!("the loopback has no free port");
 }

@@ -61,8 +61,10 @@ impl Drop for Kept {
     }
 }
 
-/// A port that nobody listens on, below those that outgoing connections and listeners on port 0 get.
-pub(super) fn free_port() -> u16 {
+/// A port that nobody listens on, below those that outgoing connections and listeners on port 0 get. Everything in
+/// a test process asks here: of two that count on their own, one could give what the other has just given. Test processes that
+/// run at the same time begin far from each other.
+pub fn free_port() -> u16 {
     const FIRST: u32 = 20_000;
     const COUNT: u32 = 8_000;
     static NEXT: AtomicU32 = AtomicU32::new(0);
