@@ -83,6 +83,10 @@ pub(super) async fn live_through(stack: Stack, point: Point, nth: u32, story: St
         world.sim.configure(heals).await;
     }
     let mut second = world.daemon_with("again", &own).await;
+    if accepted.is_none() && expects_a_consent(point) {
+        // The grant was lost before anybody had asked for the post, and without one none is accepted.
+        world.connect(&second, "creator").await;
+    }
     let post = eventually(LIMIT, "the post is accepted", async || {
         wish.ask(&world, &second).await
     })
